@@ -1,0 +1,13 @@
+//! See the fact.
+
+use model::fact::ceph::Ceph;
+use model::reading::Reading;
+
+use crate::host::{Command, Host};
+
+pub(crate) const COMMANDS: &[Command] = &[];
+pub(crate) const FILES: &[&str] = &[];
+
+pub(crate) fn collect(_host: &Host) -> Reading<Ceph> {
+    Reading::Absent
+}

@@ -1,0 +1,16 @@
+//! The brain of Quorate: what a node can tell us, how to read it from text, and what corosync would do.
+//!
+//! The promise of this crate: no I/O, no clock, no async, no randomness, no globals. Text comes in as `&str`,
+//! facts go out; unknown is a value and never good news. `docs/architecture.md` lists the invariants, and
+//! `cargo xtask test` refuses code here that breaks them.
+
+pub mod name;
+pub mod reading;
+pub mod text;
+pub mod word;
+
+pub mod fact;
+pub mod parse;
+pub mod report;
+
+pub mod quorum;

@@ -1,0 +1,426 @@
+//! `/proc/net/bonding/<bond>`, as kernels 3.x to 6.x print it (drivers/net/bonding/bond_procfs.c).
+//!
+//! The file is a header, in mode 802.3ad an LACP part, and then one block a port. The LACP addresses, the active
+//! aggregator and the ports' PDUs are printed only to a reader with CAP_NET_ADMIN; without it those fields stay
+//! unknown, which is not "no partner".
+
+use crate::fact::bond::{
+    Aggregator, Bond, BondMode, BondPort, Churn, Duplex, LacpPdu, LacpRate, MiiStatus,
+};
+use crate::fact::hardware_address::HardwareAddress;
+use crate::name::IfaceName;
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+
+/// Reads one bond. Only a text without a single line that belongs into such a file is unreadable as a whole.
+pub fn parse(name: IfaceName, text: &str) -> Result<Parsed<Bond>, Unreadable> {
+    let mut reader = Reader {
+        bond: empty(name),
+        part: Part::Header,
+        known_lines: 0,
+    };
+    let mut bad_lines = BadLines::default();
+    for line in lines(text) {
+        bad_lines.keep(reader.line(line));
+    }
+    if reader.known_lines == 0 {
+        return Err(Unreadable::foreign(text));
+    }
+    let mut bond = reader.bond;
+    bond.partner_mac = bond
+        .lacp
+        .as_ref()
+        .and_then(|lacp| lacp.active_aggregator.as_ref())
+        .and_then(|aggregator| aggregator.partner_mac.clone());
+    Ok(bad_lines.with(bond))
+}
+
+/// Where in the file we are: the same key means different things in different parts.
+enum Part {
+    Header,
+    Lacp,
+    ActiveAggregator,
+    Port,
+    ActorPdu,
+    PartnerPdu,
+    /// Behind a `Slave Interface:` line whose name could not be read: its lines belong to nobody.
+    NamelessPort,
+}
+
+struct Reader {
+    bond: Bond,
+    part: Part,
+    known_lines: usize,
+}
+
+impl Reader {
+    fn line(&mut self, line: Line<'_>) -> Result<(), BadLine> {
+        if self.section(line)? {
+            self.known_lines += 1;
+            return Ok(());
+        }
+        let Some((key, value)) = line.key_value() else {
+            return Ok(());
+        };
+        let known = match self.part {
+            Part::Header => self.header(line, key, value),
+            Part::Lacp => self.lacp(line, key, value),
+            Part::ActiveAggregator => self.aggregator(line, key, value),
+            Part::Port => self.port(line, key, value),
+            Part::ActorPdu | Part::PartnerPdu => self.pdu(line, key, value),
+            Part::NamelessPort => Ok(false),
+        };
+        self.known_lines += usize::from(known.as_ref().copied().unwrap_or(true));
+        known.map(|_| ())
+    }
+
+    /// Lines that begin a new part of the file.
+    fn section(&mut self, line: Line<'_>) -> Result<bool, BadLine> {
+        let text = line.text.trim();
+        if let Some(name) = text.strip_prefix("Slave Interface:") {
+            return self.begin_port(line, name.trim()).map(|()| true);
+        }
+        match text {
+            "802.3ad info" => {
+                self.bond.lacp.get_or_insert_default();
+                self.part = Part::Lacp;
+            }
+            "Active Aggregator Info:" => {
+                self.bond.lacp.get_or_insert_default().active_aggregator =
+                    Some(Aggregator::default());
+                self.part = Part::ActiveAggregator;
+            }
+            "details actor lacp pdu:" => return self.begin_pdu(line, Part::ActorPdu),
+            "details partner lacp pdu:" => return self.begin_pdu(line, Part::PartnerPdu),
+            _ if text.starts_with("bond ") && text.ends_with(" has no active aggregator") => {
+                self.bond.lacp.get_or_insert_default().no_active_aggregator = true;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn begin_port(&mut self, line: Line<'_>, name: &str) -> Result<(), BadLine> {
+        self.part = Part::NamelessPort;
+        let name = IfaceName::new(name).map_err(|bad| BadLine::new(line, bad.to_string()))?;
+        self.bond.slaves.push(empty_port(name));
+        self.part = Part::Port;
+        Ok(())
+    }
+
+    fn begin_pdu(&mut self, line: Line<'_>, part: Part) -> Result<bool, BadLine> {
+        let Some(port) = self.bond.slaves.last_mut() else {
+            return Err(BadLine::new(line, ORPHAN));
+        };
+        match part {
+            Part::ActorPdu => port.actor_pdu = Some(LacpPdu::default()),
+            _ => port.partner_pdu = Some(LacpPdu::default()),
+        }
+        self.part = part;
+        Ok(true)
+    }
+
+    fn header(&mut self, line: Line<'_>, key: &str, value: &str) -> Result<bool, BadLine> {
+        let bond = &mut self.bond;
+        match key {
+            "Ethernet Channel Bonding Driver" => bond.driver_version = Some(word(line, value)?),
+            "Bonding Mode" => {
+                // `fault-tolerance (active-backup) (fail_over_mac active)`: the second bracket is an option.
+                let (mode, fail_over_mac) = match value.split_once(" (fail_over_mac ") {
+                    Some((mode, rest)) => (mode, Some(rest.trim_end_matches(')').to_owned())),
+                    None => (value, None),
+                };
+                bond.mode = Some(BondMode::from_word(&word(line, mode)?));
+                bond.fail_over_mac = fail_over_mac;
+            }
+            "Transmit Hash Policy" => bond.transmit_hash_policy = Some(word(line, value)?),
+            "Primary Slave" => {
+                let (name, reselect) = match value.split_once(" (primary_reselect ") {
+                    Some((name, rest)) => (name, Some(rest.trim_end_matches(')').to_owned())),
+                    None => (value, None),
+                };
+                bond.primary_slave = port_name(line, name)?;
+                bond.primary_reselect = reselect;
+            }
+            "Currently Active Slave" => bond.active_slave = port_name(line, value)?,
+            "MII Status" => bond.mii_status = Some(MiiStatus::from_word(&word(line, value)?)),
+            "MII Polling Interval (ms)" => bond.mii_polling_ms = Some(line.number(value, "it")?),
+            "Up Delay (ms)" => bond.up_delay_ms = Some(line.number(value, "the delay")?),
+            "Down Delay (ms)" => bond.down_delay_ms = Some(line.number(value, "the delay")?),
+            "Peer Notification Delay (ms)" => {
+                bond.peer_notification_delay_ms = Some(line.number(value, "the delay")?);
+            }
+            "ARP Polling Interval (ms)" => bond.arp_polling_ms = Some(line.number(value, "it")?),
+            "ARP Missed Max" => bond.arp_missed_max = Some(line.number(value, "it")?),
+            _ if key.starts_with("ARP IP target/s") || key.starts_with("NS IPv6 target/s") => {
+                // The key itself holds colons on IPv6: `NS IPv6 target/s (xx::xx form): fe80::1, fe80::2`.
+                let targets = line
+                    .text
+                    .split_once("form):")
+                    .map_or(value, |(_, targets)| targets);
+                let targets = targets
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|target| !target.is_empty());
+                bond.monitor_targets.extend(targets.map(str::to_owned));
+            }
+            _ if is_port_key(key) => return Err(BadLine::new(line, ORPHAN)),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn lacp(&mut self, line: Line<'_>, key: &str, value: &str) -> Result<bool, BadLine> {
+        let lacp = self.bond.lacp.get_or_insert_default();
+        match key {
+            "LACP active" => lacp.active = Some(word(line, value)?),
+            "LACP rate" => lacp.rate = Some(LacpRate::from_word(&word(line, value)?)),
+            "Min links" => lacp.min_links = Some(line.number(value, "the number of links")?),
+            "Aggregator selection policy (ad_select)" => {
+                lacp.selection_policy = Some(word(line, value)?);
+            }
+            "System priority" => lacp.system_priority = Some(line.number(value, "the priority")?),
+            "System MAC address" => lacp.system_mac = Some(address(line, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn aggregator(&mut self, line: Line<'_>, key: &str, value: &str) -> Result<bool, BadLine> {
+        let lacp = self.bond.lacp.get_or_insert_default();
+        let aggregator = lacp.active_aggregator.get_or_insert_default();
+        match key {
+            "Aggregator ID" => aggregator.id = Some(line.number(value, "the aggregator")?),
+            "Number of ports" => aggregator.ports = Some(line.number(value, "the port count")?),
+            "Actor Key" => aggregator.actor_key = Some(line.number(value, "the key")?),
+            "Partner Key" => aggregator.partner_key = Some(line.number(value, "the key")?),
+            "Partner Mac Address" => aggregator.partner_mac = Some(address(line, value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn port(&mut self, line: Line<'_>, key: &str, value: &str) -> Result<bool, BadLine> {
+        let Some(port) = self.bond.slaves.last_mut() else {
+            return Ok(false);
+        };
+        match key {
+            "MII Status" => port.mii_status = Some(MiiStatus::from_word(&word(line, value)?)),
+            "Speed" if value.eq_ignore_ascii_case("unknown") => port.speed_unknown = true,
+            "Speed" => {
+                let mbps = value.strip_suffix("Mbps").unwrap_or(value);
+                port.speed_mbps = Some(line.number(mbps, "the speed")?);
+            }
+            "Duplex" => port.duplex = Some(Duplex::from_word(&word(line, value)?)),
+            "Link Failure Count" => port.failures = Some(line.number(value, "the count")?),
+            "Permanent HW addr" => port.permanent_mac = Some(address(line, value)?),
+            "Slave queue ID" => port.queue_id = Some(line.number(value, "the queue id")?),
+            "Aggregator ID" if value == "N/A" => port.aggregator_id = None,
+            "Aggregator ID" => port.aggregator_id = Some(line.number(value, "the aggregator")?),
+            "Actor Churn State" => port.actor_churn = Some(Churn::from_word(&word(line, value)?)),
+            "Partner Churn State" => {
+                port.partner_churn = Some(Churn::from_word(&word(line, value)?));
+            }
+            "Actor Churned Count" => {
+                port.actor_churned_count = Some(line.number(value, "the count")?);
+            }
+            "Partner Churned Count" => {
+                port.partner_churned_count = Some(line.number(value, "the count")?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn pdu(&mut self, line: Line<'_>, key: &str, value: &str) -> Result<bool, BadLine> {
+        let Some(port) = self.bond.slaves.last_mut() else {
+            return Ok(false);
+        };
+        let of_partner = matches!(self.part, Part::PartnerPdu);
+        let pdu = if of_partner {
+            &mut port.partner_pdu
+        } else {
+            &mut port.actor_pdu
+        };
+        let pdu = pdu.get_or_insert_default();
+        match key {
+            "system priority" => pdu.system_priority = Some(line.number(value, "the priority")?),
+            "system mac address" => {
+                pdu.system_mac = Some(address(line, value)?);
+                if of_partner {
+                    port.partner_mac.clone_from(&pdu.system_mac);
+                }
+            }
+            "port key" | "oper key" => pdu.key = Some(line.number(value, "the key")?),
+            "port priority" => pdu.port_priority = Some(line.number(value, "the priority")?),
+            "port number" => pdu.port_number = Some(line.number(value, "the port number")?),
+            "port state" => pdu.port_state = Some(line.number(value, "the port state")?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+const ORPHAN: &str = "it belongs to a port, but no `Slave Interface:` line stands before it";
+
+/// Keys that only a port has: seen before any port, the head of the file is missing.
+fn is_port_key(key: &str) -> bool {
+    let keys = [
+        "Speed",
+        "Duplex",
+        "Link Failure Count",
+        "Permanent HW addr",
+        "Slave queue ID",
+    ];
+    keys.contains(&key) || key == "Aggregator ID"
+}
+
+fn word(line: Line<'_>, value: &str) -> Result<String, BadLine> {
+    match value.trim() {
+        "" => Err(BadLine::new(line, "the value is missing")),
+        word => Ok(word.to_owned()),
+    }
+}
+
+fn port_name(line: Line<'_>, value: &str) -> Result<Option<IfaceName>, BadLine> {
+    match value.trim() {
+        "None" => Ok(None),
+        name => IfaceName::new(name)
+            .map(Some)
+            .map_err(|bad| BadLine::new(line, bad.to_string())),
+    }
+}
+
+fn address(line: Line<'_>, value: &str) -> Result<HardwareAddress, BadLine> {
+    match value {
+        "" => Err(BadLine::new(line, "the address is missing")),
+        text => text
+            .parse()
+            .map_err(|_| BadLine::new(line, "it is not a hardware address")),
+    }
+}
+
+fn empty(name: IfaceName) -> Bond {
+    Bond {
+        name,
+        driver_version: None,
+        mode: None,
+        fail_over_mac: None,
+        transmit_hash_policy: None,
+        primary_slave: None,
+        primary_reselect: None,
+        active_slave: None,
+        mii_status: None,
+        mii_polling_ms: None,
+        up_delay_ms: None,
+        down_delay_ms: None,
+        peer_notification_delay_ms: None,
+        arp_polling_ms: None,
+        arp_missed_max: None,
+        monitor_targets: Vec::new(),
+        lacp: None,
+        partner_mac: None,
+        slaves: Vec::new(),
+    }
+}
+
+fn empty_port(name: IfaceName) -> BondPort {
+    BondPort {
+        name,
+        mii_status: None,
+        speed_mbps: None,
+        speed_unknown: false,
+        duplex: None,
+        failures: None,
+        permanent_mac: None,
+        queue_id: None,
+        aggregator_id: None,
+        partner_mac: None,
+        actor_churn: None,
+        partner_churn: None,
+        actor_churned_count: None,
+        partner_churned_count: None,
+        actor_pdu: None,
+        partner_pdu: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> IfaceName {
+        IfaceName::new("bond0").unwrap()
+    }
+
+    fn bond(text: &str) -> Bond {
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.bad_lines, [], "{text}");
+        parsed.value
+    }
+
+    #[test]
+    fn a_bad_line_costs_its_own_value_and_nothing_else() {
+        let text = "Bonding Mode: fault-tolerance (active-backup)\nSlave Interface: eno1\n\
+                    MII Status: up\nLink Failure Count: many\nSlave Interface: eno2\nMII Status: down\n";
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.bad_lines.len(), 1);
+        assert_eq!(parsed.bad_lines[0].line_number, 4);
+        assert_eq!(parsed.bad_lines[0].line, "Link Failure Count: many");
+        assert_eq!(parsed.value.slaves[0].failures, None);
+        assert_eq!(parsed.value.slaves[0].mii_status, Some(MiiStatus::Up));
+        assert_eq!(parsed.value.slaves[1].mii_status, Some(MiiStatus::Down));
+    }
+
+    #[test]
+    fn lines_of_a_port_whose_name_is_unreadable_are_given_to_nobody() {
+        let text = "Slave Interface: eno1\nMII Status: up\nSlave Interface: not a name at all\nMII Status: down\n";
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.value.slaves.len(), 1);
+        assert_eq!(parsed.value.slaves[0].mii_status, Some(MiiStatus::Up));
+        assert_eq!(parsed.bad_lines[0].line_number, 3);
+    }
+
+    #[test]
+    fn a_mode_of_a_newer_kernel_is_kept_as_it_was_written() {
+        let mode = bond("Bonding Mode: reverse proximity hash\n").mode;
+        assert_eq!(mode, Some(BondMode::Other("reverse proximity hash".into())));
+    }
+
+    #[test]
+    fn a_20_byte_address_and_an_unknown_speed_are_facts() {
+        let port = "80:00:02:08:fe:80:00:00:00:00:00:00:e4:1d:2d:03:00:1d:67:f1";
+        let text = format!(
+            "Slave Interface: ib0\nSpeed: Unknown\nDuplex: Unknown\nPermanent HW addr: {port}\n"
+        );
+        let slave = bond(&text).slaves.remove(0);
+        assert_eq!((slave.speed_mbps, slave.speed_unknown), (None, true));
+        assert_eq!(slave.duplex, Some(Duplex::Unknown));
+        assert_eq!(slave.permanent_mac.unwrap().to_string(), port);
+    }
+
+    #[test]
+    fn options_in_brackets_are_taken_off_the_words() {
+        let text = "Bonding Mode: fault-tolerance (active-backup) (fail_over_mac active)\n\
+                    Primary Slave: eth2 (primary_reselect always)\nCurrently Active Slave: None\n\
+                    NS IPv6 target/s (xx::xx form): fe80::1, fe80::2\n";
+        let bond = bond(text);
+        assert_eq!(bond.mode, Some(BondMode::ActiveBackup));
+        assert_eq!(bond.fail_over_mac.as_deref(), Some("active"));
+        assert_eq!(bond.primary_slave.unwrap().as_str(), "eth2");
+        assert_eq!(bond.primary_reselect.as_deref(), Some("always"));
+        assert_eq!(bond.active_slave, None);
+        assert_eq!(bond.monitor_targets, ["fe80::1", "fe80::2"]);
+    }
+
+    #[test]
+    fn the_tail_of_a_file_says_that_its_head_is_missing() {
+        let parsed = parse(name(), "Link Failure Count: 0\nAggregator ID:\n").unwrap();
+        assert!(parsed.value.slaves.is_empty());
+        assert_eq!(parsed.bad_lines.len(), 2);
+    }
+
+    #[test]
+    fn an_empty_file_is_no_bond() {
+        assert_eq!(parse(name(), "\r\n"), Err(Unreadable::Empty));
+    }
+}

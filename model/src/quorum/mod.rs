@@ -1,0 +1,1 @@
+//! Quorum as corosync's votequorum decides it: a machine with memory, not a formula.

@@ -1,0 +1,207 @@
+//! What we hold of one fact: known, failed, absent, or never heard of. These are four different things, and none
+//! of the last three is zero, empty, or good news.
+
+use jiff::Timestamp;
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::text::BadLine;
+
+/// One fact family of one node, as last read.
+///
+/// In JSON: `{"known": …, "at": …}`, `{"failed": why}`, `"absent"`, `"never_heard"`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "Wire<T>")]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub enum Reading<T> {
+    /// It was read. Single values in it that could not be read are unknown (`null`), and `problems` says why.
+    Known {
+        value: T,
+        at: Timestamp,
+        problems: Vec<Problem>,
+    },
+    /// It is there, but could not be read, or reading it failed.
+    Failed { why: String },
+    /// It is not there: no bonding on this node, no ceph.
+    Absent,
+    /// Nobody has told us yet.
+    NeverHeard,
+}
+
+/// Something in a known reading that could not be read: one line, or one file or answer of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Below the root: `proc/net/bonding/bond0`, `commands/corosync-quorumtool_-s`.
+    pub source: String,
+    /// Counted from 1; `None` where the text as a whole could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line_number: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
+    pub why: String,
+}
+
+impl Problem {
+    pub fn line(source: &str, bad_line: BadLine) -> Self {
+        let BadLine {
+            line_number,
+            line,
+            why,
+        } = bad_line;
+        Self {
+            source: source.to_owned(),
+            line_number: Some(line_number),
+            line: Some(line),
+            why,
+        }
+    }
+
+    pub fn whole(source: &str, why: impl Into<String>) -> Self {
+        Self {
+            source: source.to_owned(),
+            line_number: None,
+            line: None,
+            why: why.into(),
+        }
+    }
+}
+
+impl<T> Reading<T> {
+    /// The value, if it is known. Everything else is unknown, for whatever reason.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known { value, .. } => Some(value),
+            Self::Failed { .. } | Self::Absent | Self::NeverHeard => None,
+        }
+    }
+
+    /// Turns the value into another, keeping everything that was said about it.
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Reading<U> {
+        match self {
+            Self::Known {
+                value,
+                at,
+                problems,
+            } => Reading::Known {
+                value: turn(value),
+                at,
+                problems,
+            },
+            Self::Failed { why } => Reading::Failed { why },
+            Self::Absent => Reading::Absent,
+            Self::NeverHeard => Reading::NeverHeard,
+        }
+    }
+}
+
+/// Written by hand, because a derived conversion would copy the value first: a report can hold megabytes.
+impl<T: Serialize> Serialize for Reading<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known {
+                value,
+                at,
+                problems,
+            } => {
+                let mut object = serializer.serialize_map(None)?;
+                object.serialize_entry("known", value)?;
+                object.serialize_entry("at", at)?;
+                if !problems.is_empty() {
+                    object.serialize_entry("problems", problems)?;
+                }
+                object.end()
+            }
+            Self::Failed { why } => {
+                let mut object = serializer.serialize_map(Some(1))?;
+                object.serialize_entry("failed", why)?;
+                object.end()
+            }
+            Self::Absent => serializer.serialize_str("absent"),
+            Self::NeverHeard => serializer.serialize_str("never_heard"),
+        }
+    }
+}
+
+/// The JSON shape of a reading: the contract of `quorate-agent snapshot --json`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Wire<T> {
+    Known {
+        known: T,
+        at: Timestamp,
+        #[serde(default)]
+        problems: Vec<Problem>,
+    },
+    Failed {
+        failed: String,
+    },
+    Word(Word),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Absent,
+    NeverHeard,
+}
+
+impl<T> From<Wire<T>> for Reading<T> {
+    fn from(wire: Wire<T>) -> Self {
+        match wire {
+            Wire::Known {
+                known,
+                at,
+                problems,
+            } => Self::Known {
+                value: known,
+                at,
+                problems,
+            },
+            Wire::Failed { failed } => Self::Failed { why: failed },
+            Wire::Word(Word::Absent) => Self::Absent,
+            Wire::Word(Word::NeverHeard) => Self::NeverHeard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reading: &Reading<u32>, json: &str) {
+        assert_eq!(serde_json::to_string(reading).unwrap(), json);
+        assert_eq!(
+            &serde_json::from_str::<Reading<u32>>(json).unwrap(),
+            reading
+        );
+    }
+
+    #[test]
+    fn the_four_kinds_of_reading_stay_apart_in_json() {
+        let at = Timestamp::UNIX_EPOCH;
+        check(
+            &Reading::Known {
+                value: 0,
+                at,
+                problems: Vec::new(),
+            },
+            r#"{"known":0,"at":"1970-01-01T00:00:00Z"}"#,
+        );
+        check(
+            &Reading::Failed {
+                why: "timed out".into(),
+            },
+            r#"{"failed":"timed out"}"#,
+        );
+        check(&Reading::Absent, r#""absent""#);
+        check(&Reading::NeverHeard, r#""never_heard""#);
+    }
+
+    #[test]
+    fn only_known_has_a_value() {
+        assert_eq!(Reading::<u32>::Absent.known(), None);
+        assert_eq!(Reading::<u32>::NeverHeard.known(), None);
+        assert_eq!(Reading::<u32>::Failed { why: String::new() }.known(), None);
+    }
+}
