@@ -1,0 +1,79 @@
+//! Running other programs, and installing what is missing.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+/// Runs a command with its output shown; an exit code other than 0 is an error.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let words = describe(command);
+    let status = command
+        .status()
+        .with_context(|| format!("cannot run {words}"))?;
+    ensure!(status.success(), "{words} failed: {status}");
+    Ok(())
+}
+
+/// Runs a command and gives what it printed.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let words = describe(command);
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {words}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{words} failed: {}: {said}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+pub(crate) fn describe(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    words.extend(
+        command
+            .get_args()
+            .map(|arg| arg.to_string_lossy().into_owned()),
+    );
+    words.join(" ")
+}
+
+/// Is this program on the PATH?
+pub(crate) fn have(program: &str) -> bool {
+    Command::new("sh")
+        .args(["-c", "command -v \"$0\" >/dev/null", program])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+pub(crate) fn is_root() -> bool {
+    output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
+}
+
+/// Sees to it that each (program, Debian package) is there: installs it where it may, says what is needed where not.
+pub(crate) fn need(tools: &[(&str, &str)]) -> Result<()> {
+    let missing: Vec<&str> = tools
+        .iter()
+        .filter(|(program, _)| !have(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    ensure!(
+        is_root() && have("apt-get"),
+        "missing Debian packages: {packages}; install them with: sudo apt-get install {packages}"
+    );
+    println!("installing {packages}");
+    run(Command::new("apt-get").args(["-qq", "update"]))?;
+    let mut install = Command::new("apt-get");
+    install
+        .args(["-qq", "-y", "--no-install-recommends", "install"])
+        .args(&missing);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
+        .with_context(|| format!("cannot install {packages}"))?;
+    match tools.iter().find(|(program, _)| !have(program)) {
+        None => Ok(()),
+        Some((program, package)) => bail!("{package} is installed, but there is no {program}"),
+    }
+}
