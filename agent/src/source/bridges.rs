@@ -104,7 +104,8 @@ fn join(links: &[Link], table: Vec<PortVlans>) -> Vec<Bridge> {
 }
 
 /// The bridges among the links: those that say so (`ip -d`), those that a port says it is in as a bridge's port, and,
-/// where no details were captured, masters that stand in the VLAN table or whose ports do: only bridges have one.
+/// where no details were captured, masters whose ports stand in the VLAN table, or that stand there themselves without
+/// being a port: the table lists nothing but bridges and their ports.
 fn bridge_names<'a>(
     links: &'a [Link],
     vlans: &BTreeMap<IfaceName, Vec<VlanRange>>,
@@ -112,6 +113,11 @@ fn bridge_names<'a>(
     let kinds: BTreeMap<&IfaceName, &str> = links
         .iter()
         .filter_map(|link| Some((&link.name, link.kind.as_deref()?)))
+        .collect();
+    let free: BTreeSet<&IfaceName> = links
+        .iter()
+        .filter(|link| link.master.is_none() && vlans.contains_key(&link.name))
+        .map(|link| &link.name)
         .collect();
     let mut seen = BTreeSet::new();
     let mut names = Vec::new();
@@ -121,7 +127,7 @@ fn bridge_names<'a>(
             match (kinds.get(master), link.slave_kind.as_deref()) {
                 (Some(kind), _) => *kind == "bridge",
                 (None, Some(kind)) => kind == "bridge",
-                (None, None) => vlans.contains_key(&link.name) || vlans.contains_key(*master),
+                (None, None) => vlans.contains_key(&link.name) || free.contains(*master),
             }
         });
         names.extend(

@@ -182,8 +182,11 @@ impl Reader {
 
     /// Takes one attribute; `false`: it is not one of this part.
     fn attribute(&mut self, link: &mut Link, part: Part, key: &str, value: &Value) -> bool {
-        // iproute2 writes `null` for the word "none".
         let taken = match scalar(value) {
+            // The one `null` that is a value: the text form prints "none".
+            None if value.is_null() && key == "arp_validate" => {
+                attribute::take(link, part, key, "none")
+            }
             Some(text) => attribute::take(link, part, key, &text),
             None if value.is_null() || !attribute::is_key(part, key) => Ok(false),
             None => Err("it is not a single value"),

@@ -24,15 +24,18 @@ pub(super) fn lines(text: &str) -> Vec<Whole<'_>> {
         if is_header {
             indent.get_or_insert(begin);
         }
-        // Everything but the header is indented deeper than it.
+        // Everything but the header is indented four blanks deeper than it; a line wrapped before blanks begins with
+        // fewer.
         let is_rest = !is_header
             && width_before >= NARROWEST_TERMINAL
             && !line.trim().is_empty()
-            && indent.is_some_and(|indent| begin <= indent)
+            && indent.is_some_and(|indent| begin < indent + 4)
+            && !line.starts_with('\t')
+            && !is_prompt(line)
             && !is_known_begin(line);
         width_before = line.len();
         match whole.last_mut().filter(|_| is_rest) {
-            Some(last) => last.text.to_mut().push_str(line.trim_end()),
+            Some(last) => last.text.to_mut().push_str(line),
             None if is_header && line.contains("\\  ") => {
                 whole.extend(parts(line).map(|text| Whole {
                     number: index + 1,
@@ -47,6 +50,12 @@ pub(super) fn lines(text: &str) -> Vec<Whole<'_>> {
         }
     }
     whole
+}
+
+/// `root@pve1:~# ` behind the output, in a copy from a terminal.
+fn is_prompt(line: &str) -> bool {
+    line.split_once(['#', '$'])
+        .is_some_and(|(before, _)| before.contains('@') && !before.contains(' '))
 }
 
 /// `ip -o` puts a backslash where the line would end; the next begins with blanks.
