@@ -45,3 +45,41 @@ pub(crate) fn collect(host: &Host) -> Reading<Vec<Link>> {
     }
     gathering.finish(links)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn collected(captured: &[(&str, &str)]) -> Reading<Vec<Link>> {
+        let dir = tempfile::tempdir().unwrap();
+        let commands = dir.path().join("commands");
+        std::fs::create_dir(&commands).unwrap();
+        for (name, text) in captured {
+            std::fs::write(commands.join(name), text).unwrap();
+        }
+        collect(&Host::captured(dir.path()).unwrap())
+    }
+
+    #[test]
+    fn several_outputs_describe_the_same_interfaces() {
+        let json = r#"[{"ifindex":2,"ifname":"eno1","addr_info":[{"family":"inet","local":"10.0.0.5","prefixlen":24}]}]"#;
+        let text = "1: lo: <LOOPBACK,UP> mtu 65536\n2: eno1: <UP,LOWER_UP> mtu 9000 state UP\n";
+        let reading = collected(&[("ip_-j_addr", json), ("ip_-d_link_show", text)]);
+        let links = reading.known().unwrap();
+        let names: Vec<_> = links.iter().map(|link| link.name.as_str()).collect();
+        assert_eq!(names, ["lo", "eno1"]);
+        assert_eq!(links[1].mtu_bytes, Some(9000));
+        assert_eq!(links[1].addresses.as_ref().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_error_of_the_tool_is_a_failure_and_nothing_at_all_is_absent() {
+        let error = "Cannot open netlink socket: Permission denied\n";
+        assert!(matches!(
+            collected(&[("ip_addr", error)]),
+            Reading::Failed { .. }
+        ));
+        assert_eq!(collected(&[]), Reading::Absent);
+    }
+}

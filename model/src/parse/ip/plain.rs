@@ -23,8 +23,11 @@ pub(super) fn parse(text: &str) -> Option<Parsed<Vec<Link>>> {
             text: &line.text,
         });
     }
-    reader.end()
+    reader.end(text.ends_with('\n'))
 }
+
+/// How many words of one line are looked at; a bridge with all details has about 120.
+const MAX_WORDS: usize = 4096;
 
 /// A line that begins an interface: `2: eno1: …`, or `2: eno1    inet …` of `ip -o addr`.
 struct Header<'a> {
@@ -198,13 +201,16 @@ impl<'a> Reader<'a> {
         self.in_virtual_function = false;
     }
 
-    fn end(mut self) -> Option<Parsed<Vec<Link>>> {
+    fn end(mut self, is_whole: bool) -> Option<Parsed<Vec<Link>>> {
+        let may_go_on = self.current.as_ref().map(|link| link.name.clone());
         self.finish();
         if self.headers == 0 {
             return None;
         }
         if self.any_address {
-            for name in &self.of_addr {
+            // Of a text that may be cut off, the last interface's addresses may be missing.
+            let certain = |name: &&IfaceName| is_whole || may_go_on.as_ref() != Some(*name);
+            for name in self.of_addr.iter().filter(certain) {
                 let place = self.places.get(name).copied();
                 if let Some(link) = place.and_then(|place| self.links.get_mut(place)) {
                     link.addresses.get_or_insert_default();
@@ -290,7 +296,9 @@ impl<'a> Reader<'a> {
     /// `bond mode …`, `veth`, `bridge_slave state …`.
     fn kind(&mut self, link: &mut Link, line: Line<'a>, word: &str, rest: &str) {
         let is_word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-        if !word.chars().all(is_word) {
+        let begins = word.starts_with(|c: char| c.is_ascii_alphabetic());
+        let is_indented = line.indent() > 0 || is_known_begin(word);
+        if !(begins && is_indented && word.chars().all(is_word)) {
             return;
         }
         self.kinds_may_follow = true;
@@ -327,7 +335,7 @@ impl<'a> Reader<'a> {
     /// `key value key value …`. Words that are no key are stepped over one by one, and so is a key whose value cannot
     /// be read: an attribute without a value does not take the next one with it.
     fn attributes(&mut self, link: &mut Link, line: Line<'a>, part: Part, text: &str) {
-        let mut words = text.split_whitespace().peekable();
+        let mut words = text.split_whitespace().take(MAX_WORDS).peekable();
         while let Some(key) = words.next() {
             let next = words.peek().copied().unwrap_or_default();
             // `state learning` is a value that is a key elsewhere on that line.

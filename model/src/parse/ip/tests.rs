@@ -78,6 +78,13 @@ fn text_and_json_of_one_node_say_the_same() {
 }
 
 #[test]
+fn facts_survive_json() {
+    let links = links(JSON);
+    let json = serde_json::to_string(&links).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Link>>(&json).unwrap(), links);
+}
+
+#[test]
 fn a_bond_with_its_lacp_partner_is_read() {
     for text in [JSON, LINK_IN_COLOUR] {
         let bond = link(text, "bond0");
@@ -283,7 +290,11 @@ fn a_line_wrapped_inside_a_word_is_one_line() {
                 wrapped.push('\n');
             }
         }
-        assert_eq!(links(&wrapped), [expect.clone()], "{width}\n{wrapped}");
+        assert_eq!(
+            links(&wrapped),
+            std::slice::from_ref(&expect),
+            "{width}\n{wrapped}"
+        );
     }
     let prompt = format!("{whole}root@pve1:~# \n");
     assert_eq!(link(&prompt, "eno1").master, name("bond0"));
@@ -330,6 +341,28 @@ fn a_text_may_end_anywhere() {
     assert_eq!(bad.len(), 1);
     let (link, _) = spoilt("2: eno1: <BROADCAST,MULTICAST,UP");
     assert_eq!((link.flags, link.carrier), (None, None));
+}
+
+#[test]
+fn an_interface_that_may_be_cut_off_is_not_said_to_be_without_addresses() {
+    let text = "1: lo: <UP> mtu 65536\n    inet 127.0.0.1/8 scope host lo\n2: eno1: <UP> mtu 1500\n\
+                3: eno2: <UP> mtu 1500";
+    assert_eq!(link(text, "eno1").addresses, Some(vec![]));
+    assert_eq!(link(text, "eno2").addresses, None);
+    assert_eq!(link(&format!("{text}\n"), "eno2").addresses, Some(vec![]));
+}
+
+#[test]
+fn what_stands_behind_the_output_is_no_kind() {
+    for behind in [
+        "--",
+        "root@pve1:~# bridge vlan",
+        "done",
+        "+ bridge vlan show",
+    ] {
+        let text = format!("2: eno1: <UP> mtu 1500\n    link/ether 00:11:22:33:44:55\n{behind}\n");
+        assert_eq!(link(&text, "eno1").kind, None, "{behind}");
+    }
 }
 
 #[test]
