@@ -7,6 +7,9 @@ use model::fact::cmap::Cmap;
 use model::fact::corosync::{Corosync, LinkPeer, LinkStatus, Member};
 use model::name::LinkNumber;
 
+/// How many addresses of one node are kept; corosync has eight links (INTERFACE_MAX).
+const MAX_RINGS: usize = 16;
+
 /// A node of the nodelist.
 #[derive(Debug, Default)]
 pub(super) struct Node {
@@ -103,12 +106,15 @@ fn members(
             }
         }
     }
+    let mut names: BTreeMap<u32, String> = nodes
+        .iter()
+        .filter_map(|node| Some((node.id, node.name.clone()?)))
+        .collect();
     let (mut there, mut gone) = (Vec::new(), Vec::new());
     for (node_id, mut member) in members {
         member.node_id = node_id;
         member.local = own_id.map(|own| own == node_id);
-        let node = nodes.iter().find(|node| node.id == node_id);
-        member.name = node.and_then(|node| node.name.clone());
+        member.name = names.remove(&node_id);
         match member.state.as_deref() {
             Some("joined") => there.push(member),
             Some(_) => gone.push(member),
@@ -126,6 +132,7 @@ fn ring_addresses(text: &str) -> Option<Vec<String>> {
         .skip(1)
         .filter_map(|rest| rest.split_once(')'))
         .map(|(address, _)| address.to_owned())
+        .take(MAX_RINGS)
         .collect();
     (!addresses.is_empty()).then_some(addresses)
 }

@@ -9,6 +9,8 @@ use model::reading::Problem;
 
 /// How many disagreements are kept; two nodes' files in one capture differ in everything.
 const MAX_DISAGREEMENTS: usize = 50;
+/// How much of a differing value is said.
+const MAX_VALUE_CHARS: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Merging {
@@ -49,8 +51,13 @@ impl Laying<'_> {
     }
 
     fn differ(&mut self, what: &str, known: &dyn Debug, other: &dyn Debug) {
+        let short = |value: &dyn Debug| {
+            let said = format!("{value:?}");
+            said.chars().take(MAX_VALUE_CHARS).collect::<String>()
+        };
+        let (known, other) = (short(known), short(other));
         self.say(format!(
-            "{what} is {other:?} here, but {known:?} in an answer that comes before"
+            "{what} is {other} here, but {known} in an answer that comes before"
         ));
     }
 

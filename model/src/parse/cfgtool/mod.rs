@@ -11,9 +11,13 @@
 //! `-b` prints one letter a node (`status = n33`) and no node ids. `-n` (3.1) prints the links below each node, and
 //! only nodes that can be reached.
 
+mod words;
+
 use crate::fact::corosync::{Corosync, LinkPeer, LinkPosition, LinkStatus, ReachableNode};
 use crate::name::LinkNumber;
 use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+
+use words::{Said, after_words, brief, is_brief, split_word};
 
 /// How many nodes of one link are kept, far over what corosync can hold (KNET_MAX_HOST is 65536, but
 /// PROCESSOR_COUNT_MAX 384).
@@ -151,7 +155,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Of `-s`: `1:	localhost`. Of `-n`: `2 reachable   onwire (min/max/cur): 0, 1, 1`.
+    /// Of `-s`: `1: localhost`. Of `-n`: `2 reachable   onwire (min/max/cur): 0, 1, 1`.
     fn node(&mut self, line: Line<'_>, rest: &str) -> Result<(), BadLine> {
         let end = rest
             .find(|letter: char| letter == ':' || letter.is_whitespace())
@@ -171,7 +175,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Of 3.0.0: `0:	link enabled:1	link connected:1`.
+    /// Of 3.0.0: `0: link enabled:1 link connected:1`.
     fn position(&mut self, line: Line<'_>, rest: &str) -> Result<(), BadLine> {
         let number = self.link.ok_or_else(|| BadLine::new(line, ORPHAN))?;
         let (place, status) = rest
@@ -313,9 +317,18 @@ impl Reader {
         }))
     }
 
-    /// Where the rows do not say which node is this one, `Local node ID` does.
+    /// Where the rows do not say which node is this one, `Local node ID` does; and `localhost` where that is missing.
     fn finish(self) -> Corosync {
         let mut corosync = self.corosync;
+        let mut peers = corosync
+            .links
+            .iter()
+            .flatten()
+            .flat_map(|link| link.peers.iter().flatten());
+        let localhost = peers
+            .find(|peer| peer.local == Some(true))
+            .map(|peer| peer.node_id);
+        corosync.node_id = corosync.node_id.or(localhost);
         let links = corosync.links.iter_mut().flatten();
         for peer in links.flat_map(|link| link.peers.iter_mut().flatten()) {
             if peer.local.is_none() {
@@ -335,79 +348,6 @@ const ORPHAN: &str = "it belongs to a link, but no readable `LINK ID` stands bef
 
 fn too_many(line: Line<'_>) -> BadLine {
     BadLine::new(line, format!("more than {MAX_NODES} nodes"))
-}
-
-/// The words behind a node. One word that is not known makes the known ones worthless: "not connected".
-struct Said {
-    words: String,
-    connected: Option<bool>,
-    enabled: Option<bool>,
-    local: Option<bool>,
-}
-
-impl Said {
-    fn read(status: &str) -> Self {
-        let words: Vec<&str> = status.split_whitespace().collect();
-        let mut said = Self {
-            words: words.join(" "),
-            connected: None,
-            enabled: None,
-            local: None,
-        };
-        let (mut connected, mut enabled) = (None, None);
-        for word in words {
-            match word {
-                "localhost" => said.local = Some(true),
-                "connected" | "connected:1" => connected = Some(true),
-                "disconnected" | "connected:0" => connected = Some(false),
-                "enabled:1" => enabled = Some(true),
-                "enabled:0" => enabled = Some(false),
-                "link" => {}
-                _ => return said,
-            }
-        }
-        (said.connected, said.enabled) = (connected, enabled);
-        said
-    }
-}
-
-/// One letter a node: `n` this node, a digit with bit 1 for enabled and bit 2 for connected, `d` and `?` for
-/// errors of knet.
-fn is_brief(status: &str) -> bool {
-    status
-        .chars()
-        .all(|letter| matches!(letter, 'n' | 'd' | '?') || letter.is_ascii_digit())
-}
-
-fn brief(status: &str) -> Vec<LinkPosition> {
-    let has_local = status.contains('n');
-    (0..)
-        .zip(status.chars())
-        .map(|(position, letter)| {
-            let bits = letter.to_digit(10);
-            LinkPosition {
-                position,
-                status: letter.to_string(),
-                enabled: bits.map(|bits| bits & 1 != 0),
-                connected: bits.map(|bits| bits & 2 != 0),
-                local: has_local.then_some(letter == 'n'),
-            }
-        })
-        .collect()
-}
-
-/// What follows these words at the start, in whatever case and with whatever blanks between.
-fn after_words<'a>(text: &'a str, words: &[&str]) -> Option<&'a str> {
-    words.iter().try_fold(text, |rest, word| {
-        let (first, rest) = split_word(rest);
-        first.eq_ignore_ascii_case(word).then_some(rest)
-    })
-}
-
-fn split_word(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    text.split_once(char::is_whitespace)
-        .map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
 fn node_id(line: Line<'_>, text: &str) -> Result<u32, BadLine> {

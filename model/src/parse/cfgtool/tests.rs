@@ -259,6 +259,14 @@ fn crlf_indentation_and_a_missing_final_newline_change_nothing() {
 }
 
 #[test]
+fn without_a_head_line_localhost_says_which_node_it_is() {
+    let (_, text) = HEALTHY.split_once('\n').unwrap();
+    let corosync = read(text);
+    assert_eq!(corosync.node_id, Some(1));
+    assert_eq!(corosync.links, read(HEALTHY).links);
+}
+
+#[test]
 fn lines_of_a_link_that_cannot_be_read_are_given_to_nobody() {
     let text = HEALTHY.replace("LINK ID 1 udp", "LINK ID one udp");
     let parsed = parse(&text).unwrap();
