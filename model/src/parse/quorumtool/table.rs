@@ -3,7 +3,7 @@
 //! Which column a word stands in is told by the header, because a node may be called `NR` or `Qdevice`. Without a
 //! header, a word is taken for qdevice flags if it looks like them and a name follows it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Member, Qdevice};
 use crate::text::{BadLine, Line};
@@ -143,7 +143,7 @@ fn member_row(line: Line<'_>, node_id: u32, columns: &[Column], rest: &str) -> R
 fn names(cell: &str) -> (Option<String>, Option<Vec<String>>) {
     let mut parts = cell
         .split(", ")
-        .map(|part| part.trim_end_matches(',').trim())
+        .map(|part| without_stray_zone(part.trim_end_matches(',').trim()))
         .filter(|part| !part.is_empty());
     let Some(name) = parts.next() else {
         return (None, None);
@@ -159,6 +159,21 @@ fn names(cell: &str) -> (Option<String>, Option<Vec<String>>) {
 fn is_address(name: &str) -> bool {
     let without_zone = name.split_once('%').map_or(name, |(address, _)| address);
     without_zone.parse::<IpAddr>().is_ok()
+}
+
+/// corosync 3.1.7 prints IPv6 addresses with a zone that it never set, another one in every run:
+/// `fd00:20::12%32586`. Only a link-local address has one.
+fn without_stray_zone(name: &str) -> &str {
+    match name.split_once('%') {
+        Some((address, _))
+            if address
+                .parse::<Ipv6Addr>()
+                .is_ok_and(|address| !address.is_unicast_link_local()) =>
+        {
+            address
+        }
+        _ => name,
+    }
 }
 
 /// `0          1            Qdevice`, `0          0            Qdevice (votes 1)`, or with flags before the name.

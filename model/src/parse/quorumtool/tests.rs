@@ -149,6 +149,15 @@ fn a_node_may_have_no_name_and_the_highest_id() {
 }
 
 #[test]
+fn a_zone_that_corosync_made_up_is_taken_off() {
+    let text = include_str!("../../../fixtures/quorumtool/corosync-3.1.7-siH-udpu-ipv6-zones.txt");
+    let rows = members(text);
+    assert_eq!(rows[0].name.as_deref(), Some("fd00:20::12"));
+    assert_eq!(rows[1].addresses, Some(vec!["fd00:20::11".to_owned()]));
+    assert_eq!(rows[1].node_id, u32::MAX);
+}
+
+#[test]
 fn all_addresses_of_a_node_follow_its_name() {
     let text = include_str!("../../../fixtures/quorumtool/corosync-3.1.7-sa-4-nodes.txt");
     assert_eq!(members(text)[1].name.as_deref(), Some("pve-02"));
