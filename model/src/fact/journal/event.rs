@@ -7,7 +7,8 @@ use crate::fact::bond::Duplex;
 use crate::name::{IfaceName, LinkNumber};
 use crate::word::words;
 
-/// What happened. A value is `None` where some version of the program does not print it.
+/// What happened. A value is `None` where some version of the program does not print it. No field is named like one
+/// of the entry's own (`pid`, `unit`, `priority`, …), because both stand in one JSON object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 // A table: one thing a line.
@@ -66,7 +67,7 @@ pub enum Event {
     KnetLinkUp { node_id: u32, link: LinkNumber },
     KnetNoActiveLinks { node_id: u32 },
     KnetActiveLinks { node_id: u32, links: u32 },
-    KnetBestLink { node_id: u32, link: LinkNumber, priority: u32 },
+    KnetBestLink { node_id: u32, link: LinkNumber, link_priority: u32 },
     /// Said once only: the path swallows packets that the kernel thinks fit.
     KnetMtuMisconfigured { node_id: u32, link: LinkNumber, kernel_mtu_bytes: u32 },
     KnetLinkMtu { node_id: u32, link: LinkNumber, from_bytes: u32, to_bytes: u32 },

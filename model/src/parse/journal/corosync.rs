@@ -84,7 +84,7 @@ fn knet(what: &str) -> Told {
         Event::KnetBestLink {
             node_id: node(host)?,
             link: number(link, "the link")?,
-            priority: number(priority, "the priority")?,
+            link_priority: number(priority, "the priority")?,
         }
     } else if let Some([link, host]) = fit(what, "Resetting MTU for link {} because host {} joined")
     {
@@ -196,7 +196,7 @@ fn totem(what: &str) -> Told {
             address: address.to_owned(),
         }
     } else {
-        return Ok(None);
+        return cfg(what);
     };
     Ok(Some(event))
 }
@@ -280,7 +280,7 @@ fn cfg(what: &str) -> Told {
             .map_or([None, None], |found: [&str; 2]| {
                 found.map(|address| Some(address.to_owned()))
             });
-        let link = number(link, "the link")?;
+        let link = leading_number(link, "the link")?;
         return Ok(Some(Event::ConfigAddressIgnored {
             link,
             running,

@@ -118,15 +118,20 @@ impl Entry<'_> {
             // `journalctl -o with-unit` shows the unit in the identifier's place, old journals may lack both.
             (None, _) => self.comm.as_deref()?,
         };
-        let program = Program::named(identifier.strip_suffix(".service").unwrap_or(identifier))
-            .or_else(|| (identifier == "pve-cluster.service").then_some(Program::Pmxcfs))?;
+        let name = match identifier {
+            "pve-cluster.service" => "pmxcfs",
+            "init.scope" => "systemd",
+            _ => identifier.strip_suffix(".service").unwrap_or(identifier),
+        };
+        let program = Program::named(name)?;
         let is_it = match program {
-            Program::Kernel => self
-                .transport
-                .as_deref()
-                .is_none_or(|transport| transport == "kernel"),
+            // Where no transport is shown, a process id gives away a sender that is none.
+            Program::Kernel => match self.transport.as_deref() {
+                Some(transport) => transport == "kernel",
+                None => self.pid.is_none(),
+            },
             // Each user has a manager too; the one of the node is process 1.
-            Program::Systemd if identifier == "systemd" => {
+            Program::Systemd if name == "systemd" => {
                 self.pid.as_deref().is_none_or(|pid| pid == "1")
             }
             Program::Systemd => true,

@@ -83,6 +83,15 @@ impl Block {
             self.end_binary();
         }
         let trimmed = line.trim();
+        // The verbose form indents the further lines of a value beneath its beginning. They are looked at first:
+        // a message may hold a line that reads like a field.
+        let indent = line.len() - line.trim_start().len();
+        if self.begun && self.indent > 0 && indent > self.indent {
+            if self.in_message {
+                self.fields.append_to_message(trimmed);
+            }
+            return Step::Taken;
+        }
         if trimmed.is_empty() {
             return self.end().map_or(Step::Taken, complete);
         }
@@ -93,15 +102,6 @@ impl Block {
                 .rsplit_once('[')
                 .map(|(_, cursor)| cursor.trim_end_matches(']').to_owned());
             return before.map_or(Step::Taken, complete);
-        }
-        // The verbose form indents the further lines of a value beneath its beginning. They are looked at first:
-        // a message may hold a line that reads like a field.
-        let indent = line.len() - line.trim_start().len();
-        if self.begun && self.indent > 0 && indent > self.indent {
-            if self.in_message {
-                self.fields.append_to_message(trimmed);
-            }
-            return Step::Taken;
         }
         if let Some((name, value)) = trimmed.split_once('=')
             && is_name(name)

@@ -129,24 +129,18 @@ fn count(merged: &mut Journal, part: &Journal) {
     merged.events_repeated += part.events_repeated;
 }
 
-/// The oldest and the newest time of all parts.
+/// The oldest and the newest time of all parts. Times since the boot are told only where there are no others.
 fn span(parts: &[Part]) -> (Option<JournalTime>, Option<JournalTime>) {
     let ends = |end: fn(&Journal) -> &Option<JournalTime>| {
-        parts
-            .iter()
-            .filter_map(move |part| {
-                let time = end(&part.journal).as_ref()?;
-                Some((moment(time, part.read_at)?, time))
-            })
-            .collect::<Vec<_>>()
+        parts.iter().filter_map(move |part| {
+            let time = end(&part.journal).as_ref()?;
+            Some((moment(time, part.read_at), time))
+        })
     };
-    let first = ends(|journal| &journal.first)
-        .into_iter()
-        .min_by_key(|(moment, _)| *moment);
-    let last = ends(|journal| &journal.last)
-        .into_iter()
-        .max_by_key(|(moment, _)| *moment);
-    let time = |end: Option<(Timestamp, &JournalTime)>| end.map(|(_, time)| time.clone());
+    let known = |(moment, _): &(Option<Timestamp>, _)| (moment.is_none(), *moment);
+    let first = ends(|journal| &journal.first).min_by_key(known);
+    let last = ends(|journal| &journal.last).max_by_key(|(moment, _)| *moment);
+    let time = |end: Option<(_, &JournalTime)>| end.map(|(_, time)| time.clone());
     (time(first), time(last))
 }
 

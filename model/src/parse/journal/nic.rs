@@ -20,6 +20,12 @@ const WORDS: [&str; 8] = [
     "downshifted",
 ];
 
+/// Drivers that name themselves instead of the kernel. Without the list `ata1: SATA link up` would be a card.
+const DRIVERS_BY_NAME: [&str; 14] = [
+    "e1000", "e1000e", "igb", "igc", "ixgbe", "i40e", "tg3", "bnx2", "bnx2x", "bnxt_en", "be2net",
+    "mlx4_en", "r8169", "sky2",
+];
+
 pub(super) fn tell(message: &str) -> Told {
     if !WORDS.iter().any(|word| message.contains(word)) {
         return Ok(None);
@@ -81,7 +87,7 @@ impl<'a> Card<'a> {
         let (driver, rest) = message.split_once(": ")?;
         let (iface, what) = rest.split_once(' ')?;
         let iface = iface.trim_end_matches(':');
-        (!driver.contains(' ')).then_some(Self {
+        DRIVERS_BY_NAME.contains(&driver).then_some(Self {
             driver: Some(driver),
             iface,
             what,
