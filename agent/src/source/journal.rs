@@ -167,3 +167,58 @@ fn take_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<(bool, 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UP: &str = "Nov 21 03:46:01 pve-01 kernel: bond0: active interface up!";
+
+    fn streamed(bytes: &[u8]) -> Journal {
+        let mut reader = Reader::new();
+        // A buffer of seven bytes: lines and their ends fall on every possible border.
+        let mut lines = io::BufReader::with_capacity(7, bytes);
+        stream(&mut lines, &mut reader).unwrap();
+        reader.finish().unwrap().value
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_passed_over_and_counted() {
+        let text = format!("{UP}\n{}\n{UP}", "x".repeat(MAX_LINE_BYTES + 1));
+        let journal = streamed(text.as_bytes());
+        assert_eq!((journal.events.len(), journal.lines_too_long), (2, 1));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_lose_only_themselves() {
+        let mut bytes = b"Nov 21 03:46:01 pve-01 pmxcfs[1]: \xff\xfe\r\n".to_vec();
+        bytes.extend_from_slice(UP.as_bytes());
+        let journal = streamed(&bytes);
+        assert_eq!(journal.events[0].message, "\u{fffd}\u{fffd}");
+        assert_eq!(journal.events.len(), 2);
+    }
+
+    #[test]
+    fn a_capture_is_read_from_all_its_texts() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = Host::captured(dir.path()).unwrap();
+        assert_eq!(collect(&host), Reading::Absent);
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("commands/journalctl_-b", "No journal files were found.\n");
+        assert!(matches!(collect(&host), Reading::Failed { .. }));
+        write("var/log/syslog", UP);
+        let json = r#"{"__REALTIME_TIMESTAMP":"1795232761000000","SYSLOG_IDENTIFIER":"corosync","MESSAGE":"x"}"#;
+        write("commands/journalctl_-o_json", json);
+        let Reading::Known {
+            value, problems, ..
+        } = collect(&host)
+        else {
+            panic!("not known")
+        };
+        assert_eq!((value.events.len(), problems.len()), (2, 1));
+    }
+}
