@@ -134,7 +134,10 @@ impl Entry<'_> {
             Program::Systemd if name == "systemd" => {
                 self.pid.as_deref().is_none_or(|pid| pid == "1")
             }
-            Program::Systemd => true,
+            Program::Systemd => self
+                .unit
+                .as_deref()
+                .is_none_or(|unit| ["systemd-logind.service", "init.scope"].contains(&unit)),
             _ => {
                 let in_unit = |unit: &Cow<'_, str>| Some(unit.as_ref()) == program.unit();
                 self.unit.as_ref().is_none_or(in_unit) || self.comm.as_deref() == Some(identifier)

@@ -354,4 +354,6 @@ fn the_same_text_of_another_program_is_not_that_event() {
         let parsed = read(&format!("Nov 21 03:46:01 pve-01 {line}\n"));
         assert_eq!((parsed.value.events.len(), parsed.value.entries_of_others), (0, 1), "{line}");
     }
+    let borrowed = r#"{"SYSLOG_IDENTIFIER":"systemd-logind","_SYSTEMD_UNIT":"session-4.scope","_COMM":"logger","MESSAGE":"System is rebooting."}"#;
+    assert_eq!(read(borrowed).value.events, []);
 }
