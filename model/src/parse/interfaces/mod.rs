@@ -104,7 +104,8 @@ enum Keyword<'a> {
     Source {
         directory: bool,
     },
-    /// A line of ifupdown that stands for itself.
+    /// A line of ifupdown that stands for itself, or the head of ifupdown2's `vlan BRIDGE.VID` stanza, which sets
+    /// a VLAN of a bridge and makes no interface: kept as text with what follows.
     Single,
 }
 
@@ -115,7 +116,7 @@ fn keyword(word: &str) -> Option<Keyword<'_>> {
         "mapping" => Keyword::Mapping,
         "source" => Keyword::Source { directory: false },
         "source-directory" => Keyword::Source { directory: true },
-        "no-auto-down" | "no-scripts" | "rename" => Keyword::Single,
+        "no-auto-down" | "no-scripts" | "rename" | "vlan" => Keyword::Single,
         _ => Keyword::Allow(word.strip_prefix("allow-")?),
     })
 }

@@ -344,6 +344,18 @@ fn what_only_ifupdown_knows_is_kept() {
 }
 
 #[test]
+fn a_stanza_for_a_vlan_of_a_bridge_makes_no_interface_and_is_kept_as_text() {
+    let text = "iface br\n mtu 9000\nvlan br.5\n bridge-igmp-querier-src 10.0.0.1\n";
+    let configuration = read(text);
+    assert_eq!(names(&configuration), ["br"]);
+    assert_eq!(configuration.interfaces[0].stanzas[0].options.len(), 1);
+    assert_eq!(
+        configuration.outside,
+        ["vlan br.5", "bridge-igmp-querier-src 10.0.0.1"]
+    );
+}
+
+#[test]
 fn an_alternative_name_longer_than_an_interface_name_is_a_name() {
     let name = "enx-left-port-of-switch-a-17";
     assert_eq!(
