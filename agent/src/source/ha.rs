@@ -1,13 +1,224 @@
-//! See the fact.
+//! The HA manager: its files below `/etc/pve`, and `ha-manager status`.
+//! Without quorum the files are yesterday's and reading them does not fail: the time stamps inside tell.
 
-use model::fact::ha::Ha;
+use std::collections::BTreeMap;
+
+use model::fact::ha::{Ha, HaStatus, LrmStatus};
+use model::name::NodeName;
+use model::parse::{ha_status, lrm_status, members};
 use model::reading::Reading;
+use model::text::{BadLine, Line, Parsed, Unreadable};
 
-use crate::host::{Command, Host};
+use crate::host::{Command, Host, Text};
+use crate::source::gather::Gathering;
+use crate::source::members::MEMBERS;
 
-pub(crate) const COMMANDS: &[Command] = &[];
-pub(crate) const FILES: &[&str] = &[];
+const STATUS: Command = Command {
+    path: "/usr/sbin/ha-manager",
+    args: &["status"],
+    words: &["status"],
+};
+pub(crate) const COMMANDS: &[Command] = &[STATUS];
 
-pub(crate) fn collect(_host: &Host) -> Reading<Ha> {
-    Reading::Absent
+const NODES: &str = "etc/pve/nodes";
+/// A link to the directory of this node, which a capture may hold as a directory of its own.
+const LOCAL: &str = "etc/pve/local/lrm_status";
+const MANAGER: &str = "etc/pve/ha/manager_status";
+const HOSTNAME: &str = "etc/hostname";
+pub(crate) const FILES: &[&str] = &[
+    "etc/pve/nodes/*/lrm_status",
+    LOCAL,
+    MANAGER,
+    MEMBERS,
+    HOSTNAME,
+];
+
+/// Absent: nobody has used HA here.
+pub(crate) fn collect(host: &Host) -> Reading<Ha> {
+    let mut gathering = Gathering::default();
+    let mut ha = Ha {
+        status: status(host, &mut gathering),
+        lrm: lrms(host, &mut gathering),
+        manager: gathering
+            .found(MANAGER, host.read(MANAGER))
+            .and_then(|text| gathering.take(&text, lrm_status::parse_manager_status(&text.text))),
+    };
+    fill_from_verbose(&mut ha);
+    let something = ha.status.is_some() || ha.manager.is_some() || !ha.lrm.is_empty();
+    gathering.finish(something.then_some(ha))
+}
+
+/// Of several captured answers the one with the JSON of `--verbose` holds, else the one with the most lines.
+fn status(host: &Host, gathering: &mut Gathering) -> Option<HaStatus> {
+    let asked = host.ask(&STATUS);
+    let mut richest: Option<HaStatus> = None;
+    for text in gathering.found("commands/ha-manager_status", asked) {
+        let read = gathering.take(&text, ha_status::parse(&text.text));
+        let rank = |status: &HaStatus| {
+            let lines = status.lrms.len() + status.services.len();
+            (status.full.is_some(), lines)
+        };
+        richest = match (richest, read) {
+            (Some(known), Some(read)) if rank(&read) > rank(&known) => Some(read),
+            (known, read) => known.or(read),
+        };
+    }
+    richest
+}
+
+fn lrms(host: &Host, gathering: &mut Gathering) -> BTreeMap<NodeName, LrmStatus> {
+    let mut lrms = BTreeMap::new();
+    for name in gathering.found(NODES, host.list(NODES)).unwrap_or_default() {
+        let path = format!("{NODES}/{name}/lrm_status");
+        if let Some(text) = gathering.found(&path, host.read(&path))
+            && let Some((node, status)) = gathering.take(&text, named(&name, &text))
+        {
+            lrms.insert(node, status);
+        }
+    }
+    // The same text as one of the above, unless the capture holds only the link.
+    if lrms.is_empty()
+        && let Some(text) = gathering.found(LOCAL, host.read(LOCAL))
+    {
+        let name = own_name(host, gathering).unwrap_or_default();
+        lrms.extend(gathering.take(&text, named(&name, &text)));
+    }
+    lrms
+}
+
+fn named(name: &str, text: &Text) -> Result<Parsed<(NodeName, LrmStatus)>, Unreadable> {
+    let line = Line {
+        number: 1,
+        text: &text.source,
+    };
+    let node = NodeName::new(name).map_err(|bad| BadLine::new(line, bad.to_string()))?;
+    let status = lrm_status::parse(&text.text)?;
+    Ok(status.map(|status| (node, status)))
+}
+
+/// How the cluster calls this node: by pmxcfs, or as its host name without the domain.
+fn own_name(host: &Host, gathering: &mut Gathering) -> Option<String> {
+    // The source of the members says what is wrong with their file.
+    if let Ok(Some(text)) = host.read(MEMBERS)
+        && let Ok(members) = members::parse(&text.text)
+        && let Some(name) = members.value.node_name
+    {
+        return Some(name.to_string());
+    }
+    let text = gathering.found(HOSTNAME, host.read(HOSTNAME))?;
+    let name = text.text.trim().split('.').next()?;
+    Some(name.to_owned())
+}
+
+/// What the tool read from the same files serves where a file itself is not there.
+fn fill_from_verbose(ha: &mut Ha) {
+    let Some(full) = ha.status.as_ref().and_then(|status| status.full.as_ref()) else {
+        return;
+    };
+    if ha.manager.is_none() {
+        ha.manager.clone_from(&full.manager);
+    }
+    for (node, status) in &full.lrm {
+        ha.lrm.entry(node.clone()).or_insert_with(|| status.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use model::fact::ha::{Armed, LrmState};
+
+    use super::*;
+
+    #[track_caller]
+    fn read(files: &[(&str, &str)]) -> Reading<Ha> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let full = root.path().join(path);
+            fs::create_dir_all(full.parent().unwrap()).unwrap();
+            fs::write(full, text).unwrap();
+        }
+        collect(&Host::captured(root.path()).unwrap())
+    }
+
+    #[track_caller]
+    fn known(files: &[(&str, &str)]) -> Ha {
+        match read(files) {
+            Reading::Known {
+                value, problems, ..
+            } => {
+                assert_eq!(problems, []);
+                value
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn node(name: &str) -> NodeName {
+        NodeName::new(name).unwrap()
+    }
+
+    const ACTIVE: &str = r#"{"mode":"active","state":"active","timestamp":1700000000}"#;
+    const IDLE: &str = r#"{"mode":"active","state":"wait_for_agent_lock","timestamp":1700000000}"#;
+
+    #[test]
+    fn every_node_is_read_from_its_own_directory() {
+        let ha = known(&[
+            ("etc/pve/nodes/pve1/lrm_status", ACTIVE),
+            ("etc/pve/nodes/pve2/lrm_status", IDLE),
+            ("etc/pve/nodes/pve3/config", ""),
+            ("etc/pve/local/lrm_status", ACTIVE),
+            ("commands/ha-manager_status", "quorum OK\n"),
+            ("commands/ha-manager_config", "vm:100\n"),
+        ]);
+        assert_eq!(ha.lrm.len(), 2);
+        assert_eq!(ha.armed(&node("pve1")), Armed::Yes);
+        assert_eq!(ha.armed(&node("pve2")), Armed::No);
+        assert_eq!(ha.armed(&node("pve3")), Armed::Unknown);
+    }
+
+    #[test]
+    fn a_captured_link_is_given_to_the_node_itself() {
+        for whose in [
+            ("etc/pve/.members", "{\"nodename\":\"pve7\",\"version\":1}"),
+            ("etc/hostname", "pve7.example.org\n"),
+        ] {
+            let ha = known(&[("etc/pve/local/lrm_status", ACTIVE), whose]);
+            assert_eq!(ha.lrm[&node("pve7")].state, Some(LrmState::Active));
+        }
+        let nobodys = read(&[("etc/pve/local/lrm_status", ACTIVE)]);
+        assert!(matches!(nobodys, Reading::Failed { .. }));
+    }
+
+    #[test]
+    fn the_verbose_answer_fills_what_no_file_tells() {
+        let verbose = format!(
+            "quorum OK\nfull cluster state:\n{{\"lrm_status\":{{\"pve1\":{IDLE},\"pve2\":{IDLE}}},\
+             \"manager_status\":{{\"master_node\":\"pve1\"}}}}"
+        );
+        let ha = known(&[
+            ("etc/pve/nodes/pve1/lrm_status", ACTIVE),
+            (
+                "commands/ha-manager_status",
+                "quorum OK\nservice vm:1 (pve1, started)\n",
+            ),
+            ("commands/ha-manager_status_-v", &verbose),
+        ]);
+        assert_eq!(ha.armed(&node("pve1")), Armed::Yes);
+        assert_eq!(ha.armed(&node("pve2")), Armed::No);
+        assert_eq!(ha.manager.unwrap().master_node, Some(node("pve1")));
+    }
+
+    #[test]
+    fn an_error_is_not_taken_for_a_node_without_ha() {
+        assert_eq!(read(&[]), Reading::Absent);
+        let refused = read(&[(
+            "commands/ha-manager_status",
+            "ipcc_send_rec[1] failed: Connection refused\n",
+        )]);
+        assert!(matches!(refused, Reading::Failed { .. }));
+        let broken = read(&[("etc/pve/nodes/pve1/lrm_status", "{\"mode\":")]);
+        assert!(matches!(broken, Reading::Failed { .. }));
+    }
 }
