@@ -140,6 +140,7 @@ fn an_error_is_never_an_empty_list() {
 fn a_frame_without_a_single_neighbour_in_it_is_no_empty_list() {
     for text in [
         fixture!("show-interfaces.json"),
+        fixture!("three-neighbours-plain.txt"),
         r#"{"lldp":{"interface":7}}"#,
         r#"{"lldp":{"interface":{"eno1":{"tx":{"tx":"13"}}}}}"#,
         r#"{"lldp":null}"#,
