@@ -57,6 +57,10 @@ says() { # COUNT PATTERN: exactly so many lines of the bond match
   [ "$(text | grep -cE -- "$2")" = "$1" ]
 }
 
+at_least() { # COUNT PATTERN
+  [ "$(text | grep -cE -- "$2")" -ge "$1" ]
+}
+
 reach() { # COUNT PATTERN
   poll 60 "$at: $2 ($1 times)" says "$@"
 }
@@ -133,13 +137,18 @@ capture_active_backup() {
   ip -n "$far" link set br0 up
   ip -n "$far" addr add 10.9.0.2/24 dev br0
   ip -n "$far" addr add 10.9.0.3/24 dev br0
-  add_bond mode active-backup arp_interval 1000 arp_ip_target 10.9.0.2,10.9.0.3 arp_validate active missed_max 3
+  add_bond mode active-backup arp_interval 1000 arp_ip_target 10.9.0.2,10.9.0.3 arp_validate active arp_missed_max 3
   ip -n "$at" addr add 10.9.0.1/24 dev bond0
   reach 3 '^MII Status: up'
   shot active-backup-arp
+  # The targets are gone, but each port hears the other's requests: the bond takes them in turn, for ever.
   ip -n "$far" addr flush dev br0
-  reach 3 '^MII Status: down'
-  shot active-backup-arp-targets-silent
+  reach 2 '^Link Failure Count: [3-9]'
+  shot active-backup-arp-targets-gone-flapping
+  # Nothing is heard at all, though both carriers are there.
+  ip -n "$far" link set br0 down
+  reach 1 '^Currently Active Slave: None'
+  shot active-backup-arp-silence
   end_case
 
   new_case ns 2
@@ -156,7 +165,7 @@ capture_active_backup() {
   end_case
 
   new_case delays 2
-  add_bond mode active-backup miimon 100 updelay 30000 downdelay 20000 peer_notif_delay 500
+  add_bond mode active-backup miimon 100 updelay 30000 downdelay 20000 peer_notify_delay 500
   reach 1 '^MII Status: going back'
   shot active-backup-delays-going-back
   end_case
@@ -339,6 +348,8 @@ start_slow_cases() {
   add_bond mode 802.3ad miimon 100 lacp_rate fast
   reach 3 '^MII Status: up'
   reach 2 '^    system mac address: 02:00:00:00:fa:0'
+  # Of the two, the port in the active aggregator.
+  poll 60 'one aggregator at work' at_least 2 '^    port state: 63$'
   shot 802.3ad-two-aggregators
 }
 

@@ -18,7 +18,7 @@ say() { echo "[$(cut -d' ' -f1 /proc/uptime)] $*"; }
 poll() { # SECONDS WHAT COMMAND...: runs the command until it succeeds
   local end=$((SECONDS + $1)) what=$2
   shift 2
-  until "$@"; do
+  until "$@" >/dev/null 2>&1; do
     if [ "$SECONDS" -ge "$end" ]; then
       say "NOT REACHED: $what"
       failed=1

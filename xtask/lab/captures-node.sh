@@ -155,11 +155,12 @@ CONF
   corosync-keygen -l >/dev/null
 }
 
-# Each corosync has its own /run, /dev/shm and state: their sockets and shared memory must not meet.
+# Each corosync has its own /run, /dev/shm and state: their sockets and shared memory must not meet. And its own host
+# name: corosync takes itself for the node of the nodelist that is called like its host.
 start_other_corosync() { # NODE-NUMBER
   mkdir -p "/lab/$1/run" "/lab/$1/lib"
-  nsenter "--net=/run/netns/pve-0$1" unshare --mount --propagation private sh -c \
-    "mount -t tmpfs tmpfs /dev/shm && mount --bind /lab/$1/lib /var/lib/corosync && mount --bind /lab/$1/run /run &&
+  nsenter "--net=/run/netns/pve-0$1" unshare --mount --propagation private --uts sh -c \
+    "hostname pve-0$1 && mount -t tmpfs tmpfs /dev/shm && mount --bind /lab/$1/lib /var/lib/corosync && mount --bind /lab/$1/run /run &&
      exec corosync -f" >"/lab/$1/said" 2>&1 &
 }
 
@@ -207,6 +208,14 @@ capture_node_trees() {
   poll 120 'the loss of quorum' inquorate
   sleep 8
   tree quorum-lost
+
+  ip -n far link set far-p1-0 up
+  ip -n far link set far-p1-1 up
+  poll 120 'LACP of pve-01, again' lacp_up ''
+  poll 120 'a cluster of three, again' members 3
+  poll 120 'all links of corosync, again' links_connected 4
+  sleep 5
+  tree recovered
   systemctl stop corosync
 }
 
