@@ -1,0 +1,161 @@
+//! `cargo xtask lab`: boots a real Debian 13 kernel under QEMU, and makes the fixtures that only a real kernel, a
+//! real corosync and a real journal can make. The work is done by the scripts in `xtask/lab/`.
+
+use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
+use std::fs;
+use std::hash::Hasher as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+/// What the machine is built by; a machine is kept until this file changes.
+const RECIPE: &str = "build-machine.sh";
+/// An emulated machine needs about 6 minutes for the captures on two idle cores.
+const CAPTURES_DEADLINE_S: u32 = 1800;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    /// Make the captures of model/fixtures/ anew: bonds in every state, and whole trees of a node.
+    Captures {
+        /// Where they go [default: model/fixtures]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    match &args.task {
+        Task::Captures { out } => {
+            let fixtures = workspace().join("model/fixtures");
+            captures(out.as_deref().unwrap_or(&fixtures))
+        }
+    }
+}
+
+fn captures(out: &Path) -> anyhow::Result<()> {
+    let machine = machine()?;
+    let results = tempfile::tempdir().context("a directory for the machine's results")?;
+    let scripts = [
+        "captures-init.sh",
+        "captures-bonding.sh",
+        "captures-node.sh",
+    ];
+    let mut args: Vec<OsString> = vec![
+        machine.into(),
+        results.path().into(),
+        CAPTURES_DEADLINE_S.to_string().into(),
+    ];
+    args.extend(scripts.map(|name| script(name).into()));
+    bash("run-machine.sh", &args)?;
+    let status = fs::read_to_string(results.path().join("status"))
+        .context("the machine left no exit code")?;
+    if status.trim() != "0" {
+        bail!(
+            "the machine's script ended with {}: what it said is above; {} is left as it was",
+            status.trim(),
+            out.display()
+        );
+    }
+    for part in ["bonding", "trees"] {
+        copy_tree(&results.path().join(part), &out.join(part))?;
+    }
+    Ok(())
+}
+
+/// The machine's directory in the cache; it is built if there is none of this recipe.
+fn machine() -> anyhow::Result<PathBuf> {
+    let recipe = fs::read(script(RECIPE)).with_context(|| format!("{RECIPE} cannot be read"))?;
+    let dir = cache()?.join("lab").join(key(&recipe));
+    if !dir.join("root.img").is_file() {
+        bash(RECIPE, &[dir.clone().into()])?;
+    }
+    Ok(dir)
+}
+
+/// Sixteen hexadecimal digits that change with the text. Nobody is kept from anything by it, so any hash serves.
+fn key(text: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text);
+    format!("{:016x}", hasher.finish())
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("QUORATE_CACHE") {
+        return Ok(dir.into());
+    }
+    let home = std::env::var_os("HOME").context("neither QUORATE_CACHE nor HOME is set")?;
+    Ok(Path::new(&home).join(".cache/quorate"))
+}
+
+/// The scripts say what they do, and what went wrong, on standard error.
+fn bash(name: &str, args: &[OsString]) -> anyhow::Result<()> {
+    let status = Command::new("bash")
+        .arg(script(name))
+        .args(args)
+        .status()
+        .context("bash cannot be run")?;
+    if !status.success() {
+        bail!("{name} failed ({status})");
+    }
+    Ok(())
+}
+
+fn script(name: &str) -> PathBuf {
+    workspace().join("xtask/lab").join(name)
+}
+
+fn workspace() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// Copies the files below `from`; what else is below `to` stays.
+fn copy_tree(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("{} cannot be made", to.display()))?;
+    let entries =
+        fs::read_dir(from).with_context(|| format!("{} cannot be listed", from.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("{} cannot be listed", from.display()))?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_tree(&path, &target)?;
+        } else {
+            fs::copy(&path, &target)
+                .with_context(|| format!("{} cannot be written", target.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_recipe_is_another_machine() {
+        assert_eq!(key(b"trixie"), key(b"trixie"));
+        assert_ne!(key(b"trixie"), key(b"forky"));
+    }
+
+    #[test]
+    fn a_copy_keeps_what_was_there_and_takes_what_is_new() {
+        let dirs = tempfile::tempdir().unwrap();
+        let (from, to) = (dirs.path().join("from"), dirs.path().join("to"));
+        for file in ["from/a/new", "to/old", "to/a/kept"] {
+            let path = dirs.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        copy_tree(&from, &to).unwrap();
+        assert_eq!(fs::read_to_string(to.join("a/new")).unwrap(), "from/a/new");
+        assert!(to.join("old").is_file() && to.join("a/kept").is_file());
+    }
+}
