@@ -1,1 +1,18 @@
-fn main() {}
+//! `quorate`: what is wrong, what would happen if, and may I?
+
+mod command;
+mod exit;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
+    let run = || match command::Cli::try_parse_from(&args) {
+        Ok(cli) => cli.run(),
+        Err(error) => exit::of_parsing(&error, args.len()),
+    };
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| exit::after_panic())
+}

@@ -2,6 +2,7 @@
 //! qnetd-algo-ffsplit.c and qnetd-algo-lms.c), when every node reaches it and no heuristics are set.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::name::NodeId;
 
@@ -31,6 +32,16 @@ impl Algorithm {
             Some("lms" | "2nodelms") => Self::Lms,
             _ => Self::Test,
         }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ffsplit => "ffsplit",
+            Self::Lms => "lms",
+            Self::Test => "test",
+        })
     }
 }
 

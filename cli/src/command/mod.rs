@@ -1,0 +1,33 @@
+//! The commands: one file each.
+
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What is wrong, what would happen if, and may I? For Proxmox VE clusters.
+#[derive(Debug, Parser)]
+#[command(
+    name = "quorate",
+    version,
+    after_help = "\
+Exit codes: 0 answered, 3 no answer could be given (help of a command included), 64 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Simulate(simulate::Args),
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> ExitCode {
+        match self.command {
+            Command::Simulate(args) => simulate::run(&args),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a cluster will be after some events, and what of it is certain.
+
+use std::fmt;
+
+use crate::name::NodeId;
+use crate::quorum::cluster::{Cluster, Event, Impossible};
+use crate::quorum::config::QuorumConfig;
+use crate::quorum::verdict::Partition;
+
+/// How many clusters are followed at once. Beyond it nothing is certain any more.
+const MOST_CLUSTERS: usize = 64;
+
+/// Every cluster that there may be after the events so far.
+#[derive(Debug, Clone)]
+pub struct Forecast {
+    /// The likeliest first; never empty.
+    likeliest: Cluster,
+    others: Vec<Cluster>,
+    overflowed: bool,
+}
+
+/// One partition, and how sure that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlook {
+    pub partition: Partition,
+    /// The same in every order in which the nodes may hear each other. `partition.quorate` is never true without.
+    pub certain: bool,
+}
+
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.partition.reason.fmt(f)?;
+        if !self.certain {
+            return f.write_str("; not certain: it depends on which node is heard first");
+        }
+        if !self.partition.dissenting.is_empty() {
+            let nodes: Vec<String> = self
+                .partition
+                .dissenting
+                .iter()
+                .map(NodeId::to_string)
+                .collect();
+            write!(
+                f,
+                "; but its nodes do not agree: {} decides otherwise",
+                nodes.join(", ")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Forecast {
+    pub fn healthy(config: QuorumConfig) -> Self {
+        Self {
+            likeliest: Cluster::healthy(config),
+            others: Vec::new(),
+            overflowed: false,
+        }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.likeliest
+    }
+
+    pub fn step(&self, event: &Event) -> Result<Self, Impossible> {
+        let likeliest = self.likeliest.step(event)?;
+        let mut others: Vec<Cluster> = Vec::new();
+        let mut overflowed = self.overflowed;
+        for cluster in self.all() {
+            for outcome in cluster.outcomes(event)? {
+                if outcome == likeliest || others.contains(&outcome) {
+                    continue;
+                }
+                if others.len() < MOST_CLUSTERS {
+                    others.push(outcome);
+                } else {
+                    overflowed = true;
+                }
+            }
+        }
+        Ok(Self {
+            likeliest,
+            others,
+            overflowed,
+        })
+    }
+
+    /// The last man standing window passes, if one is running.
+    pub fn let_window_pass(&self) -> Result<Self, Impossible> {
+        if self.all().any(Cluster::window_runs) {
+            self.step(&Event::WindowPasses)
+        } else {
+            Ok(self.clone())
+        }
+    }
+
+    /// The partitions, ordered by their lowest node. Who sees whom is certain; what they decide may not be.
+    pub fn partitions(&self) -> Vec<Outlook> {
+        let others: Vec<Vec<Partition>> = self.others.iter().map(Cluster::partitions).collect();
+        let outlook = |(index, mut partition): (usize, Partition)| {
+            let same = |other: &Vec<Partition>| {
+                other
+                    .get(index)
+                    .is_some_and(|other| other.quorate == partition.quorate)
+            };
+            let certain = !self.overflowed && others.iter().all(same);
+            partition.quorate &= certain;
+            Outlook { partition, certain }
+        };
+        self.likeliest
+            .partitions()
+            .into_iter()
+            .enumerate()
+            .map(outlook)
+            .collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Cluster> {
+        std::iter::once(&self.likeliest).chain(&self.others)
+    }
+}
