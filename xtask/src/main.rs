@@ -1,7 +1,15 @@
 //! `cargo xtask`: the project's own commands. `cargo xtask test` is the test command.
 
+mod bench;
+mod deny;
+mod docs;
+mod fuzz;
+mod lab;
 mod oracle;
+mod record;
 mod shell;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
@@ -17,12 +25,20 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Test(test::Args),
     Oracle(oracle::Args),
+    Fuzz(fuzz::Args),
+    Bench(bench::Args),
+    Lab(lab::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Test(args) => test::run(&args),
         Command::Oracle(args) => oracle::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Lab(args) => lab::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! Running other programs, and installing what is missing.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -76,4 +77,33 @@ pub(crate) fn need(tools: &[(&str, &str)]) -> Result<()> {
         None => Ok(()),
         Some((program, package)) => bail!("{package} is installed, but there is no {program}"),
     }
+}
+
+/// The cache of what is slow to build, outside the tree.
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os("QUORATE_CACHE") {
+        return Ok(PathBuf::from(dir));
+    }
+    let home = std::env::var_os("HOME").context("neither QUORATE_CACHE nor HOME is set")?;
+    Ok(PathBuf::from(home).join(".cache/quorate"))
+}
+
+/// A tool from the Rust registry at exactly this version, built once.
+pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<PathBuf> {
+    let dir = cache_dir()?.join("tools").join(format!("{name}-{version}"));
+    let binary = dir.join("bin").join(name);
+    if !binary.is_file() {
+        println!("building {name} {version} (once)");
+        let mut install = Command::new("cargo");
+        install.args([
+            "install",
+            "--quiet",
+            "--locked",
+            "--version",
+            version,
+            "--root",
+        ]);
+        run(install.arg(&dir).arg(name)).with_context(|| format!("cannot install {name}"))?;
+    }
+    Ok(binary)
 }

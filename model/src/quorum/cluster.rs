@@ -155,8 +155,24 @@ impl Cluster {
 
     /// Every cluster that there may be after the event; the likeliest first.
     pub fn outcomes(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
+        self.outcomes_in(event, Order::all(self.voters.len(), Counted::AtTheEnd))
+    }
+
+    /// Every cluster that there may be after the event in corosync-vqsim, whose nodes do not wait for each other
+    /// before they count for the last time.
+    pub fn outcomes_without_barrier(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
+        let nodes = self.voters.len();
+        let orders = Order::all(nodes, Counted::AtTheEnd).chain(Order::all(nodes, Counted::AtOnce));
+        self.outcomes_in(event, orders)
+    }
+
+    fn outcomes_in(
+        &self,
+        event: &Event,
+        orders: impl Iterator<Item = Order>,
+    ) -> Result<Vec<Self>, Impossible> {
         let mut outcomes = vec![self.step(event)?];
-        for order in Order::all(self.voters.len()) {
+        for order in orders {
             let outcome = self.step_in(event, order)?;
             if !outcomes.contains(&outcome) {
                 outcomes.push(outcome);

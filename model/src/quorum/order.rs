@@ -1,9 +1,7 @@
 //! In which order the nodes of a forming membership hear each other.
 //!
 //! Totem promises one order for all, but not which one: each node tells of itself when the token comes by, so who
-//! speaks late may have heard the others already. corosync counts when everybody is done; corosync-vqsim, which
-//! runs without the barrier in between, counts when a node has spoken. An outcome is certain if it is the same in
-//! all of these.
+//! speaks late may have heard the others already. An outcome is certain if it is the same in every order.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +31,9 @@ pub(crate) enum Words {
 /// When a node counts for the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
+    /// When a barrier says that all have heard all: corosync.
     AtTheEnd,
+    /// When it has spoken, whatever it has heard by then: corosync-vqsim, which has no such barrier.
     AtOnce,
 }
 
@@ -46,7 +46,7 @@ impl Order {
     };
 
     /// Every order that is tried for so many nodes.
-    pub(crate) fn all(nodes: usize) -> impl Iterator<Item = Self> {
+    pub(crate) fn all(nodes: usize, counted: Counted) -> impl Iterator<Item = Self> {
         let speakers = nodes.clamp(1, MOST_FIRST_SPEAKERS);
         (0..speakers).flat_map(move |speaker| {
             let first = speaker * 100 / speakers;
@@ -56,14 +56,11 @@ impl Order {
                 (true, Words::InTurn),
                 (true, Words::Together),
             ]
-            .into_iter()
-            .flat_map(move |(descending, words)| {
-                [Counted::AtTheEnd, Counted::AtOnce].map(|counted| Self {
-                    first,
-                    descending,
-                    words,
-                    counted,
-                })
+            .map(|(descending, words)| Self {
+                first,
+                descending,
+                words,
+                counted,
             })
         })
     }

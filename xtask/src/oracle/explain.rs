@@ -39,7 +39,9 @@ pub(crate) fn explain(start: &Cluster, records: &[Record]) -> Explanation {
     if follow(start, records, likeliest).is_ok() {
         return Explanation::Plain;
     }
-    match follow(start, records, |cluster, event| cluster.outcomes(event)) {
+    match follow(start, records, |cluster, event| {
+        cluster.outcomes_without_barrier(event)
+    }) {
         Ok(()) => Explanation::OtherOrder,
         Err((after, what)) => Explanation::None { after, what },
     }

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::shell;
+use crate::{record, shell};
 use draw::Case;
 use play::Outcome;
 
@@ -36,6 +36,21 @@ pub(crate) struct Args {
     /// Plays only the case of this number, and prints every act
     #[arg(long)]
     pub(crate) only: Option<u64>,
+    /// Keeps the result in docs/measured
+    #[arg(long)]
+    pub(crate) record: bool,
+}
+
+impl Args {
+    pub(crate) fn short(cases: u64) -> Self {
+        Self {
+            cases,
+            seed: 1,
+            jobs: 16,
+            only: None,
+            record: false,
+        }
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -108,7 +123,7 @@ fn report(args: &Args, mut results: Vec<(u64, Result<Outcome>)>, begun: Instant)
             Ok(Outcome::Disagreed(disagreement)) => failed.push((number, disagreement)),
         }
     }
-    println!(
+    let summary = format!(
         "{} of {} agree (seed {}): {} acts, {} answers of nodes compared, \
          {} configurations refused by both, {} stories in another than the likeliest order of messages, {:.0} s",
         tally.agreed,
@@ -120,6 +135,14 @@ fn report(args: &Args, mut results: Vec<(u64, Result<Outcome>)>, begun: Instant)
         tally.other_order,
         begun.elapsed().as_secs_f64()
     );
+    println!("{summary}");
+    if args.record {
+        let command = format!(
+            "cargo xtask oracle --cases {} --seed {}",
+            args.cases, args.seed
+        );
+        record::keep("oracle", &command, &summary)?;
+    }
     for (number, disagreement) in &failed {
         println!("case {number}: {disagreement}");
         let smallest = play::shrink(disagreement);

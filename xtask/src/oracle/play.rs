@@ -79,7 +79,8 @@ pub(crate) fn play(case: &Case) -> Result<Outcome> {
         }
         (Ok(config), None) => config,
     };
-    let records = record(case, &mut vqsim, begun?, pause)?;
+    begun?;
+    let records = record(case, &mut vqsim, pause)?;
     let answers = records.iter().map(|record| record.answers.len()).sum();
     // The simulator starts without a qdevice.
     let start = Cluster::started(config, QdeviceState::Away);
@@ -96,20 +97,16 @@ pub(crate) fn play(case: &Case) -> Result<Outcome> {
 }
 
 /// Plays the acts in the simulator, and writes down what every node answers.
-fn record(
-    case: &Case,
-    vqsim: &mut Vqsim,
-    begun: BTreeMap<u32, Answer>,
-    pause: Duration,
-) -> Result<Vec<Record>> {
+fn record(case: &Case, vqsim: &mut Vqsim, pause: Duration) -> Result<Vec<Record>> {
     let mut table = Table::new(case);
+    vqsim.command(SYNC_ALL)?;
+    let mut last = vqsim.settled(table.running.len(), &Unchanged::default(), pause)?;
     let mut records = vec![Record {
         after: 0,
         qdevice: None,
-        events: Vec::new(),
-        answers: begun.clone(),
+        events: table.all_form(),
+        answers: last.clone(),
     }];
-    let mut last = begun;
     for (index, act) in case.acts.iter().enumerate() {
         for step in table.steps(act) {
             vqsim.command(&step.command)?;

@@ -1,0 +1,78 @@
+//! `cargo xtask test`: everything that must hold before a change lands, in the order of what fails soonest.
+//!
+//! The long checks run about a tenth of their volume here; docs/testing.md names the commands of the full volume.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::{deny, docs, fuzz, oracle, shell, tidy};
+
+/// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Leaves out what needs root or a long time: the oracle, the fuzzers and the licences
+    #[arg(long)]
+    quick: bool,
+}
+
+/// A tenth of the 500 that `cargo xtask oracle` plays.
+const ORACLE_CASES: u64 = 50;
+const FUZZ_SECONDS: u64 = 3;
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let begun = Instant::now();
+    section("format", || cargo(&["fmt", "--all", "--check"]))?;
+    section("tidy", tidy::check)?;
+    section("links in the docs", docs::check)?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    section("lints", || cargo(&lints))?;
+    section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
+    section("documentation of the code", || {
+        let mut doc = Command::new("cargo");
+        doc.args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+        ]);
+        shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    if args.quick {
+        println!("\nleft out: licences, oracle, fuzzers (run without --quick)");
+    } else {
+        section("licences and doubles", deny::check)?;
+        section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
+        section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
+    }
+    println!(
+        "\nall checks passed in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn section(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n== {name}");
+    let begun = Instant::now();
+    check().with_context(|| format!("the check {name:?} failed"))?;
+    println!(
+        "== {name}: passed in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    shell::run(Command::new("cargo").args(args))
+}
