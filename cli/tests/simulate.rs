@@ -1,4 +1,5 @@
 //! `quorate simulate` as its users meet it: answers, errors that say what to do, and exit codes.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

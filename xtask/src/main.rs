@@ -1,4 +1,9 @@
 //! `cargo xtask`: the project's own commands. `cargo xtask test` is the test command.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to a developer at a terminal"
+)]
 
 mod bench;
 mod deny;

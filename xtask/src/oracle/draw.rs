@@ -104,10 +104,12 @@ fn draw_options(rng: &mut Rng, nodes: &[(u32, u32)]) -> Vec<String> {
     }
     if rng.u8(..3) == 0 {
         maybe(rng, 1, "auto_tie_breaker: 1".into());
+        let ids: Vec<String> = nodes.iter().map(|(id, _)| id.to_string()).collect();
         let list: Vec<String> = (0..rng.usize(1..4))
-            .map(|_| nodes[rng.usize(..nodes.len())].0.to_string())
+            .filter_map(|_| rng.choice(&ids).cloned())
             .collect();
-        let breaker = ["lowest", "highest", &list.join(" ")][rng.usize(..3)].to_owned();
+        let breakers = ["lowest".to_owned(), "highest".to_owned(), list.join(" ")];
+        let breaker = rng.choice(breakers).unwrap_or_default();
         maybe(rng, 2, format!("auto_tie_breaker_node: {breaker}"));
     }
     let expected = rng.u32(1..=votes.max(1) + 2);
@@ -157,7 +159,9 @@ fn draw_groups(rng: &mut Rng, running: &[u32]) -> Vec<Vec<u32>> {
     let count = rng.usize(2..=3.min(running.len()));
     let mut groups = vec![Vec::new(); count];
     for id in running {
-        groups[rng.usize(..count)].push(*id);
+        if let Some(group) = rng.choice(&mut groups) {
+            group.push(*id);
+        }
     }
     groups.retain(|group| !group.is_empty());
     groups

@@ -94,35 +94,12 @@ impl Table {
                 )]
             }
             Act::Split(groups) => {
-                let before = self.partitions();
-                let groups = self.whole_groups(groups);
-                let mut command = String::from("split");
-                for (seat, group) in groups.iter().enumerate() {
-                    let words: Vec<String> = group.iter().map(u32::to_string).collect();
-                    command.push_str(&format!(" {seat}:{}", words.join(",")));
-                    self.seats.extend(group.iter().map(|id| (*id, seat)));
-                }
-                let groups = groups
-                    .iter()
-                    .map(|group| ids(group.iter().copied()))
-                    .collect();
-                vec![step(
-                    command,
-                    self.and_reform(Event::Split(groups), &before),
-                    all,
-                )]
+                let (command, events) = self.split(groups);
+                vec![step(command, events, all)]
             }
             Act::Join => {
-                let before = self.partitions();
-                let mut seats: Vec<String> = before.keys().map(usize::to_string).collect();
-                if seats.len() == 1 {
-                    // With an empty partition: the command wants two.
-                    seats.push("15".into());
-                }
-                let first = before.keys().next().copied().unwrap_or(0);
-                self.seats.values_mut().for_each(|seat| *seat = first);
-                let command = format!("join {}", seats.join(" "));
-                vec![step(command, self.and_reform(Event::Join, &before), all)]
+                let (command, events) = self.join();
+                vec![step(command, events, all)]
             }
             Act::Qdevice(on) => return self.qdevice_steps(*on),
         };
@@ -132,6 +109,37 @@ impl Table {
             step.qdevice = Some(QdeviceState::VotesFor(ids(self.voting.iter().copied())));
         }
         steps
+    }
+
+    fn split(&mut self, groups: &[Vec<u32>]) -> (String, Vec<Event>) {
+        let before = self.partitions();
+        let groups = self.whole_groups(groups);
+        let mut command = String::from("split");
+        for (seat, group) in groups.iter().enumerate() {
+            let words: Vec<String> = group.iter().map(u32::to_string).collect();
+            command.push_str(&format!(" {seat}:{}", words.join(",")));
+            self.seats.extend(group.iter().map(|id| (*id, seat)));
+        }
+        let groups = groups
+            .iter()
+            .map(|group| ids(group.iter().copied()))
+            .collect();
+        let events = self.and_reform(Event::Split(groups), &before);
+        (command, events)
+    }
+
+    fn join(&mut self) -> (String, Vec<Event>) {
+        let before = self.partitions();
+        let mut seats: Vec<String> = before.keys().map(usize::to_string).collect();
+        if seats.len() == 1 {
+            // With an empty partition: the command wants two.
+            seats.push("15".into());
+        }
+        let first = before.keys().next().copied().unwrap_or(0);
+        self.seats.values_mut().for_each(|seat| *seat = first);
+        let command = format!("join {}", seats.join(" "));
+        let events = self.and_reform(Event::Join, &before);
+        (command, events)
     }
 
     /// The groups without nodes that are down, and with the rest of each old partition as a group of its own, as
