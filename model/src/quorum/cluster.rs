@@ -10,79 +10,11 @@ use std::sync::Arc;
 
 use crate::name::NodeId;
 use crate::quorum::config::QuorumConfig;
+use crate::quorum::event::{Event, Impossible, QdeviceState};
 use crate::quorum::order::{Counted, Order, Words};
 use crate::quorum::qnetd;
 use crate::quorum::verdict::Partition;
 use crate::quorum::voter::{NodeInfo, Voter};
-
-/// Something that happens to a cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// These nodes are lost together, without a word: power, kernel, fence.
-    Down(BTreeSet<NodeId>),
-    /// These nodes stop corosync cleanly, one after the other.
-    Leave(BTreeSet<NodeId>),
-    /// These nodes start, one after the other, and join the partition of the lowest running node.
-    Up(BTreeSet<NodeId>),
-    /// The network falls into these groups. Running nodes that stand in none stay together as they are.
-    Split(Vec<BTreeSet<NodeId>>),
-    /// The network is whole again.
-    Join,
-    /// The membership of this node forms anew with the same members: a token was lost, nobody left.
-    Reform(NodeId),
-    Qdevice(QdeviceState),
-    /// `pvecm expected VOTES` on this node; it reaches its whole partition.
-    Expected {
-        node: NodeId,
-        votes: u32,
-    },
-    /// `wait_for_all` is cancelled by hand on this node; it reaches its whole partition.
-    CancelWaitForAll {
-        node: NodeId,
-    },
-    /// The last man standing window passes without another loss.
-    WindowPasses,
-}
-
-/// What the qdevice does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QdeviceState {
-    /// Not there, or not reached by anybody.
-    Away,
-    /// It votes as its algorithm says.
-    Votes,
-    /// There, and votes for exactly these nodes: what a node was seen to have, or a device of another make.
-    VotesFor(BTreeSet<NodeId>),
-}
-
-/// An event that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Impossible {
-    #[error("there is no node {id} in the nodelist; it has {}", list(known))]
-    UnknownNode { id: NodeId, known: Vec<NodeId> },
-    #[error("node {id} stands in two groups of the split")]
-    InTwoGroups { id: NodeId },
-    #[error("there is no qdevice in the configuration")]
-    NoQdevice,
-    #[error(
-        "node {node} refuses to expect {votes} votes: corosync takes nothing below the {total} votes that are \
-         there, and nothing that would cost a quorate partition its quorum"
-    )]
-    ExpectedRefused {
-        node: NodeId,
-        votes: u32,
-        total: u32,
-    },
-    #[error("node {node} is not running")]
-    NotRunning { node: NodeId },
-}
-
-fn list(ids: &[NodeId]) -> String {
-    ids.iter()
-        .map(NodeId::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,22 +87,37 @@ impl Cluster {
 
     /// Every cluster that there may be after the event; the likeliest first.
     pub fn outcomes(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
-        self.outcomes_in(event, Order::all(self.voters.len(), Counted::AtTheEnd))
+        self.outcomes_in(event, Order::all(&self.voices(event), Counted::AtTheEnd))
     }
 
     /// Every cluster that there may be after the event in corosync-vqsim, whose nodes do not wait for each other
     /// before they count for the last time.
     pub fn outcomes_without_barrier(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
-        let nodes = self.voters.len();
-        let orders = Order::all(nodes, Counted::AtTheEnd).chain(Order::all(nodes, Counted::AtOnce));
+        let everybody: Vec<NodeId> = self.voters.keys().copied().collect();
+        let mut orders = Order::all(&everybody, Counted::AtTheEnd);
+        orders.extend(Order::all(&everybody, Counted::AtOnce));
         self.outcomes_in(event, orders)
     }
 
-    fn outcomes_in(
-        &self,
-        event: &Event,
-        orders: impl Iterator<Item = Order>,
-    ) -> Result<Vec<Self>, Impossible> {
+    /// Who may make a difference by beginning to speak: the first of each run of nodes that say the same of
+    /// themselves, and nodes that start now.
+    fn voices(&self, event: &Event) -> Vec<NodeId> {
+        let mut voices = Vec::new();
+        let mut before = None;
+        for (node, voter) in &self.voters {
+            let says = voter.node_info().without_sender();
+            if before.replace(says) != Some(says) {
+                voices.push(*node);
+            }
+        }
+        if let Event::Up(nodes) = event {
+            voices.extend(nodes.iter().filter(|node| !self.is_running(**node)));
+            voices.sort();
+        }
+        voices
+    }
+
+    fn outcomes_in(&self, event: &Event, orders: Vec<Order>) -> Result<Vec<Self>, Impossible> {
         let mut outcomes = vec![self.step(event)?];
         for order in orders {
             let outcome = self.step_in(event, order)?;

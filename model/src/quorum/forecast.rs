@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::name::NodeId;
-use crate::quorum::cluster::{Cluster, Event, Impossible};
+use crate::quorum::cluster::Cluster;
 use crate::quorum::config::QuorumConfig;
+use crate::quorum::event::{Event, Impossible};
 use crate::quorum::verdict::Partition;
 
 /// How many clusters are followed at once. Beyond it nothing is certain any more.

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 
 use crate::name::NodeId;
 
-/// How many nodes are tried as the first to speak; with more nodes, these are spread evenly.
+/// How many nodes are tried as the first to speak; of more, these are picked evenly.
 const MOST_FIRST_SPEAKERS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// Who begins, in hundredths of the way through the members.
-    first: usize,
+    /// Who begins, or the next one after it; `None` is the lowest.
+    first: Option<NodeId>,
     descending: bool,
     pub(crate) words: Words,
     pub(crate) counted: Counted,
@@ -39,30 +39,33 @@ pub(crate) enum Counted {
 
 impl Order {
     pub(crate) const LIKELIEST: Self = Self {
-        first: 0,
+        first: None,
         descending: false,
         words: Words::InTurn,
         counted: Counted::AtTheEnd,
     };
 
-    /// Every order that is tried for so many nodes.
-    pub(crate) fn all(nodes: usize, counted: Counted) -> impl Iterator<Item = Self> {
-        let speakers = nodes.clamp(1, MOST_FIRST_SPEAKERS);
-        (0..speakers).flat_map(move |speaker| {
-            let first = speaker * 100 / speakers;
-            [
-                (false, Words::InTurn),
-                (false, Words::Together),
-                (true, Words::InTurn),
-                (true, Words::Together),
-            ]
-            .map(|(descending, words)| Self {
-                first,
-                descending,
-                words,
-                counted,
-            })
-        })
+    /// Every order in which one of `first_speakers` begins.
+    pub(crate) fn all(first_speakers: &[NodeId], counted: Counted) -> Vec<Self> {
+        let tried = first_speakers.len().min(MOST_FIRST_SPEAKERS);
+        let spread = |index: usize| first_speakers.get(index * first_speakers.len() / tried);
+        let mut orders = Vec::new();
+        for first in (0..tried).filter_map(spread) {
+            for words in [Words::InTurn, Words::Together] {
+                for descending in [false, true] {
+                    // With one voice, who begins and which way round makes no difference.
+                    if !descending || tried > 1 {
+                        orders.push(Self {
+                            first: Some(*first),
+                            descending,
+                            words,
+                            counted,
+                        });
+                    }
+                }
+            }
+        }
+        orders
     }
 
     /// The members in the order in which they speak.
@@ -71,8 +74,42 @@ impl Order {
         if self.descending {
             speakers.reverse();
         }
-        let first = speakers.len() * self.first / 100;
-        speakers.rotate_left(first); // first < len, because it is a part of it
+        let begins = |node: &NodeId| match self.first {
+            None => true,
+            Some(first) if self.descending => *node <= first,
+            Some(first) => *node >= first,
+        };
+        let begin = speakers.iter().position(begins).unwrap_or(0);
+        speakers.rotate_left(begin);
         speakers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(ids: &[u32]) -> Vec<NodeId> {
+        ids.iter().map(|id| NodeId::new(*id).unwrap()).collect()
+    }
+
+    #[test]
+    fn members_speak_in_a_circle_that_begins_with_the_first_or_the_next_one_after_it() {
+        let members = ids(&[1, 3, 5]).into_iter().collect();
+        let orders = Order::all(&ids(&[2, 9]), Counted::AtTheEnd);
+        let spoken: Vec<_> = orders.iter().map(|order| order.of(&members)).collect();
+        assert_eq!(spoken[0], ids(&[3, 5, 1]));
+        assert_eq!(spoken[1], ids(&[1, 5, 3]));
+        assert_eq!(spoken[4], ids(&[1, 3, 5]));
+        assert_eq!(spoken[5], ids(&[5, 3, 1]));
+        assert_eq!(Order::LIKELIEST.of(&members), ids(&[1, 3, 5]));
+    }
+
+    #[test]
+    fn one_voice_needs_no_second_beginning() {
+        assert_eq!(Order::all(&ids(&[4]), Counted::AtTheEnd).len(), 2);
+        assert_eq!(Order::all(&[], Counted::AtTheEnd).len(), 0);
+        let many: Vec<u32> = (1..=32).collect();
+        assert_eq!(Order::all(&ids(&many), Counted::AtTheEnd).len(), 32);
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::name::{BadName, NodeId};
-use crate::quorum::cluster::{Event, QdeviceState};
+use crate::quorum::event::{Event, QdeviceState};
 
 /// Words that tell no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

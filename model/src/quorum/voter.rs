@@ -46,6 +46,13 @@ pub(crate) struct NodeInfo {
     pub(crate) flags: Flags,
 }
 
+impl NodeInfo {
+    /// Two nodes that say the same of themselves are one voice.
+    pub(crate) fn without_sender(self) -> (u32, u32, Flags) {
+        (self.votes, self.expected_votes, self.flags)
+    }
+}
+
 /// May the needed votes fall at this count? (`allow_decrease`)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needed {

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use model::name::NodeId;
-use model::quorum::cluster::{Cluster, Event, QdeviceState};
+use model::quorum::cluster::Cluster;
+use model::quorum::event::{Event, QdeviceState};
 
 use super::vqsim::Answer;
 

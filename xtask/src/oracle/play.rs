@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use model::parse::corosync_conf;
-use model::quorum::cluster::{Cluster, Event, QdeviceState};
+use model::quorum::cluster::Cluster;
 use model::quorum::config::QuorumConfig;
+use model::quorum::event::{Event, QdeviceState};
 
 use super::draw::{Act, Case};
 use super::explain::{Explanation, Record, explain};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::name::NodeId;
-use model::quorum::cluster::{Event, QdeviceState};
+use model::quorum::event::{Event, QdeviceState};
 
 use super::draw::{Act, Case};
 

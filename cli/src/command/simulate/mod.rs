@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use model::parse::corosync_conf;
-use model::quorum::cluster::Impossible;
 use model::quorum::config::{QuorumConfig, Refusal};
+use model::quorum::event::Impossible;
 use model::quorum::forecast::{Forecast, Outlook};
 use model::quorum::story::BadEvent;
 use model::text::{BadLine, Unreadable};

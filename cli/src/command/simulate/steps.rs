@@ -2,8 +2,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use model::name::NodeId;
-use model::quorum::cluster::Event;
 use model::quorum::config::QuorumConfig;
+use model::quorum::event::Event;
 
 use super::{BadStep, NoAnswer};
 
