@@ -242,7 +242,13 @@ impl Voter {
         if old != Some(new) || info.sender == self.id || info.flags.first {
             self.count(needed, expect);
         }
-        if self.config.wait_for_all && !info.flags.waits_for_all && info.flags.quorate {
+        // What it holds of the sender now, not what the message said: its own word may be older than what it has
+        // just decided.
+        let held = self
+            .known
+            .get(&info.sender)
+            .map_or(info.flags, |known| known.flags);
+        if self.config.wait_for_all && !held.waits_for_all && held.quorate {
             self.set_waits_for_all(false);
         }
     }
