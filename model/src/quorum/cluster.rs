@@ -11,10 +11,11 @@ use std::sync::Arc;
 use crate::name::NodeId;
 use crate::quorum::config::QuorumConfig;
 use crate::quorum::event::{Event, Impossible, QdeviceState};
+use crate::quorum::message::NodeInfo;
 use crate::quorum::order::{Counted, Order, Words};
 use crate::quorum::qnetd;
 use crate::quorum::verdict::Partition;
-use crate::quorum::voter::{NodeInfo, Voter};
+use crate::quorum::voter::Voter;
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod config;
 pub mod event;
 pub mod forecast;
+mod message;
 mod order;
 pub mod qnetd;
 pub mod story;
