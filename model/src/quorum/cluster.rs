@@ -438,8 +438,18 @@ impl Cluster {
                 members,
                 &self.partitions,
                 &self.config.votes.keys().copied().collect(),
+                &self.with_qdevice_votes(),
             ),
         }
+    }
+
+    /// Whom the qdevice votes for until it is asked again.
+    fn with_qdevice_votes(&self) -> BTreeSet<NodeId> {
+        let with = self
+            .voters
+            .iter()
+            .filter(|(_, voter)| voter.has_qdevice_votes());
+        with.map(|(node, _)| *node).collect()
     }
 
     fn each_in(&mut self, index: usize, mut act: impl FnMut(&mut Voter)) {

@@ -51,12 +51,15 @@ pub struct QdeviceConfig {
 
 impl QdeviceConfig {
     fn new(device: &Device, votes: u32, notes: &mut Vec<Note>) -> Self {
-        if device.algorithm.is_none() {
-            notes.push(Note::NoAlgorithm);
+        let algorithm = Algorithm::from_conf(device.algorithm.as_deref());
+        match algorithm {
+            Algorithm::Unknown => notes.push(Note::UnknownAlgorithm),
+            Algorithm::Test => notes.push(Note::TestAlgorithm),
+            _ => {}
         }
         Self {
             votes,
-            algorithm: Algorithm::from_conf(device.algorithm.as_deref()),
+            algorithm,
             tie_breaker: TieBreaker::from_conf(device.tie_breaker.as_deref()),
         }
     }
@@ -84,10 +87,15 @@ pub enum Note {
     )]
     NoProvider,
     #[error(
-        "the qdevice names no algorithm: qnetd then votes for every partition that asks, so that two \
-         can be quorate at once; set algorithm to ffsplit or lms"
+        "the qdevice's algorithm test votes for every partition that asks, so that two can be quorate at once; \
+         set algorithm to ffsplit or lms"
     )]
-    NoAlgorithm,
+    TestAlgorithm,
+    #[error(
+        "the qdevice's algorithm is none that corosync-qdevice knows: it does not start, and nobody gets its \
+         votes; set algorithm to ffsplit or lms"
+    )]
+    UnknownAlgorithm,
     #[error(
         "there are so many votes that the needed ones do not fit into the eight bits that votequorum has \
          for them: it will go on with far too few; give every node one vote"

@@ -12,8 +12,10 @@ pub enum Algorithm {
     Ffsplit,
     /// The largest partition, however small.
     Lms,
-    /// Everybody who asks; qnetd's default and meant for its own tests.
+    /// Everybody who asks; meant for qnetd's own tests, and switched off unless corosync-qdevice is told otherwise.
     Test,
+    /// A word with which corosync-qdevice does not start, so that nobody is voted for.
+    Unknown,
 }
 
 /// Which of two equal partitions is preferred.
@@ -27,10 +29,12 @@ pub enum TieBreaker {
 impl Algorithm {
     pub fn from_conf(word: Option<&str>) -> Self {
         match word {
-            Some("ffsplit") => Self::Ffsplit,
+            // corosync-qdevice's own default (its man page, and QDEVICE_NET_DEFAULT_ALGORITHM in qnet-config.h).
+            Some("ffsplit") | None => Self::Ffsplit,
             // 2nodelms is an old name of the same decision for two nodes.
             Some("lms" | "2nodelms") => Self::Lms,
-            _ => Self::Test,
+            Some("test") => Self::Test,
+            Some(_) => Self::Unknown,
         }
     }
 }
@@ -41,6 +45,7 @@ impl fmt::Display for Algorithm {
             Self::Ffsplit => "ffsplit",
             Self::Lms => "lms",
             Self::Test => "test",
+            Self::Unknown => "an algorithm that corosync-qdevice does not know",
         })
     }
 }
@@ -65,23 +70,33 @@ impl TieBreaker {
 }
 
 /// Does the qdevice vote for `part`? `partitions` are all that run (with `part` among them), `configured` is
-/// every node of the cluster.
+/// every node of the cluster, `active` those that it votes for until now.
 pub fn votes_for(
     algorithm: Algorithm,
     tie_breaker: TieBreaker,
     part: &BTreeSet<NodeId>,
     partitions: &[BTreeSet<NodeId>],
     configured: &BTreeSet<NodeId>,
+    active: &BTreeSet<NodeId>,
 ) -> bool {
     let others = || partitions.iter().filter(|other| *other != part);
     match algorithm {
         Algorithm::Test => true,
+        Algorithm::Unknown => false,
         Algorithm::Ffsplit => match (part.len() * 2).cmp(&configured.len()) {
             std::cmp::Ordering::Greater => true,
             std::cmp::Ordering::Less => false,
             std::cmp::Ordering::Equal => {
-                let contested = others().any(|other| other.len() == part.len());
-                !contested || tie_breaker.prefers(part, configured)
+                match others().find(|other| other.len() == part.len()) {
+                    None => true,
+                    // Its vote does not go over from a half that has it to one that has not
+                    // (keep_active_partition_tie_breaker, which is on unless switched off).
+                    Some(other) => match (part.is_disjoint(active), other.is_disjoint(active)) {
+                        (false, true) => true,
+                        (true, false) => false,
+                        _ => tie_breaker.prefers(part, configured),
+                    },
+                }
             }
         },
         Algorithm::Lms => {
@@ -115,11 +130,23 @@ mod tests {
         configured: u32,
         winner: &[u32],
     ) {
+        check_after(&[], algorithm, tie, parts, configured, winner);
+    }
+
+    #[track_caller]
+    fn check_after(
+        active: &[u32],
+        algorithm: Algorithm,
+        tie: TieBreaker,
+        parts: &[&[u32]],
+        configured: u32,
+        winner: &[u32],
+    ) {
         let parts: Vec<_> = parts.iter().map(|ids| set(ids)).collect();
         let configured = set(&(1..=configured).collect::<Vec<_>>());
         let winners: Vec<_> = parts
             .iter()
-            .filter(|part| votes_for(algorithm, tie, part, &parts, &configured))
+            .filter(|part| votes_for(algorithm, tie, part, &parts, &configured, &set(active)))
             .flatten()
             .copied()
             .collect();
@@ -149,6 +176,23 @@ mod tests {
             5,
             &[3, 4, 5],
         );
+    }
+
+    #[test]
+    fn ffsplit_does_not_take_its_vote_from_a_half_that_has_it() {
+        let (ffsplit, tie) = (Algorithm::Ffsplit, TieBreaker::Lowest);
+        let halves: [&[u32]; 2] = [&[1, 2], &[3, 4]];
+        check_after(&[3, 4], ffsplit, tie, &halves, 4, &[3, 4]);
+        check_after(&[2, 3, 4], ffsplit, tie, &halves, 4, &[1, 2]);
+        check_after(&[1, 2, 3, 4], ffsplit, tie, &halves, 4, &[1, 2]);
+        check_after(&[3, 4], ffsplit, tie, &[&[1, 2, 3], &[4]], 4, &[1, 2, 3]);
+    }
+
+    #[test]
+    fn without_a_word_it_is_ffsplit_and_an_unknown_word_votes_for_nobody() {
+        assert_eq!(Algorithm::from_conf(None), Algorithm::Ffsplit);
+        let word = Algorithm::from_conf(Some("majority"));
+        check(word, TieBreaker::Lowest, &[&[1, 2, 3]], 3, &[]);
     }
 
     #[test]

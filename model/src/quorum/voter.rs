@@ -309,8 +309,12 @@ impl Voter {
             .map_or(0, |device| device.votes)
     }
 
+    pub(crate) fn has_qdevice_votes(&self) -> bool {
+        self.us().flags.qdevice_votes
+    }
+
     fn qdevice_votes_cast(&self) -> u32 {
-        if self.us().flags.qdevice_votes {
+        if self.has_qdevice_votes() {
             self.qdevice_votes()
         } else {
             0
