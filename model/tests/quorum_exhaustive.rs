@@ -22,8 +22,9 @@ use std::fmt::Write as _;
 use dumb::{Answer, Dumb};
 use model::name::NodeId;
 use model::parse::corosync_conf;
-use model::quorum::cluster::{Cluster, Event, QdeviceState};
+use model::quorum::cluster::Cluster;
 use model::quorum::config::QuorumConfig;
+use model::quorum::event::{Event, QdeviceState};
 
 /// How many comparisons a test has made.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -12,8 +12,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::name::NodeId;
-use model::quorum::cluster::{Event, QdeviceState};
+
 use model::quorum::config::{AutoTieBreaker, QuorumConfig};
+use model::quorum::event::{Event, QdeviceState};
 use model::quorum::qnetd::{Algorithm, TieBreaker};
 
 type Nodes = BTreeSet<NodeId>;
