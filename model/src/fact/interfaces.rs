@@ -2,8 +2,8 @@
 //! it. Names here are plain texts, because Proxmox VE 9 allows alternative names (`altname`) in the file, and those
 //! may be longer than an interface name.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 //! Everything but the name is `None` where the text is silent: without `-d` there are no details, without `-s` no
 //! statistics, and `ip link` knows nothing of addresses.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The cluster as pmxcfs sees it: `/etc/pve/.members`.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 //! On a node that is in no cluster it holds only `nodename` and `version`. `nodes` is a number, `nodelist` the
 //! nodes by name; `ip` is missing where pmxcfs could not learn it.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 //! See ifupdown2's addons, interfaces-bond(5), bridge-utils-interfaces(5) and pve-common. An option that is not
 //! known here is not lost: the stanza keeps every option as text.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::fact::bond::{BondMode, LacpRate};
 use crate::fact::interfaces::{

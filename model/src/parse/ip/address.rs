@@ -1,6 +1,6 @@
 //! Addresses: `inet 10.0.0.5/24 brd 10.0.0.255 scope global dynamic vmbr0`, and the line of lifetimes behind it.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use crate::fact::link::{Address, AddressFamily, Lifetime};
 

@@ -1,7 +1,7 @@
 //! The attributes of an interface by name, one table a part. iproute2 prints the same attribute as `key value` and as
 //! JSON, sometimes under two names; both come here as text.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::str::FromStr;
 
 use crate::fact::bond::{Aggregator, BondMode, LacpRate, MiiStatus};

@@ -3,7 +3,7 @@
 //! Which column a word stands in is told by the header, because a node may be called `NR` or `Qdevice`. Without a
 //! header, a word is taken for qdevice flags if it looks like them and a name follows it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::{Member, Qdevice};
 use crate::text::{BadLine, Line};
