@@ -50,9 +50,8 @@ pub(crate) fn collect(host: &Host) -> Reading<Ha> {
 
 /// Of several captured answers the one with the JSON of `--verbose` holds, else the one with the most lines.
 fn status(host: &Host, gathering: &mut Gathering) -> Option<HaStatus> {
-    let asked = host.ask(&STATUS);
     let mut richest: Option<HaStatus> = None;
-    for text in gathering.found("commands/ha-manager_status", asked) {
+    for text in gathering.ask(host, &STATUS) {
         let read = gathering.take(&text, ha_status::parse(&text.text));
         let rank = |status: &HaStatus| {
             let lines = status.lrms.len() + status.services.len();

@@ -56,13 +56,15 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     journal::COMMANDS,
 ];
 
-/// Every file that any source reads, below the root; one that ends in `/` is a directory whose files are read.
+/// Every file that any source reads, below the root, as patterns for [`Host::expand`].
 pub(crate) const FILES: &[&[&str]] = &[
     bonding::FILES,
     interfaces::FILES,
     corosync_conf::FILES,
     members::FILES,
     ha::FILES,
+    ceph::FILES,
+    journal::FILES,
 ];
 
 /// A source that panics has failed; the others go on.

@@ -11,6 +11,7 @@ mod merge;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use model::fact::cmap::Cmap;
 use model::fact::corosync::Corosync;
@@ -80,7 +81,7 @@ pub(crate) fn collect(host: &Host) -> Reading<Corosync> {
     }
     asking.quorum(PVECM);
     if host.is_captured() {
-        let found = asking.gathering.found(PCS.path, host.ask(&PCS));
+        let found = asking.gathering.ask(host, &PCS);
         asking.take_quorum(found);
     }
     if asking.not_running && !asking.quorum_is_known {
@@ -121,7 +122,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn texts(&mut self, path: &str) -> Vec<Text> {
+    fn texts(&mut self, path: &str) -> Vec<Rc<Text>> {
         // In a capture the first command already finds every output of the program.
         let count = if self.host.is_captured() {
             1
@@ -131,7 +132,7 @@ impl<'a> Asking<'a> {
         let commands = COMMANDS.iter().filter(|command| command.path == path);
         let mut texts = Vec::new();
         for command in commands.take(count) {
-            texts.extend(self.gathering.found(path, self.host.ask(command)));
+            texts.extend(self.gathering.ask(self.host, command));
         }
         texts
     }
@@ -141,7 +142,7 @@ impl<'a> Asking<'a> {
         self.take_quorum(texts);
     }
 
-    fn take_quorum(&mut self, texts: Vec<Text>) {
+    fn take_quorum(&mut self, texts: Vec<Rc<Text>>) {
         for text in texts {
             let parsed = quorumtool::parse(&text.text);
             if let Err(Unreadable::ToolFailed { message }) = &parsed {
