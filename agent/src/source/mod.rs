@@ -43,6 +43,11 @@ pub(crate) fn report(host: &Host) -> NodeReport {
     }
 }
 
+/// How the cluster, or else the node itself, calls this node.
+pub(crate) fn own_name(host: &Host) -> Option<String> {
+    members::own_name(host, &mut gather::Gathering::default())
+}
+
 /// Every command that any source runs: the whole list that the agent may execute, and what a capture keeps.
 pub(crate) const COMMANDS: &[&[Command]] = &[
     links::COMMANDS,
