@@ -1,7 +1,7 @@
 //! Files and directories: what is read is bounded, is a file, and lies below the root.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -122,6 +122,25 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
         });
     }
     Ok(Some(bytes))
+}
+
+/// The end of a file of any size, and whether something stands before it.
+pub(super) fn read_end(path: &Path, max_bytes: u64) -> Result<Option<(Vec<u8>, bool)>, HostError> {
+    let Some(mut file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let from = file.metadata()?.len().saturating_sub(max_bytes);
+        file.seek(SeekFrom::Start(from))?;
+        file.by_ref().take(max_bytes).read_to_end(&mut bytes)?;
+        Ok(from > 0)
+    };
+    let cut = read().map_err(|source| HostError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Some((bytes, cut)))
 }
 
 /// The names in a directory in order; `None` if there is no such directory.

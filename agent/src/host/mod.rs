@@ -88,13 +88,17 @@ pub(crate) struct Opened<R> {
     pub(crate) at: Timestamp,
 }
 
+/// What a command answered before, or in words why it did not.
+type Remembered = Result<Option<Rc<Text>>, String>;
+
 /// A node, live or captured, for the time of one report: a command that was run once is not run again.
 #[derive(Debug)]
 pub(crate) struct Host {
     root: PathBuf,
     captured: bool,
     hanging: RefCell<BTreeSet<Service>>,
-    answers: RefCell<BTreeMap<String, Result<Option<Rc<Text>>, String>>>,
+    /// By the names that they have in a capture.
+    answers: RefCell<BTreeMap<String, Remembered>>,
 }
 
 impl Host {
@@ -132,6 +136,16 @@ impl Host {
             text: file::into_text(bytes),
             at: self.read_at(&full),
         }))
+    }
+
+    /// The end of a text of any size, and whether something stands before it; it can begin within a line.
+    pub(crate) fn read_end(
+        &self,
+        path: &str,
+        max_bytes: u64,
+    ) -> Result<Option<(String, bool)>, HostError> {
+        let found = file::read_end(&self.locate(path)?, max_bytes)?;
+        Ok(found.map(|(bytes, cut)| (file::into_text(bytes), cut)))
     }
 
     /// A reader over a file that may be too long to be held in memory.

@@ -36,6 +36,24 @@ pub(crate) fn collect(host: &Host) -> Reading<Interfaces> {
     }))
 }
 
+/// Every file that the configurations are made of.
+pub(crate) fn files(host: &Host) -> Vec<String> {
+    let reading = collect(host);
+    let Some(Interfaces {
+        current,
+        pending,
+        not_sourced,
+    }) = reading.known()
+    else {
+        return Vec::new();
+    };
+    [current, pending, not_sourced]
+        .into_iter()
+        .flatten()
+        .flat_map(|configuration| configuration.files.iter().cloned())
+        .collect()
+}
+
 /// One file with all that it names, directly or through others. Each file is read once, so that a circle ends;
 /// `named` holds what was read or tried.
 fn configuration(

@@ -72,6 +72,17 @@ pub(crate) const FILES: &[&[&str]] = &[
     journal::FILES,
 ];
 
+/// The files that the network's configuration is made of, those that only its `source` lines name too.
+pub(crate) fn sourced_files(host: &Host) -> Vec<String> {
+    interfaces::files(host)
+}
+
+/// Why a command is not to be asked on this node, although it may be installed.
+pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> {
+    let is_ceph = ceph::COMMANDS.iter().any(|ceph| ceph.path == command.path);
+    (is_ceph && !ceph::is_set_up(host)).then_some("this node has no ceph.conf")
+}
+
 /// A source that panics has failed; the others go on.
 fn guarded<T>(collect: impl FnOnce() -> Reading<T>) -> Reading<T> {
     catch_unwind(AssertUnwindSafe(collect)).unwrap_or_else(|panic| {
