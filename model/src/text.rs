@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_BAD_LINES: usize = 50;
 /// How many characters of a bad line are kept.
 pub const MAX_BAD_LINE_CHARS: usize = 200;
+/// How many characters of a reason are kept: it may quote what it is about.
+const MAX_WHY_CHARS: usize = 400;
 
 /// A line that the parser knows but cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -28,9 +30,17 @@ impl BadLine {
         Self {
             line_number: line.number,
             line: line.text.chars().take(MAX_BAD_LINE_CHARS).collect(),
-            why: why.into(),
+            why: cut(why.into()),
         }
     }
+}
+
+fn cut(mut why: String) -> String {
+    if let Some((end, _)) = why.char_indices().nth(MAX_WHY_CHARS) {
+        why.truncate(end);
+        why.push('…');
+    }
+    why
 }
 
 /// A text as a whole that is no answer.
@@ -71,7 +81,7 @@ impl Unreadable {
         Self::BadLine(BadLine {
             line_number: at,
             line: around,
-            why: error.to_string(),
+            why: cut(error.to_string()),
         })
     }
 }
@@ -193,7 +203,7 @@ mod tests {
                     number,
                     text: &"x".repeat(9999),
                 },
-                "no",
+                "ä".repeat(9999),
             ));
         }
         let parsed = bad_lines.with(());
@@ -203,6 +213,12 @@ mod tests {
                 .bad_lines
                 .iter()
                 .all(|bad| bad.line.len() == MAX_BAD_LINE_CHARS)
+        );
+        assert!(
+            parsed
+                .bad_lines
+                .iter()
+                .all(|bad| bad.why.chars().count() < 2 * MAX_WHY_CHARS)
         );
         assert!(parsed.bad_lines.last().unwrap().why.contains("950 more"));
     }

@@ -1,6 +1,7 @@
 //! The cluster as pmxcfs sees it. On a node without quorum the list is still right: pmxcfs answers from memory.
 
 use model::fact::members::Members;
+use model::name::NodeName;
 use model::parse::members;
 use model::reading::Reading;
 
@@ -29,6 +30,6 @@ pub(crate) fn own_name(host: &Host, gathering: &mut Gathering) -> Option<String>
         return Some(name.to_string());
     }
     let text = gathering.found(HOSTNAME, host.read(HOSTNAME))?;
-    let name = text.text.trim().split('.').next()?;
-    Some(name.to_owned())
+    let name = NodeName::new(text.text.trim().split('.').next()?).ok()?;
+    Some(name.to_string())
 }
