@@ -6,6 +6,8 @@ mod bridges;
 mod ceph;
 mod corosync;
 mod corosync_conf;
+#[cfg(test)]
+mod documented;
 mod gather;
 mod ha;
 mod interfaces;
