@@ -1,4 +1,8 @@
 //! A capture, and what a snapshot makes of it.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may stop at once, as tests do"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,8 @@
 //! The program as a user or a script meets it: a test for each row of the exit codes' table in docs/capture.md.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may stop at once, as tests do"
+)]
 
 use std::fs;
 use std::io::Read as _;

@@ -68,6 +68,19 @@ impl Unreadable {
         }
     }
 
+    /// The tool said this instead of an answer.
+    pub fn tool_failed(line: &str) -> Self {
+        Self::ToolFailed {
+            message: line.trim().chars().take(MAX_BAD_LINE_CHARS).collect(),
+        }
+    }
+
+    /// The first line that is a complaint as what the tool said, or that the text is foreign.
+    pub fn complaint_in(text: &str, is_complaint: impl Fn(&str) -> bool) -> Self {
+        let complaint = text.lines().map(str::trim).find(|line| is_complaint(line));
+        complaint.map_or_else(|| Self::foreign(text), Self::tool_failed)
+    }
+
     /// A JSON text that serde_json could not read, with the line it stumbled over.
     pub fn from_json(text: &str, error: &serde_json::Error) -> Self {
         if text.trim().is_empty() {
@@ -84,6 +97,29 @@ impl Unreadable {
             why: cut(error.to_string()),
         })
     }
+}
+
+/// Does a line of a tool written in Perl (Proxmox VE's, most of them) sound like an error? Such errors come in the words
+/// of whatever library failed; ask only of lines that are none of the answer's own.
+pub fn sounds_like_an_error(line: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "error",
+        "failed",
+        "unable",
+        "cannot",
+        "can't",
+        "not found",
+        "denied",
+        "refused",
+        "no such",
+        "must be",
+        "unknown",
+        "timeout",
+        "timed out",
+        "usage",
+    ];
+    let line = line.to_ascii_lowercase();
+    WORDS.iter().any(|word| line.contains(word))
 }
 
 /// A value read from a text, and the lines of it that could not be read.

@@ -40,9 +40,7 @@ pub fn parse(text: &str) -> Result<Parsed<Cmap>, Unreadable> {
     }
     match complaint {
         _ if known_lines > 0 => Ok(bad_lines.with(map)),
-        Some(line) => Err(Unreadable::ToolFailed {
-            message: BadLine::new(line, "").line.trim().to_owned(),
-        }),
+        Some(line) => Err(Unreadable::tool_failed(line.text)),
         None => Err(Unreadable::foreign(text)),
     }
 }
