@@ -31,7 +31,10 @@ pub(crate) fn write(dir: &Path) -> anyhow::Result<()> {
     put("commands/ip_-j_-d_-s_addr", &links())?;
     put("commands/bridge_-j_vlan_show", &vlans())?;
     put("commands/corosync-quorumtool_-s", &quorum())?;
-    put("commands/journalctl_-o_json_-b_--no-pager_-n_5000", &journal())
+    put(
+        "commands/journalctl_-o_json_-b_--no-pager_-n_5000",
+        &journal(),
+    )
 }
 
 fn bonding(bond: usize) -> String {
@@ -84,7 +87,8 @@ fn links() -> String {
             _ => String::new(),
         };
         let comma = if index == 0 { "" } else { "," };
-        let counters = r#"{"bytes":123456789012,"packets":123456789,"errors":0,"dropped":12,"over_errors":0}"#;
+        let counters =
+            r#"{"bytes":123456789012,"packets":123456789,"errors":0,"dropped":12,"over_errors":0}"#;
         let _ = write!(
             text,
             r#"{comma}{{"ifindex":{},"ifname":"{name}","flags":["BROADCAST","MULTICAST","UP","LOWER_UP"],"mtu":1500,"qdisc":"mq","operstate":"UP","group":"default","txqlen":1000,"link_type":"ether","address":"{mac}","broadcast":"ff:ff:ff:ff:ff:ff",{details}"addr_info":[{{"family":"inet","local":"10.0.0.{index}","prefixlen":24,"scope":"global","label":"{name}","valid_life_time":4294967295,"preferred_life_time":4294967295}}],"stats64":{{"rx":{counters},"tx":{counters}}}}}"#,
@@ -134,10 +138,30 @@ fn journal() -> String {
     let mut text = String::new();
     for index in 0..JOURNAL_ENTRIES {
         let (program, unit, transport, message) = match index % 4 {
-            0 => ("kernel", "", "kernel", "bond0: (slave eno1): link status definitely down, disabling slave".to_owned()),
-            1 => ("corosync", "corosync.service", "journal", format!("[KNET  ] link: host: {} link: 0 is down", index % 8 + 1)),
-            2 => ("corosync", "corosync.service", "journal", format!("[TOTEM ] Retransmit List: {index:x} {:x}", index + 1)),
-            _ => ("pveproxy", "pveproxy.service", "syslog", format!("worker {index} started")),
+            0 => (
+                "kernel",
+                "",
+                "kernel",
+                "bond0: (slave eno1): link status definitely down, disabling slave".to_owned(),
+            ),
+            1 => (
+                "corosync",
+                "corosync.service",
+                "journal",
+                format!("[KNET  ] link: host: {} link: 0 is down", index % 8 + 1),
+            ),
+            2 => (
+                "corosync",
+                "corosync.service",
+                "journal",
+                format!("[TOTEM ] Retransmit List: {index:x} {:x}", index + 1),
+            ),
+            _ => (
+                "pveproxy",
+                "pveproxy.service",
+                "syslog",
+                format!("worker {index} started"),
+            ),
         };
         let us = FIRST_US + index * 17_000_003;
         let _ = writeln!(

@@ -31,22 +31,23 @@ const CMAPCTL: &str = "/usr/sbin/corosync-cmapctl";
 const PVECM: &str = "/usr/bin/pvecm";
 const PVECM_WORDS: &[&str] = &["status", "s", "nodes", "n"];
 
-/// All commands of one program have the same words, so that a capture is asked only once for each program.
+/// All commands of one program have the same words, so that a capture is asked only once for each program; and they stand
+/// in the order of their captured names, because what is read first comes before the rest.
 pub(crate) const COMMANDS: &[Command] = &[
     command(QUORUMTOOL, &["-s"]),
     command(QUORUMTOOL, &["-siH"]),
-    command(CFGTOOL, &["-s"]),
     command(CFGTOOL, &["-n"]),
+    command(CFGTOOL, &["-s"]),
     command(CMAPCTL, &[]),
     command(CMAPCTL, &["-m", "stats"]),
     Command {
         path: PVECM,
-        args: &["status"],
+        args: &["nodes"],
         words: PVECM_WORDS,
     },
     Command {
         path: PVECM,
-        args: &["nodes"],
+        args: &["status"],
         words: PVECM_WORDS,
     },
 ];

@@ -25,7 +25,8 @@ pub fn merge(mut parts: Vec<Part>) -> Journal {
     let mut told: HashMap<Trace, u32> = HashMap::new();
     let mut events: Vec<(Option<Timestamp>, JournalEvent)> = Vec::new();
     let span = span(&parts);
-    for part in parts {
+    let last = parts.len().saturating_sub(1);
+    for (index, part) in parts.into_iter().enumerate() {
         let Part { journal, read_at } = part;
         count(&mut merged, &journal);
         let mut told_here: HashMap<Trace, u32> = HashMap::new();
@@ -50,10 +51,13 @@ pub fn merge(mut parts: Vec<Part>) -> Journal {
                     continue;
                 }
             }
-            *told_here.entry(Trace::of(&event, moment)).or_default() += 1;
-            if moment.is_some() {
-                // What a text tells with times since the boot can only be known by its words.
-                *told_here.entry(Trace::of(&event, None)).or_default() += 1;
+            // Nobody looks for what the last one tells, and mostly there is but one.
+            if index < last {
+                *told_here.entry(Trace::of(&event, moment)).or_default() += 1;
+                if moment.is_some() {
+                    // What a text tells with times since the boot can only be known by its words.
+                    *told_here.entry(Trace::of(&event, None)).or_default() += 1;
+                }
             }
             events.push((moment, event));
         }
