@@ -13,6 +13,9 @@ pub const MAX_BAD_LINE_CHARS: usize = 200;
 /// How many characters of a reason are kept: it may quote what it is about.
 const MAX_WHY_CHARS: usize = 400;
 
+/// Stands in a fact where a text holds a secret: a report travels, and a key must not.
+pub const SECRET: &str = "(secret)";
+
 /// A line that the parser knows but cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("line {line_number}: cannot read {line:?}: {why}")]

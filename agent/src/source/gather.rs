@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use model::reading::{Problem, Reading};
-use model::text::{Parsed, Unreadable};
+use model::text::{BadLine, Parsed, Unreadable};
 
 use crate::host::{Command, Host, HostError, Text, said};
 
@@ -41,7 +41,7 @@ impl Gathering {
                 Some(value)
             }
             Err(Unreadable::BadLine(bad_line)) => {
-                self.problems.push(Problem::line(source, bad_line));
+                self.refuse(source, bad_line);
                 None
             }
             Err(unreadable) => {
@@ -70,6 +70,11 @@ impl Gathering {
             }
         });
         readable.collect()
+    }
+
+    /// A line that was read, but leads to nothing.
+    pub(crate) fn refuse(&mut self, source: &str, bad_line: BadLine) {
+        self.problems.push(Problem::line(source, bad_line));
     }
 
     /// Something that is wrong with a text as a whole, or with several of them together.

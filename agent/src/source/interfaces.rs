@@ -192,8 +192,7 @@ fn complain(gathering: &mut Gathering, source: &Source, why: &str) {
         number: source.line_number,
         text: &source.pattern,
     };
-    let refused = Err::<model::text::Parsed<()>, _>(BadLine::new(line, why).into());
-    gathering.take_from(&source.file, jiff::Timestamp::UNIX_EPOCH, refused);
+    gathering.refuse(&source.file, BadLine::new(line, why));
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::fact::corosync_conf::{
     ConfNode, CorosyncConf, Device, QuorumSection, Totem, TotemInterface,
 };
 use crate::name::LinkNumber;
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, SECRET, Unreadable, lines};
 
 /// The sections that stand in no other one; a text without any of them is no corosync.conf.
 const SECTIONS: [&str; 11] = [
@@ -147,6 +147,10 @@ impl Reader {
             _ => false,
         };
         if !known {
+            let value = match (path.as_str(), key) {
+                ("totem", "key") => SECRET,
+                _ => value,
+            };
             let path = if path.is_empty() {
                 key.to_owned()
             } else {
@@ -303,6 +307,13 @@ mod tests {
             "}\n".repeat(50)
         );
         assert_eq!(super::parse(&closed).unwrap().value.totem.version, Some(2));
+    }
+
+    #[test]
+    fn the_key_of_the_cluster_is_no_fact() {
+        let parsed = super::parse("totem {\n  key: abcdef\n  keyfile: /etc/k\n}\n").unwrap();
+        assert_eq!(parsed.value.other["totem.key"], ["(secret)"]);
+        assert_eq!(parsed.value.other["totem.keyfile"], ["/etc/k"]);
     }
 
     #[test]
