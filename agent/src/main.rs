@@ -1,18 +1,24 @@
 //! `quorate-agent`: reads what only its own node can see.
 
+mod answer;
 mod capture;
 mod host;
 mod snapshot;
 mod source;
 mod summary;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+
+use answer::{NO_ANSWER, USAGE, complain};
 
 /// Reads a Proxmox VE node: bonds, links, VLANs, corosync, journal. It only reads, and changes nothing.
 #[derive(Debug, Parser)]
-#[command(name = "quorate-agent", version)]
+#[command(name = "quorate-agent", version, after_help = answer::EXIT_CODES)]
+#[command(disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,9 +31,32 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match cli.command {
+    // A panic is said in the report of the source, or below: never in the middle of the output.
+    std::panic::set_hook(Box::new(|_| {}));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = catch_unwind(|| match cli.command {
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Capture(args) => capture::run(&args),
+    });
+    done.unwrap_or_else(|_| {
+        complain("quorate-agent broke off; this is a bug in it, please report it");
+        ExitCode::from(NO_ANSWER)
+    })
+}
+
+/// `--help` and `--version` alone are answers. With a subcommand, help is not what was asked for: a script must not
+/// take it for a report.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Where help cannot be printed there is nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if std::env::args_os().count() == 2 => {
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(NO_ANSWER),
+        _ => ExitCode::from(USAGE),
     }
 }

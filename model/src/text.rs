@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 pub const MAX_BAD_LINES: usize = 50;
 /// How many characters of a bad line are kept.
 pub const MAX_BAD_LINE_CHARS: usize = 200;
+/// How many characters of a reason are kept: it may quote what it is about.
+const MAX_WHY_CHARS: usize = 400;
+
+/// Stands in a fact where a text holds a secret: a report travels, and a key must not.
+pub const SECRET: &str = "(secret)";
 
 /// A line that the parser knows but cannot read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -28,9 +33,17 @@ impl BadLine {
         Self {
             line_number: line.number,
             line: line.text.chars().take(MAX_BAD_LINE_CHARS).collect(),
-            why: why.into(),
+            why: cut(why.into()),
         }
     }
+}
+
+fn cut(mut why: String) -> String {
+    if let Some((end, _)) = why.char_indices().nth(MAX_WHY_CHARS) {
+        why.truncate(end);
+        why.push('…');
+    }
+    why
 }
 
 /// A text as a whole that is no answer.
@@ -58,6 +71,19 @@ impl Unreadable {
         }
     }
 
+    /// The tool said this instead of an answer.
+    pub fn tool_failed(line: &str) -> Self {
+        Self::ToolFailed {
+            message: line.trim().chars().take(MAX_BAD_LINE_CHARS).collect(),
+        }
+    }
+
+    /// The first line that is a complaint as what the tool said, or that the text is foreign.
+    pub fn complaint_in(text: &str, is_complaint: impl Fn(&str) -> bool) -> Self {
+        let complaint = text.lines().map(str::trim).find(|line| is_complaint(line));
+        complaint.map_or_else(|| Self::foreign(text), Self::tool_failed)
+    }
+
     /// A JSON text that serde_json could not read, with the line it stumbled over.
     pub fn from_json(text: &str, error: &serde_json::Error) -> Self {
         if text.trim().is_empty() {
@@ -71,9 +97,32 @@ impl Unreadable {
         Self::BadLine(BadLine {
             line_number: at,
             line: around,
-            why: error.to_string(),
+            why: cut(error.to_string()),
         })
     }
+}
+
+/// Does a line of a tool written in Perl (Proxmox VE's, most of them) sound like an error? Such errors come in the words
+/// of whatever library failed; ask only of lines that are none of the answer's own.
+pub fn sounds_like_an_error(line: &str) -> bool {
+    const WORDS: [&str; 14] = [
+        "error",
+        "failed",
+        "unable",
+        "cannot",
+        "can't",
+        "not found",
+        "denied",
+        "refused",
+        "no such",
+        "must be",
+        "unknown",
+        "timeout",
+        "timed out",
+        "usage",
+    ];
+    let line = line.to_ascii_lowercase();
+    WORDS.iter().any(|word| line.contains(word))
 }
 
 /// A value read from a text, and the lines of it that could not be read.
@@ -193,7 +242,7 @@ mod tests {
                     number,
                     text: &"x".repeat(9999),
                 },
-                "no",
+                "ä".repeat(9999),
             ));
         }
         let parsed = bad_lines.with(());
@@ -203,6 +252,12 @@ mod tests {
                 .bad_lines
                 .iter()
                 .all(|bad| bad.line.len() == MAX_BAD_LINE_CHARS)
+        );
+        assert!(
+            parsed
+                .bad_lines
+                .iter()
+                .all(|bad| bad.why.chars().count() < 2 * MAX_WHY_CHARS)
         );
         assert!(parsed.bad_lines.last().unwrap().why.contains("950 more"));
     }

@@ -27,7 +27,7 @@ pub(crate) const COMMANDS: &[Command] = &[VLANS];
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Bridge>> {
     let mut gathering = Gathering::default();
     let mut table: Option<Vec<PortVlans>> = None;
-    for text in gathering.found("commands/bridge", host.ask(&VLANS)) {
+    for text in gathering.ask(host, &VLANS) {
         let Some(ports) = gathering.take(&text, bridge_vlan::parse(&text.text)) else {
             continue;
         };

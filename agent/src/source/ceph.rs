@@ -40,32 +40,18 @@ const CAPTURED: Command = Command {
 
 /// The cluster's file lies below pmxcfs, which can hang: it is looked at first, with a deadline, because the other
 /// is a link to it on Proxmox VE.
-const CONFIGURATIONS: [&str; 2] = ["etc/pve/ceph.conf", "etc/ceph/ceph.conf"];
+pub(crate) const FILES: &[&str] = &["etc/pve/ceph.conf", "etc/ceph/ceph.conf"];
 
 /// Absent: this node is not set up for ceph.
 pub(crate) fn collect(host: &Host) -> Reading<Ceph> {
     let mut gathering = Gathering::default();
-    let mut configuration = None;
-    for path in CONFIGURATIONS {
-        match host.read(path) {
-            Ok(Some(_)) => {
-                configuration = Some(path);
-                break;
-            }
-            Ok(None) => {}
-            Err(error) => {
-                gathering.found::<()>(path, Err(error));
-                // Whether there is ceph is not known, and on a live node the other name may hang as well.
-                break;
-            }
-        }
-    }
+    let configuration = configuration(host, &mut gathering);
     if !host.is_captured() && configuration.is_none() {
         return gathering.finish(None);
     }
     let mut merging = Merging::default();
     if host.is_captured() {
-        for text in gathering.found(CEPH, host.ask(&CAPTURED)) {
+        for text in gathering.ask(host, &CAPTURED) {
             merging.answer(&mut gathering, &text);
         }
     } else {
@@ -84,10 +70,30 @@ pub(crate) fn collect(host: &Host) -> Reading<Ceph> {
     }
 }
 
+/// Is this node set up for ceph? Where that cannot be told it is not asked.
+pub(crate) fn is_set_up(host: &Host) -> bool {
+    configuration(host, &mut Gathering::default()).is_some()
+}
+
+fn configuration(host: &Host, gathering: &mut Gathering) -> Option<&'static str> {
+    for path in FILES {
+        match host.read(path) {
+            Ok(Some(_)) => return Some(path),
+            Ok(None) => {}
+            Err(error) => {
+                gathering.found::<()>(path, Err(error));
+                // Whether there is ceph is not known, and on a live node the other name may hang as well.
+                return None;
+            }
+        }
+    }
+    None
+}
+
 fn ask(host: &Host, gathering: &mut Gathering, merging: &mut Merging) {
     for command in COMMANDS {
         let answers = merging.answers;
-        for text in gathering.found(CEPH, host.ask(command)) {
+        for text in gathering.ask(host, command) {
             merging.answer(gathering, &text);
         }
         if merging.answers == answers {

@@ -1,10 +1,12 @@
 //! Makes one reading of several texts: what could be read is kept, what could not is said.
 
+use std::rc::Rc;
+
 use jiff::Timestamp;
 use model::reading::{Problem, Reading};
-use model::text::{Parsed, Unreadable};
+use model::text::{BadLine, Parsed, Unreadable};
 
-use crate::host::{HostError, Text};
+use crate::host::{Command, Host, HostError, Text, said};
 
 /// What was learnt on the way to one reading.
 #[derive(Debug, Default)]
@@ -39,12 +41,11 @@ impl Gathering {
                 Some(value)
             }
             Err(Unreadable::BadLine(bad_line)) => {
-                self.problems.push(Problem::line(source, bad_line));
+                self.refuse(source, bad_line);
                 None
             }
             Err(unreadable) => {
-                self.problems
-                    .push(Problem::whole(source, unreadable.to_string()));
+                self.remark(source, unreadable.to_string());
                 None
             }
         }
@@ -53,9 +54,32 @@ impl Gathering {
     /// Takes what the host found; an error is kept as a problem.
     pub(crate) fn found<T: Default>(&mut self, source: &str, found: Result<T, HostError>) -> T {
         found.unwrap_or_else(|error| {
-            self.problems.push(Problem::whole(source, chain(&error)));
+            self.remark(source, said(&error));
             T::default()
         })
+    }
+
+    /// What a command answers; an answer that could not be had is kept as a problem.
+    pub(crate) fn ask(&mut self, host: &Host, command: &Command) -> Vec<Rc<Text>> {
+        let answers = self.found(command.path, host.ask(command));
+        let readable = answers.into_iter().filter_map(|answer| match answer {
+            Ok(text) => Some(text),
+            Err((source, error)) => {
+                self.remark(&source, said(&error));
+                None
+            }
+        });
+        readable.collect()
+    }
+
+    /// A line that was read, but leads to nothing.
+    pub(crate) fn refuse(&mut self, source: &str, bad_line: BadLine) {
+        self.problems.push(Problem::line(source, bad_line));
+    }
+
+    /// Something that is wrong with a text as a whole, or with several of them together.
+    pub(crate) fn remark(&mut self, source: &str, why: impl Into<String>) {
+        self.problems.push(Problem::whole(source, why));
     }
 
     /// Known if anything could be read; failed if there was something but nothing of it could be read; else absent.
@@ -73,9 +97,9 @@ impl Gathering {
 
     /// Failed, whatever else could be read.
     pub(crate) fn fail<T>(self) -> Reading<T> {
-        let said: Vec<String> = self.problems.iter().map(say).collect();
+        let problems: Vec<String> = self.problems.iter().map(say).collect();
         Reading::Failed {
-            why: said.join("; "),
+            why: problems.join("; "),
         }
     }
 }
@@ -91,16 +115,4 @@ fn say(problem: &Problem) -> String {
         }
         _ => format!("{}: {}", problem.source, problem.why),
     }
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        said.push_str(": ");
-        said.push_str(&error.to_string());
-        cause = error.source();
-    }
-    said
 }

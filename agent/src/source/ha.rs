@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use model::fact::ha::{Ha, HaStatus, LrmStatus};
 use model::name::NodeName;
-use model::parse::{ha_status, lrm_status, members};
+use model::parse::{ha_status, lrm_status};
 use model::reading::Reading;
 use model::text::{BadLine, Line, Parsed, Unreadable};
 
 use crate::host::{Command, Host, Text};
 use crate::source::gather::Gathering;
-use crate::source::members::MEMBERS;
+use crate::source::members::own_name;
 
 const STATUS: Command = Command {
     path: "/usr/sbin/ha-manager",
@@ -24,14 +24,7 @@ const NODES: &str = "etc/pve/nodes";
 /// A link to the directory of this node, which a capture may hold as a directory of its own.
 const LOCAL: &str = "etc/pve/local/lrm_status";
 const MANAGER: &str = "etc/pve/ha/manager_status";
-const HOSTNAME: &str = "etc/hostname";
-pub(crate) const FILES: &[&str] = &[
-    "etc/pve/nodes/*/lrm_status",
-    LOCAL,
-    MANAGER,
-    MEMBERS,
-    HOSTNAME,
-];
+pub(crate) const FILES: &[&str] = &["etc/pve/nodes/*/lrm_status", LOCAL, MANAGER];
 
 /// Absent: nobody has used HA here.
 pub(crate) fn collect(host: &Host) -> Reading<Ha> {
@@ -50,9 +43,8 @@ pub(crate) fn collect(host: &Host) -> Reading<Ha> {
 
 /// Of several captured answers the one with the JSON of `--verbose` holds, else the one with the most lines.
 fn status(host: &Host, gathering: &mut Gathering) -> Option<HaStatus> {
-    let asked = host.ask(&STATUS);
     let mut richest: Option<HaStatus> = None;
-    for text in gathering.found("commands/ha-manager_status", asked) {
+    for text in gathering.ask(host, &STATUS) {
         let read = gathering.take(&text, ha_status::parse(&text.text));
         let rank = |status: &HaStatus| {
             let lines = status.lrms.len() + status.services.len();
@@ -94,20 +86,6 @@ fn named(name: &str, text: &Text) -> Result<Parsed<(NodeName, LrmStatus)>, Unrea
     let node = NodeName::new(name).map_err(|bad| BadLine::new(line, bad.to_string()))?;
     let status = lrm_status::parse(&text.text)?;
     Ok(status.map(|status| (node, status)))
-}
-
-/// How the cluster calls this node: by pmxcfs, or as its host name without the domain.
-fn own_name(host: &Host, gathering: &mut Gathering) -> Option<String> {
-    // The source of the members says what is wrong with their file.
-    if let Ok(Some(text)) = host.read(MEMBERS)
-        && let Ok(members) = members::parse(&text.text)
-        && let Some(name) = members.value.node_name
-    {
-        return Some(name.to_string());
-    }
-    let text = gathering.found(HOSTNAME, host.read(HOSTNAME))?;
-    let name = text.text.trim().split('.').next()?;
-    Some(name.to_owned())
 }
 
 /// What the tool read from the same files serves where a file itself is not there.

@@ -36,6 +36,24 @@ pub(crate) fn collect(host: &Host) -> Reading<Interfaces> {
     }))
 }
 
+/// Every file that the configurations are made of.
+pub(crate) fn files(host: &Host) -> Vec<String> {
+    let reading = collect(host);
+    let Some(Interfaces {
+        current,
+        pending,
+        not_sourced,
+    }) = reading.known()
+    else {
+        return Vec::new();
+    };
+    [current, pending, not_sourced]
+        .into_iter()
+        .flatten()
+        .flat_map(|configuration| configuration.files.iter().cloned())
+        .collect()
+}
+
 /// One file with all that it names, directly or through others. Each file is read once, so that a circle ends;
 /// `named` holds what was read or tried.
 fn configuration(
@@ -174,8 +192,7 @@ fn complain(gathering: &mut Gathering, source: &Source, why: &str) {
         number: source.line_number,
         text: &source.pattern,
     };
-    let refused = Err::<model::text::Parsed<()>, _>(BadLine::new(line, why).into());
-    gathering.take_from(&source.file, jiff::Timestamp::UNIX_EPOCH, refused);
+    gathering.refuse(&source.file, BadLine::new(line, why));
 }
 
 #[cfg(test)]

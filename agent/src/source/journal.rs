@@ -9,18 +9,66 @@ use model::parse::journal::{MAX_LINE_BYTES, Part, Reader, merge};
 use model::reading::Reading;
 use model::text::{Parsed, Unreadable};
 
-use crate::host::{Command, Host};
+use crate::host::{Command, Host, said, words_of};
 use crate::source::gather::Gathering;
 
+/// Only the programs that the model knows: what else the journal holds is nobody's business, least of all in a
+/// support bundle.
 const JOURNALCTL: Command = Command {
     path: "/usr/bin/journalctl",
-    args: &["-o", "json", "-b", "--no-pager", "-n", "5000"],
+    args: &[
+        "-o",
+        "json",
+        "-b",
+        "--no-pager",
+        "-n",
+        "5000",
+        "-t",
+        "kernel",
+        "-t",
+        "corosync",
+        "-t",
+        "corosync-qdevice",
+        "-t",
+        "pmxcfs",
+        "-t",
+        "watchdog-mux",
+        "-t",
+        "pve-ha-lrm",
+        "-t",
+        "pve-ha-crm",
+        "-t",
+        "systemd",
+        "-t",
+        "systemd-shutdown",
+        "-t",
+        "systemd-logind",
+    ],
     words: &[],
 };
 pub(crate) const COMMANDS: &[Command] = &[JOURNALCTL];
 
-/// Read in a capture only: on a live node the journal holds the same lines, with more about each.
-const LOGS: [&str; 3] = [
+/// What `journalctl` prints with these is no entries.
+const NO_ENTRIES: [&str; 14] = [
+    "--list-boots",
+    "--list-catalog",
+    "--list-namespaces",
+    "--disk-usage",
+    "--header",
+    "--version",
+    "--verify",
+    "--help",
+    "--fields",
+    "-N",
+    "--field",
+    "-F",
+    "--rotate",
+    "--flush",
+];
+
+/// Read in a capture only: on a live node the journal holds the same lines, with more about each. `capture` takes
+/// the newest part of each, and of it only the lines of the programs that the model knows.
+pub(crate) const FILES: &[&str] = &[
     "var/log/syslog",
     "var/log/corosync/corosync.log",
     "var/log/cluster/corosync.log",
@@ -42,7 +90,7 @@ pub(crate) fn collect(host: &Host) -> Reading<Journal> {
 
 fn live(host: &Host, gathering: &mut Gathering) -> Vec<Part> {
     let mut parts = Vec::new();
-    for text in gathering.found("journalctl", host.ask(&JOURNALCTL)) {
+    for text in gathering.ask(host, &JOURNALCTL) {
         let parsed = model::parse::journal::parse(&text.text);
         let journal = gathering.take(&text, parsed);
         parts.extend(journal.map(|journal| Part {
@@ -53,56 +101,52 @@ fn live(host: &Host, gathering: &mut Gathering) -> Vec<Part> {
     parts
 }
 
+/// One captured text, as it was read.
+struct Log {
+    path: String,
+    read_at: Timestamp,
+    parsed: Result<Parsed<Journal>, Unreadable>,
+}
+
 fn captured(host: &Host, gathering: &mut Gathering) -> Vec<Part> {
     let mut paths = gathering.found("commands", host.captured_answers(&JOURNALCTL));
-    paths.extend(LOGS.map(str::to_owned));
-    let mut answers = Vec::new();
+    paths.retain(|path| !words_of(path).any(|word| NO_ENTRIES.contains(&word)));
+    paths.extend(FILES.iter().map(|path| (*path).to_owned()));
+    let mut logs: Vec<Log> = Vec::new();
     for path in paths {
-        let Some(mut lines) = gathering.found(&path, host.open(&path)) else {
+        let Some(mut opened) = gathering.found(&path, host.open(&path)) else {
             continue;
         };
-        if answers.len() == MAX_TEXTS {
-            answers.push((
-                path,
-                Timestamp::UNIX_EPOCH,
-                Err(not_read(format!("only {MAX_TEXTS} journals are read"))),
-            ));
+        if logs.len() == MAX_TEXTS {
+            gathering.remark(&path, format!("only {MAX_TEXTS} journals are read"));
             break;
         }
         let mut reader = Reader::new();
-        let ended = stream(&mut lines, &mut reader);
-        let parsed = reader.finish();
-        let read_at = parsed
-            .as_ref()
-            .ok()
-            .and_then(newest)
-            .or_else(|| written_at(host, &path));
-        let read_at = read_at.unwrap_or(Timestamp::UNIX_EPOCH);
-        answers.push((path.clone(), read_at, parsed));
-        if let Err(error) = ended {
-            answers.push((
-                path,
-                read_at,
-                Err(not_read(format!("reading it broke off: {error}"))),
-            ));
+        if let Err(error) = stream(&mut opened.lines, &mut reader) {
+            gathering.remark(&path, format!("reading it broke off: {}", said(&error)));
         }
+        let parsed = reader.finish();
+        let newest = parsed.as_ref().ok().and_then(newest);
+        let read_at = newest.unwrap_or(opened.at);
+        logs.push(Log {
+            path,
+            read_at,
+            parsed,
+        });
     }
     // An old log beside the journal does not make the journal old: each entry has its own time.
-    let newest = answers
-        .iter()
-        .filter(|(.., parsed)| parsed.is_ok())
-        .map(|(_, read_at, _)| *read_at)
-        .max();
+    let readable = logs.iter().filter(|log| log.parsed.is_ok());
+    let newest = readable.map(|log| log.read_at).max();
     let mut parts = Vec::new();
-    for (path, read_at, parsed) in answers {
-        let journal = gathering.take_from(&path, newest.unwrap_or(read_at), parsed);
-        parts.extend(journal.map(|journal| Part { journal, read_at }));
+    for log in logs {
+        let at = newest.unwrap_or(log.read_at);
+        let journal = gathering.take_from(&log.path, at, log.parsed);
+        parts.extend(journal.map(|journal| Part {
+            journal,
+            read_at: log.read_at,
+        }));
     }
     parts
-}
-
-fn not_read(message: String) -> Unreadable {
-    Unreadable::ToolFailed { message }
 }
 
 /// A journal was read no earlier than its newest entry was written; calling it as old as that entry is the safe side.
@@ -111,12 +155,6 @@ fn newest(parsed: &Parsed<Journal>) -> Option<Timestamp> {
         Some(JournalTime::Exact(moment)) => Some(moment),
         _ => None,
     }
-}
-
-/// The host tells a file's time only with its text. One that is too long for that has no known time, and is as old
-/// as can be.
-fn written_at(host: &Host, path: &str) -> Option<Timestamp> {
-    host.read(path).ok().flatten().map(|text| text.at)
 }
 
 /// Hands over line by line. A line beyond the limit is passed over without being taken into memory.
@@ -199,6 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn the_journal_is_asked_for_the_programs_that_the_model_knows() {
+        let asked: Vec<&str> = JOURNALCTL
+            .args
+            .windows(2)
+            .filter_map(|pair| (pair[0] == "-t").then_some(pair[1]))
+            .collect();
+        let known: Vec<&str> = model::parse::journal::programs().collect();
+        assert_eq!(asked, known);
+    }
+
+    #[test]
     fn a_capture_is_read_from_all_its_texts() {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path()).unwrap();
@@ -211,6 +260,10 @@ mod tests {
         write("commands/journalctl_-b", "No journal files were found.\n");
         assert!(matches!(collect(&host), Reading::Failed { .. }));
         write("var/log/syslog", UP);
+        write(
+            "commands/journalctl_--list-boots",
+            " 0 4fc8 Sat 2026-11-21\n",
+        );
         let json = r#"{"__REALTIME_TIMESTAMP":"1795232761000000","SYSLOG_IDENTIFIER":"corosync","MESSAGE":"x"}"#;
         write("commands/journalctl_-o_json", json);
         let Reading::Known {

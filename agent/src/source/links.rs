@@ -31,7 +31,7 @@ pub(crate) const COMMANDS: &[Command] = &[IP];
 /// merged, and where two of them speak of the same thing the one that tells most (the longest) holds.
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Link>> {
     let mut gathering = Gathering::default();
-    let mut texts = gathering.found("commands/ip", host.ask(&IP));
+    let mut texts = gathering.ask(host, &IP);
     texts.sort_by_key(|text| Reverse(text.text.len()));
     let mut links: Option<Vec<Link>> = None;
     for text in &texts {

@@ -19,7 +19,7 @@ const NEIGHBOURS: Command = Command {
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Neighbour>> {
     let mut gathering = Gathering::default();
     let mut best: Option<Vec<Neighbour>> = None;
-    for text in gathering.found(NEIGHBOURS.path, host.ask(&NEIGHBOURS)) {
+    for text in gathering.ask(host, &NEIGHBOURS) {
         // Several captures are the same list with and without details: the one that says most is taken.
         let neighbours = gathering.take(&text, lldpcli::parse(&text.text));
         if let Some(neighbours) = neighbours

@@ -6,6 +6,8 @@ mod bridges;
 mod ceph;
 mod corosync;
 mod corosync_conf;
+#[cfg(test)]
+mod documented;
 mod gather;
 mod ha;
 mod interfaces;
@@ -43,6 +45,11 @@ pub(crate) fn report(host: &Host) -> NodeReport {
     }
 }
 
+/// How the cluster, or else the node itself, calls this node.
+pub(crate) fn own_name(host: &Host) -> Option<String> {
+    members::own_name(host, &mut gather::Gathering::default())
+}
+
 /// Every command that any source runs: the whole list that the agent may execute, and what a capture keeps.
 pub(crate) const COMMANDS: &[&[Command]] = &[
     links::COMMANDS,
@@ -56,14 +63,27 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     journal::COMMANDS,
 ];
 
-/// Every file that any source reads, below the root; one that ends in `/` is a directory whose files are read.
+/// Every file that any source reads, below the root, as patterns for [`Host::expand`].
 pub(crate) const FILES: &[&[&str]] = &[
     bonding::FILES,
     interfaces::FILES,
     corosync_conf::FILES,
     members::FILES,
     ha::FILES,
+    ceph::FILES,
+    journal::FILES,
 ];
+
+/// The files that the network's configuration is made of, those that only its `source` lines name too.
+pub(crate) fn sourced_files(host: &Host) -> Vec<String> {
+    interfaces::files(host)
+}
+
+/// Why a command is not to be asked on this node, although it may be installed.
+pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> {
+    let is_ceph = ceph::COMMANDS.iter().any(|ceph| ceph.path == command.path);
+    (is_ceph && !ceph::is_set_up(host)).then_some("this node has no ceph.conf")
+}
 
 /// A source that panics has failed; the others go on.
 fn guarded<T>(collect: impl FnOnce() -> Reading<T>) -> Reading<T> {

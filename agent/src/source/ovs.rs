@@ -20,7 +20,7 @@ const SHOW: Command = Command {
 pub(crate) fn collect(host: &Host) -> Reading<Ovs> {
     let mut gathering = Gathering::default();
     let mut ovs: Option<Ovs> = None;
-    for text in gathering.found(SHOW.path, host.ask(&SHOW)) {
+    for text in gathering.ask(host, &SHOW) {
         // One node has one database; of several captures the one with more bridges is the whole one.
         let read = gathering.take(&text, ovs_vsctl::parse(&text.text));
         if let Some(read) = read

@@ -20,8 +20,7 @@ pub(crate) const COMMANDS: &[Command] = &[PVEVERSION];
 pub(crate) fn collect(host: &Host) -> Reading<Packages> {
     let mut gathering = Gathering::default();
     let mut found: Option<Packages> = None;
-    let asked = host.ask(&PVEVERSION);
-    for text in gathering.found("commands/pveversion", asked) {
+    for text in gathering.ask(host, &PVEVERSION) {
         let Some(read) = gathering.take(&text, pveversion::parse(&text.text)) else {
             continue;
         };

@@ -2,7 +2,7 @@
 //! A binary value stands there as `key (bin)` alone unless the tool was given `-b`.
 
 use crate::fact::cmap::{Cmap, CmapValue};
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, SECRET, Unreadable, lines};
 
 /// How many keys are kept. 32 nodes with 8 links have some 10,000; what is over the limit is counted.
 pub const MAX_KEYS: usize = 100_000;
@@ -27,6 +27,10 @@ pub fn parse(text: &str) -> Result<Parsed<Cmap>, Unreadable> {
         let Some((key, value)) = bad_lines.keep(read(line, &entry)) else {
             continue;
         };
+        let value = match (key.as_str(), value) {
+            ("totem.key", CmapValue::Str(_)) => CmapValue::Str(SECRET.to_owned()),
+            (_, value) => value,
+        };
         if map.keys.len() < MAX_KEYS || map.keys.contains_key(&key) {
             map.keys.insert(key, value);
         } else {
@@ -40,9 +44,7 @@ pub fn parse(text: &str) -> Result<Parsed<Cmap>, Unreadable> {
     }
     match complaint {
         _ if known_lines > 0 => Ok(bad_lines.with(map)),
-        Some(line) => Err(Unreadable::ToolFailed {
-            message: BadLine::new(line, "").line.trim().to_owned(),
-        }),
+        Some(line) => Err(Unreadable::tool_failed(line.text)),
         None => Err(Unreadable::foreign(text)),
     }
 }
@@ -162,6 +164,12 @@ mod tests {
     fn check_failed(text: &str, words: &str) {
         let message = words.to_owned();
         assert_eq!(parse(text), Err(Unreadable::ToolFailed { message }));
+    }
+
+    #[test]
+    fn the_key_of_the_cluster_is_no_fact() {
+        let map = parse("totem.key (str) = abcdef\n").unwrap().value;
+        assert_eq!(map.text("totem.key"), Some("(secret)"));
     }
 
     #[test]

@@ -8,14 +8,32 @@ use crate::fact::corosync_conf::{
     ConfNode, CorosyncConf, Device, QuorumSection, Totem, TotemInterface,
 };
 use crate::name::LinkNumber;
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, SECRET, Unreadable, lines};
 
-/// Reads one corosync.conf. A text without a single section or setting is not one.
+/// The sections that stand in no other one; a text without any of them is no corosync.conf.
+const SECTIONS: [&str; 11] = [
+    "totem",
+    "nodelist",
+    "quorum",
+    "logging",
+    "resources",
+    "system",
+    "nozzle",
+    "uidgid",
+    "service",
+    "aisexec",
+    "amf",
+];
+/// How deep sections are followed; corosync knows three levels.
+const MAX_DEPTH: usize = 16;
+
+/// Reads one corosync.conf.
 pub fn parse(text: &str) -> Result<Parsed<CorosyncConf>, Unreadable> {
     let mut reader = Reader {
         conf: CorosyncConf::default(),
         path: Vec::new(),
-        known_lines: 0,
+        too_deep: 0,
+        has_section: false,
     };
     let mut bad_lines = BadLines::default();
     let mut last = Line {
@@ -26,7 +44,7 @@ pub fn parse(text: &str) -> Result<Parsed<CorosyncConf>, Unreadable> {
         last = line;
         bad_lines.keep(reader.line(line));
     }
-    if reader.known_lines == 0 {
+    if !reader.has_section {
         return Err(Unreadable::foreign(text));
     }
     if let Some(section) = reader.path.last() {
@@ -42,7 +60,9 @@ struct Reader {
     conf: CorosyncConf,
     /// The sections that are open, outermost first.
     path: Vec<String>,
-    known_lines: usize,
+    /// How many more are open, which are passed over.
+    too_deep: usize,
+    has_section: bool,
 }
 
 impl Reader {
@@ -55,14 +75,20 @@ impl Reader {
             return self.open(line, section.trim_end_matches([' ', '\t', ':']), rest);
         }
         if let Some((key, value)) = line.key_value() {
-            self.known_lines += 1;
-            return self.setting(line, key, value);
+            return match self.too_deep {
+                0 => self.setting(line, key, value),
+                _ => Ok(()),
+            };
         }
         if !text.contains('}') {
             return Err(BadLine::new(
                 line,
                 "it is no section, no setting and no closing brace",
             ));
+        }
+        if self.too_deep > 0 {
+            self.too_deep -= 1;
+            return Ok(());
         }
         match self.path.pop() {
             _ if text != "}" => Err(BadLine::new(
@@ -75,7 +101,11 @@ impl Reader {
     }
 
     fn open(&mut self, line: Line<'_>, section: &str, rest: &str) -> Result<(), BadLine> {
-        self.known_lines += 1;
+        self.has_section |= self.path.is_empty() && SECTIONS.contains(&section);
+        if self.path.len() >= MAX_DEPTH {
+            self.too_deep += 1;
+            return Err(BadLine::new(line, "it is a section in too many others"));
+        }
         self.path.push(section.to_owned());
         match self.path.join(".").as_str() {
             "nodelist.node" => self.conf.nodes.push(ConfNode::default()),
@@ -117,6 +147,10 @@ impl Reader {
             _ => false,
         };
         if !known {
+            let value = match (path.as_str(), key) {
+                ("totem", "key") => SECRET,
+                _ => value,
+            };
             let path = if path.is_empty() {
                 key.to_owned()
             } else {
@@ -262,6 +296,33 @@ fn device_model(device: &mut Device, path: &str, key: &str, value: &str) -> bool
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn braces_without_end_cost_no_more_than_their_lines() {
+        let text = format!("totem {{\n{}version: 2\n", "a {\n".repeat(200_000));
+        let parsed = super::parse(&text).unwrap();
+        assert_eq!(parsed.value.totem.version, None);
+        let closed = format!(
+            "totem {{\n{}{}version: 2\n}}\n",
+            "a {\n".repeat(50),
+            "}\n".repeat(50)
+        );
+        assert_eq!(super::parse(&closed).unwrap().value.totem.version, Some(2));
+    }
+
+    #[test]
+    fn the_key_of_the_cluster_is_no_fact() {
+        let parsed = super::parse("totem {\n  key: abcdef\n  keyfile: /etc/k\n}\n").unwrap();
+        assert_eq!(parsed.value.other["totem.key"], ["(secret)"]);
+        assert_eq!(parsed.value.other["totem.keyfile"], ["/etc/k"]);
+    }
+
+    #[test]
+    fn what_only_has_colons_and_braces_is_foreign() {
+        for text in ["a: b\n", "{\"a\": 1}\n", "other {\n  a: b\n}\n"] {
+            assert!(super::parse(text).is_err(), "{text}");
+        }
+    }
+
     use super::*;
 
     fn conf(text: &str) -> CorosyncConf {

@@ -14,17 +14,17 @@ use crate::fact::lldp::{
     Capability, Chassis, IdKind, Identifier, Neighbour, NeighbourPort, NeighbourVlan, Protocol,
 };
 use crate::name::{IfaceName, VlanId};
-use crate::parse::ceph::json::{Document, Taker, document, items};
-use crate::text::{BadLine, MAX_BAD_LINE_CHARS, Parsed, Unreadable, lines};
+use crate::parse::json::{Document, Taker, document, items};
+use crate::text::{BadLine, Parsed, Unreadable, lines};
 
 /// Reads all neighbours of a node. An empty list is an answer: nobody is heard.
 pub fn parse(text: &str) -> Result<Parsed<Vec<Neighbour>>, Unreadable> {
     let complaint = || lines(text).find(|line| is_complaint(line.text));
-    let failed = |message: &str| Unreadable::ToolFailed {
-        message: message.trim().chars().take(MAX_BAD_LINE_CHARS).collect(),
-    };
     let Some(document) = document(text) else {
-        return Err(complaint().map_or_else(|| Unreadable::foreign(text), |line| failed(line.text)));
+        return Err(complaint().map_or_else(
+            || Unreadable::foreign(text),
+            |line| Unreadable::tool_failed(line.text),
+        ));
     };
     let Document { value, around } = document?;
     let foreign = || Unreadable::foreign(text);
@@ -38,7 +38,7 @@ pub fn parse(text: &str) -> Result<Parsed<Vec<Neighbour>>, Unreadable> {
     if reader.neighbours.is_empty() {
         // Nobody is heard only if nothing was said that might have been a neighbour, and nothing failed.
         if let Some(line) = around.iter().find(|line| is_complaint(line.text)) {
-            return Err(failed(line.text));
+            return Err(Unreadable::tool_failed(line.text));
         }
         if reader.refused > 0 {
             return Err(foreign());

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::fact::members::{MemberNode, Members, MembersCluster};
 use crate::name::NodeId;
-use crate::parse::lrm_status::fields::{Fields, object_of};
+use crate::parse::json::{Fields, object_of};
 use crate::text::{BadLines, Parsed, Unreadable};
 
 /// Reads the list. An object without any of its keys is none.
@@ -163,7 +163,7 @@ mod tests {
         );
         assert_eq!(members.nodes.len(), 3);
         assert_eq!(members.nodes[2].online, None);
-        check_bad(r#"{"nodelist":{"a b":{"id":1}}}"#, r#"a b: {"id":1}"#);
+        check_bad(r#"{"nodelist":{"a b":{"id":1}}}"#, "a b: an object");
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
         );
         assert_eq!(members.cluster.unwrap().quorate, None);
         check_bad(r#"{"nodename":"a","cluster":1}"#, "cluster: 1");
-        check_bad(r#"{"nodename":"a","nodelist":[]}"#, "nodelist: []");
+        check_bad(r#"{"nodename":"a","nodelist":[]}"#, "nodelist: a list of 0");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod ha_status;
 pub mod interfaces;
 pub mod ip;
 pub mod journal;
+mod json;
 pub mod lldpcli;
 pub mod lrm_status;
 pub mod members;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::fact::ovs::{
     FailMode, Ovs, OvsBridge, OvsInterface, OvsInterfaceKind, OvsPort, OvsTarget,
 };
-use crate::text::{BadLine, BadLines, Line, MAX_BAD_LINE_CHARS, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
 
 /// Reads one answer. A uuid alone is one: Open vSwitch without a bridge.
 pub fn parse(text: &str) -> Result<Parsed<Ovs>, Unreadable> {
@@ -28,9 +28,7 @@ pub fn parse(text: &str) -> Result<Parsed<Ovs>, Unreadable> {
         return Ok(bad_lines.with(reader.ovs));
     }
     Err(match complaint {
-        Some(line) => Unreadable::ToolFailed {
-            message: line.text.trim().chars().take(MAX_BAD_LINE_CHARS).collect(),
-        },
+        Some(line) => Unreadable::tool_failed(line.text),
         None => Unreadable::foreign(text),
     })
 }

@@ -3,7 +3,7 @@
 //! installed", or "residual config".
 
 use crate::fact::packages::Packages;
-use crate::text::{BadLine, BadLines, Line, MAX_BAD_LINE_CHARS, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines, sounds_like_an_error};
 
 /// Reads either form. A text without one line of it is none: an error message, or something else.
 pub fn parse(text: &str) -> Result<Parsed<Packages>, Unreadable> {
@@ -20,28 +20,7 @@ pub fn parse(text: &str) -> Result<Parsed<Packages>, Unreadable> {
     if known {
         return Ok(bad_lines.with(packages));
     }
-    let complaint = text.lines().map(str::trim).find(|line| is_complaint(line));
-    Err(match complaint {
-        Some(message) => Unreadable::ToolFailed {
-            message: message.chars().take(MAX_BAD_LINE_CHARS).collect(),
-        },
-        None => Unreadable::foreign(text),
-    })
-}
-
-fn is_complaint(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
-    let words = [
-        "error",
-        "not found",
-        "can't",
-        "cannot",
-        "unable",
-        "failed",
-        "denied",
-        "usage",
-    ];
-    words.iter().any(|word| said.contains(word))
+    Err(Unreadable::complaint_in(text, sounds_like_an_error))
 }
 
 /// Reads a line; `Ok(false)` if it is none of the tool's.

@@ -11,6 +11,7 @@ mod merge;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use model::fact::cmap::Cmap;
 use model::fact::corosync::Corosync;
@@ -30,22 +31,23 @@ const CMAPCTL: &str = "/usr/sbin/corosync-cmapctl";
 const PVECM: &str = "/usr/bin/pvecm";
 const PVECM_WORDS: &[&str] = &["status", "s", "nodes", "n"];
 
-/// All commands of one program have the same words, so that a capture is asked only once for each program.
+/// All commands of one program have the same words, so that a capture is asked only once for each program; and they stand
+/// in the order of their captured names, because what is read first comes before the rest.
 pub(crate) const COMMANDS: &[Command] = &[
     command(QUORUMTOOL, &["-s"]),
     command(QUORUMTOOL, &["-siH"]),
-    command(CFGTOOL, &["-s"]),
     command(CFGTOOL, &["-n"]),
+    command(CFGTOOL, &["-s"]),
     command(CMAPCTL, &[]),
     command(CMAPCTL, &["-m", "stats"]),
     Command {
         path: PVECM,
-        args: &["status"],
+        args: &["nodes"],
         words: PVECM_WORDS,
     },
     Command {
         path: PVECM,
-        args: &["nodes"],
+        args: &["status"],
         words: PVECM_WORDS,
     },
 ];
@@ -80,7 +82,7 @@ pub(crate) fn collect(host: &Host) -> Reading<Corosync> {
     }
     asking.quorum(PVECM);
     if host.is_captured() {
-        let found = asking.gathering.found(PCS.path, host.ask(&PCS));
+        let found = asking.gathering.ask(host, &PCS);
         asking.take_quorum(found);
     }
     if asking.not_running && !asking.quorum_is_known {
@@ -121,7 +123,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn texts(&mut self, path: &str) -> Vec<Text> {
+    fn texts(&mut self, path: &str) -> Vec<Rc<Text>> {
         // In a capture the first command already finds every output of the program.
         let count = if self.host.is_captured() {
             1
@@ -131,7 +133,7 @@ impl<'a> Asking<'a> {
         let commands = COMMANDS.iter().filter(|command| command.path == path);
         let mut texts = Vec::new();
         for command in commands.take(count) {
-            texts.extend(self.gathering.found(path, self.host.ask(command)));
+            texts.extend(self.gathering.ask(self.host, command));
         }
         texts
     }
@@ -141,7 +143,7 @@ impl<'a> Asking<'a> {
         self.take_quorum(texts);
     }
 
-    fn take_quorum(&mut self, texts: Vec<Text>) {
+    fn take_quorum(&mut self, texts: Vec<Rc<Text>>) {
         for text in texts {
             let parsed = quorumtool::parse(&text.text);
             if let Err(Unreadable::ToolFailed { message }) = &parsed {

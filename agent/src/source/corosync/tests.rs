@@ -336,3 +336,12 @@ fn the_raw_map_holds_both_dumps() {
         Reading::Absent
     );
 }
+
+#[test]
+fn a_live_node_is_asked_in_the_order_in_which_a_capture_is_read() {
+    for pair in COMMANDS.windows(2) {
+        if pair[0].path == pair[1].path {
+            assert!(pair[0].capture_name() < pair[1].capture_name());
+        }
+    }
+}

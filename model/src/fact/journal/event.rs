@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fact::bond::Duplex;
+use crate::fact::link::BridgePortState;
 use crate::name::{IfaceName, LinkNumber};
 use crate::word::words;
 
@@ -48,7 +49,7 @@ pub enum Event {
     NicRenamed { iface: IfaceName, from: IfaceName, driver: Option<String> },
 
     // kernel: bridges
-    BridgePortState { bridge: IfaceName, port: IfaceName, port_number: u32, state: PortState },
+    BridgePortState { bridge: IfaceName, port: IfaceName, port_number: u32, state: BridgePortState },
     BridgeOwnAddress { bridge: IfaceName, port: IfaceName, address: Option<String>, vlan: Option<u32> },
     BridgeTopologyChange { bridge: IfaceName },
 
@@ -199,17 +200,6 @@ pub enum Event {
 pub struct CpgMember {
     pub node_id: u32,
     pub pid: u32,
-}
-
-words! {
-    /// Spanning tree's state of a bridge port; without spanning tree only disabled, blocking and forwarding.
-    pub enum PortState {
-        Disabled = "disabled",
-        Listening = "listening",
-        Learning = "learning",
-        Forwarding = "forwarding",
-        Blocking = "blocking",
-    }
 }
 
 words! {

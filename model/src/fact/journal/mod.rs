@@ -6,7 +6,7 @@ mod time;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{CpgMember, Event, HaDaemon, PortState, PowerAction};
+pub use event::{CpgMember, Event, HaDaemon, PowerAction};
 pub use time::{CivilTime, JournalTime};
 
 /// How many events of one journal are kept; of more, the newest are.

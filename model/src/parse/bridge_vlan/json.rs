@@ -12,7 +12,7 @@ use super::MAX_PORTS;
 use super::fold::{Folding, Ports, range};
 use crate::fact::bridge::PortVlans;
 use crate::name::IfaceName;
-use crate::text::{BadLine, BadLines, MAX_BAD_LINE_CHARS, Parsed, Unreadable};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable};
 
 pub(super) fn parse(text: &str) -> Result<Parsed<Vec<PortVlans>>, Unreadable> {
     let mut reader = Reader::default();
@@ -67,11 +67,11 @@ impl Reader {
 
     /// One long line: names the entry, not the line.
     fn bad(&mut self, entry: &str, why: &str) {
-        self.bad_lines.push(BadLine {
-            line_number: 1,
-            line: entry.chars().take(MAX_BAD_LINE_CHARS).collect(),
-            why: why.to_owned(),
-        });
+        let line = Line {
+            number: 1,
+            text: entry,
+        };
+        self.bad_lines.push(BadLine::new(line, why));
     }
 }
 

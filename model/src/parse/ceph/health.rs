@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::json::{Taker, items};
 use crate::fact::ceph::{Health, HealthCheck, HealthStatus};
+use crate::parse::json::{Taker, items};
 use crate::text::{BadLines, Line, Parsed, lines};
 
 /// The health that an answer states: it is the answer itself (`ceph health`), or stands below `health`.

@@ -7,15 +7,14 @@
 //! `osdmap.osdmap` became `osdmap`, the `summary` list became the `checks` map.
 
 mod health;
-pub(crate) mod json;
 pub mod ok_to_stop;
 mod status;
 
 use serde_json::{Map, Value};
 
 use crate::fact::ceph::Ceph;
-use crate::text::{BadLine, Line, MAX_BAD_LINE_CHARS, Parsed, Unreadable, lines};
-use json::{Document, Taker, document};
+use crate::parse::json::{Document, Taker, document};
+use crate::text::{BadLine, Parsed, Unreadable};
 
 /// Reads one answer, whichever question it answers. What it does not speak of stays `None`.
 pub fn parse(text: &str) -> Result<Parsed<Ceph>, Unreadable> {
@@ -28,10 +27,7 @@ pub fn parse(text: &str) -> Result<Parsed<Ceph>, Unreadable> {
         .as_object()
         .and_then(|root| answer(&mut taker, root, text));
     let Some(ceph) = ceph else {
-        return Err(match first_complaint(text) {
-            Some(message) => Unreadable::ToolFailed { message },
-            None => Unreadable::foreign(text),
-        });
+        return Err(no_answer(text));
     };
     // `report 1188805303` stands before the JSON of `ceph report`.
     for line in around.into_iter().filter(|line| !is_report_head(line.text)) {
@@ -79,10 +75,7 @@ fn plain(text: &str) -> Result<Parsed<Ceph>, Unreadable> {
             health: Some(health),
             ..Ceph::default()
         })),
-        None => Err(match first_complaint(text) {
-            Some(message) => Unreadable::ToolFailed { message },
-            None => Unreadable::foreign(text),
-        }),
+        None => Err(no_answer(text)),
     }
 }
 
@@ -93,13 +86,12 @@ fn is_report_head(line: &str) -> bool {
 }
 
 /// The line in which ceph, librados or the shell says why there is no answer.
-fn first_complaint(text: &str) -> Option<String> {
-    let line = lines(text).find(|line| is_complaint(*line))?;
-    Some(line.text.trim().chars().take(MAX_BAD_LINE_CHARS).collect())
+fn no_answer(text: &str) -> Unreadable {
+    Unreadable::complaint_in(text, is_complaint)
 }
 
-fn is_complaint(line: Line<'_>) -> bool {
-    let text = line.text.trim();
+fn is_complaint(line: &str) -> bool {
+    let text = line.trim();
     let lower = text.to_ascii_lowercase();
     let signs = [
         "error connecting to the cluster",

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use super::json::{Document, Taker, document};
-use super::{error_name, first_complaint, is_error};
+use super::{error_name, is_error, no_answer};
 use crate::fact::ceph::{DaemonKind, OkToStop};
+use crate::parse::json::{Document, Taker, document};
 use crate::text::{BadLine, BadLines, Line, MAX_BAD_LINE_CHARS, Parsed, Unreadable, lines};
 
 /// Reads one answer. What was asked is often only in the name of the file (`ceph_osd_ok-to-stop_3`): `what` and
@@ -133,10 +133,7 @@ fn plain(text: &str) -> Result<Parsed<OkToStop>, Unreadable> {
             inactive_pgs: Vec::new(),
         }));
     }
-    Err(match first_complaint(text) {
-        Some(message) => Unreadable::ToolFailed { message },
-        None => Unreadable::foreign(text),
-    })
+    Err(no_answer(text))
 }
 
 struct Said {

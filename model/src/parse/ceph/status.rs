@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::json::{Taker, items};
 use crate::fact::ceph::{Manager, Mon, MonQuorum, Osds, PgState, Pgs};
+use crate::parse::json::{Taker, items};
 
 type Object = Map<String, Value>;
 

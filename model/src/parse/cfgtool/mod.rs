@@ -38,9 +38,7 @@ pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
     }
     match complaint {
         _ if reader.known_lines > 0 => Ok(bad_lines.with(reader.finish())),
-        Some(line) => Err(Unreadable::ToolFailed {
-            message: BadLine::new(line, "").line.trim().to_owned(),
-        }),
+        Some(line) => Err(Unreadable::tool_failed(line.text)),
         None => Err(Unreadable::foreign(text)),
     }
 }

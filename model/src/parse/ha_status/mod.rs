@@ -12,9 +12,9 @@ use crate::fact::ha::{
     ServiceLine, ServiceState, Watchdog,
 };
 use crate::name::NodeName;
-use crate::parse::lrm_status::fields::{Fields, object_of};
+use crate::parse::json::{Fields, object_of};
 use crate::parse::lrm_status::{lrm_status, manager_status};
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines, sounds_like_an_error};
 
 /// What stands between the lines and the JSON of `--verbose`.
 const FULL: &str = "full cluster state:";
@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Parsed<HaStatus>, Unreadable> {
             reader.full(line, &json.join("\n"));
         } else if reader.line(line, said) {
             known = true;
-        } else if is_complaint(said) {
+        } else if sounds_like_an_error(said) {
             // Perl's warnings come out between the lines of the answer.
             reader.bad(line, "the tool complains");
         }
@@ -40,36 +40,7 @@ pub fn parse(text: &str) -> Result<Parsed<HaStatus>, Unreadable> {
     if known {
         return Ok(reader.bad_lines.with(reader.status));
     }
-    let complaint = text.lines().map(str::trim).find(|line| is_complaint(line));
-    Err(match complaint {
-        Some(message) => Unreadable::ToolFailed {
-            message: message
-                .chars()
-                .take(crate::text::MAX_BAD_LINE_CHARS)
-                .collect(),
-        },
-        None => Unreadable::foreign(text),
-    })
-}
-
-fn is_complaint(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
-    let words = [
-        "error",
-        "failed",
-        "unable",
-        "cannot",
-        "can't",
-        "not found",
-        "denied",
-        "refused",
-        "no such",
-        "must be",
-        "unknown",
-        "timeout",
-        "timed out",
-    ];
-    words.iter().any(|word| said.contains(word))
+    Err(Unreadable::complaint_in(text, sounds_like_an_error))
 }
 
 #[derive(Default)]

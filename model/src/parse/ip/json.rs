@@ -15,7 +15,7 @@ use super::merge::add;
 use super::{MAX_LINKS, MAX_PER_LINK, address, empty, set_below, set_flags};
 use crate::fact::link::{Address, AddressFamily, Link, VirtualFunction};
 use crate::name::IfaceName;
-use crate::text::{BadLine, BadLines, MAX_BAD_LINE_CHARS, Parsed, Unreadable};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable};
 
 pub(super) fn parse(text: &str) -> Result<Parsed<Vec<Link>>, Unreadable> {
     let mut reader = Reader::default();
@@ -127,11 +127,11 @@ impl Reader {
             value => value.to_string(),
         };
         let line = format!("{name}: {key}: {value}");
-        self.bad_lines.push(BadLine {
-            line_number: 1,
-            line: line.chars().take(MAX_BAD_LINE_CHARS).collect(),
-            why: why.to_owned(),
-        });
+        let line = Line {
+            number: 1,
+            text: &line,
+        };
+        self.bad_lines.push(BadLine::new(line, why));
     }
 
     fn interface(&mut self, name: IfaceName, object: &Map<String, Value>) -> Link {

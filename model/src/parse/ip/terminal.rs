@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::{MAX_BAD_LINE_CHARS, Unreadable};
+use crate::text::Unreadable;
 
 /// The text without ANSI escape sequences.
 pub(in crate::parse) fn without_colours(text: &str) -> Cow<'_, str> {
@@ -52,7 +52,5 @@ pub(in crate::parse) fn tool_error(text: &str) -> Option<Unreadable> {
     ];
     let is_error = begins.iter().any(|begin| line.starts_with(begin))
         || ends.iter().any(|end| line.ends_with(end));
-    is_error.then(|| Unreadable::ToolFailed {
-        message: line.chars().take(MAX_BAD_LINE_CHARS).collect(),
-    })
+    is_error.then(|| Unreadable::tool_failed(line))
 }

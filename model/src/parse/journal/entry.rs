@@ -39,20 +39,29 @@ enum Program {
     Systemd,
 }
 
+/// What each calls itself.
+const PROGRAMS: [(&str, Program); 10] = [
+    ("kernel", Program::Kernel),
+    ("corosync", Program::Corosync),
+    ("corosync-qdevice", Program::Qdevice),
+    ("pmxcfs", Program::Pmxcfs),
+    ("watchdog-mux", Program::Watchdog),
+    ("pve-ha-lrm", Program::Lrm),
+    ("pve-ha-crm", Program::Crm),
+    ("systemd", Program::Systemd),
+    ("systemd-shutdown", Program::Systemd),
+    ("systemd-logind", Program::Systemd),
+];
+
+/// The programs whose entries matter, by what they call themselves; entries of all others are only counted.
+pub fn programs() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.into_iter().map(|(name, _)| name)
+}
+
 impl Program {
     fn named(identifier: &str) -> Option<Self> {
-        let program = match identifier {
-            "kernel" => Self::Kernel,
-            "corosync" => Self::Corosync,
-            "corosync-qdevice" => Self::Qdevice,
-            "pmxcfs" => Self::Pmxcfs,
-            "watchdog-mux" => Self::Watchdog,
-            "pve-ha-lrm" => Self::Lrm,
-            "pve-ha-crm" => Self::Crm,
-            "systemd" | "systemd-shutdown" | "systemd-logind" => Self::Systemd,
-            _ => return None,
-        };
-        Some(program)
+        let known = PROGRAMS.iter().find(|(name, _)| *name == identifier);
+        known.map(|(_, program)| *program)
     }
 
     /// The service that it runs as.

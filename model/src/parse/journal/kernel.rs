@@ -1,6 +1,7 @@
 //! The kernel's lines: bonds, cards, bridges, and what it says of the node itself.
 
-use crate::fact::journal::{Event, PortState};
+use crate::fact::journal::Event;
+use crate::fact::link::BridgePortState;
 use crate::parse::journal::scan::{Told, find, fit, iface, leading_number, number};
 use crate::parse::journal::{bond, nic};
 
@@ -42,7 +43,7 @@ fn bridge(message: &str) -> Told {
             bridge: iface(bridge)?,
             port: iface(port)?,
             port_number: number(port_number, "the port")?,
-            state: PortState::from_word(state),
+            state: BridgePortState::from_word(state),
         }));
     }
     if let Some([bridge, port, rest]) = fit(

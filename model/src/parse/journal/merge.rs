@@ -25,10 +25,12 @@ pub fn merge(mut parts: Vec<Part>) -> Journal {
     let mut told: HashMap<Trace, u32> = HashMap::new();
     let mut events: Vec<(Option<Timestamp>, JournalEvent)> = Vec::new();
     let span = span(&parts);
-    for part in parts {
+    let last = parts.len().saturating_sub(1);
+    for (index, part) in parts.into_iter().enumerate() {
         let Part { journal, read_at } = part;
         count(&mut merged, &journal);
         let mut told_here: HashMap<Trace, u32> = HashMap::new();
+        let mut matched: Vec<Trace> = Vec::new();
         let mut last_moment = None;
         for event in journal.events {
             let moment = event
@@ -37,19 +39,34 @@ pub fn merge(mut parts: Vec<Part>) -> Journal {
                 .and_then(|time| moment(time, read_at))
                 .or(last_moment);
             last_moment = moment;
-            if is_told(&event, moment, &mut cursors, &mut told) {
-                merged.events_repeated += 1;
-                continue;
+            match is_told(&event, moment, &mut cursors, &mut told) {
+                Told::New => {}
+                Told::SameCursor => {
+                    merged.events_repeated += 1;
+                    continue;
+                }
+                Told::SameTrace(trace) => {
+                    merged.events_repeated += 1;
+                    matched.push(trace);
+                    continue;
+                }
             }
-            *told_here.entry(Trace::of(&event, moment)).or_default() += 1;
-            if moment.is_some() {
-                // What a text tells with times since the boot can only be known by its words.
-                *told_here.entry(Trace::of(&event, None)).or_default() += 1;
+            // Nobody looks for what the last one tells, and mostly there is but one.
+            if index < last {
+                *told_here.entry(Trace::of(&event, moment)).or_default() += 1;
+                if moment.is_some() {
+                    // What a text tells with times since the boot can only be known by its words.
+                    *told_here.entry(Trace::of(&event, None)).or_default() += 1;
+                }
             }
             events.push((moment, event));
         }
         for (trace, times) in told_here {
             *told.entry(trace).or_default() += times;
+        }
+        // A third text may tell the same again.
+        for trace in matched {
+            *told.entry(trace).or_default() += 1;
         }
     }
     (merged.first, merged.last) = span;
@@ -84,6 +101,12 @@ impl Trace {
     }
 }
 
+enum Told {
+    New,
+    SameCursor,
+    SameTrace(Trace),
+}
+
 /// Has a text before this one told it? Each copy stands for one: a line that stands twice within a second in both
 /// texts is two events.
 fn is_told(
@@ -91,22 +114,23 @@ fn is_told(
     moment: Option<Timestamp>,
     cursors: &mut HashSet<String>,
     told: &mut HashMap<Trace, u32>,
-) -> bool {
+) -> Told {
     if let Some(cursor) = &event.cursor {
-        return !cursors.insert(cursor.clone());
+        return match cursors.insert(cursor.clone()) {
+            true => Told::New,
+            false => Told::SameCursor,
+        };
     }
     // Two programs that write down the same line may see different seconds.
-    [0, -1, 1].into_iter().any(|apart| {
+    let found = [0, -1, 1].into_iter().find_map(|apart| {
         let moment =
             moment.and_then(|moment| moment.checked_add(SignedDuration::from_secs(apart)).ok());
-        match told.get_mut(&Trace::of(event, moment)) {
-            Some(times) if *times > 0 => {
-                *times -= 1;
-                true
-            }
-            _ => false,
-        }
-    })
+        let trace = Trace::of(event, moment);
+        let times = told.get_mut(&trace).filter(|times| **times > 0)?;
+        *times -= 1;
+        Some(trace)
+    });
+    found.map_or(Told::New, Told::SameTrace)
 }
 
 /// The journal's own formats first, then plain texts with exact times, then the others.

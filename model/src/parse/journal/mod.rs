@@ -29,6 +29,7 @@ mod tests;
 use crate::fact::journal::Journal;
 use crate::text::{Parsed, Unreadable};
 
+pub use entry::programs;
 pub use merge::{Part, merge};
 pub use reader::Reader;
 

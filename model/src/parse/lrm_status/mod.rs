@@ -4,7 +4,6 @@
 //! A service or node of the wrong form does not lose the others; a service is never dropped, because a dropped one
 //! would make its node look idle.
 
-pub(in crate::parse) mod fields;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +18,7 @@ use crate::fact::ha::{
 use crate::name::NodeName;
 use crate::text::{BadLines, Parsed, Unreadable};
 
-use fields::{Fields, object_of};
+use crate::parse::json::{Fields, object_of};
 
 /// Reads one node's `lrm_status`. An object without any of its keys is none.
 pub fn parse(text: &str) -> Result<Parsed<LrmStatus>, Unreadable> {

@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
     let mut complaint = None;
     for line in lines(text) {
         match complaint_of(line) {
-            Some(Complaint::NotRunning) => return Err(failed(line)),
+            Some(Complaint::NotRunning) => return Err(Unreadable::tool_failed(line.text)),
             Some(Complaint::Other) => {
                 complaint.get_or_insert(line);
                 bad_lines.push(BadLine::new(line, "the tool says that it failed here"));
@@ -34,7 +34,7 @@ pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
     }
     match complaint {
         _ if reader.known_lines > 0 => Ok(bad_lines.with(reader.finish())),
-        Some(line) => Err(failed(line)),
+        Some(line) => Err(Unreadable::tool_failed(line.text)),
         None => Err(Unreadable::foreign(text)),
     }
 }
@@ -74,12 +74,6 @@ fn complaint_of(line: Line<'_>) -> Option<Complaint> {
     let complains = begins.iter().any(|begin| text.starts_with(begin))
         || holds.iter().any(|held| text.contains(held));
     complains.then_some(Complaint::Other)
-}
-
-fn failed(line: Line<'_>) -> Unreadable {
-    Unreadable::ToolFailed {
-        message: BadLine::new(line, "").line.trim().to_owned(),
-    }
 }
 
 #[derive(Default)]

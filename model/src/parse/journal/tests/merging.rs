@@ -65,6 +65,14 @@ fn a_plain_log_adds_only_what_the_journal_does_not_hold_whatever_its_zone() {
 }
 
 #[test]
+fn an_entry_that_three_texts_tell_is_kept_once() {
+    let told = json(1, "[KNET  ] host: host: 2 has no active links");
+    let log = "Nov 21 03:46:01.900 [1234] vm corosync warning [KNET  ] host: host: 2 has no active links\n";
+    let journal = merged(&[&told, log, log, log]);
+    assert_eq!((journal.events.len(), journal.events_repeated), (1, 3));
+}
+
+#[test]
 fn one_text_alone_stays_as_it_is() {
     let since_boot =
         "[   12.345678] bond0: active interface up!\n[   13.345678] bond0: active interface up!\n";

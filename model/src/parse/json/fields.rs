@@ -1,25 +1,14 @@
-//! Single values out of JSON as Perl writes it: a number may come as `1`, `"1"` or `true`, depending on how the
-//! program last used it. A value that cannot be read becomes a bad line that names it by its path; JSON is
-//! written on one line, so the line's number would say nothing.
+//! Values taken out of a JSON object one by one, as Perl writes them: a number may come as `1`, `"1"` or `true`,
+//! depending on how the program last used it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::{refused, word_of};
 use crate::name::NodeName;
-use crate::text::{BadLine, BadLines, Line, MAX_BAD_LINE_CHARS, Unreadable};
-
-/// The object that a text is.
-pub(in crate::parse) fn object_of(text: &str) -> Result<Map<String, Value>, Unreadable> {
-    let text = text.trim_start_matches('\u{feff}');
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Unreadable::foreign(text)),
-        Err(_) if !text.trim_start().starts_with(['{', '[']) => Err(Unreadable::foreign(text)),
-        Err(error) => Err(Unreadable::from_json(text, &error)),
-    }
-}
+use crate::text::{BadLines, MAX_BAD_LINE_CHARS};
 
 /// An object whose values are taken out one by one; what is left at the end is not known here.
 pub(in crate::parse) struct Fields<'a> {
@@ -58,12 +47,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(in crate::parse) fn refuse(&mut self, key: &str, value: &Value, why: &str) {
-        let said = format!("{}: {value}", join(&self.path, key));
-        let line = Line {
-            number: 1,
-            text: &said,
-        };
-        self.bad_lines.push(BadLine::new(line, why));
+        let path = join(&self.path, key);
+        self.bad_lines.push(refused(&path, value, why));
     }
 
     /// The value of a key; `null` is the same as nothing.
@@ -144,15 +129,6 @@ impl<'a> Fields<'a> {
     /// What was not taken.
     pub(in crate::parse) fn rest(self) -> BTreeMap<String, Value> {
         self.object.into_iter().collect()
-    }
-}
-
-/// A text, or a number written as one.
-fn word_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

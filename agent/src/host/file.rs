@@ -1,0 +1,253 @@
+//! Files and directories: what is read is bounded, is a file, and lies below the root.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use super::{DEADLINE, HostError};
+
+/// The largest text that is taken into memory; a larger one is refused by name.
+pub(super) const MAX_TEXT_BYTES: u64 = 32 << 20;
+/// As in the kernel (MAXSYMLINKS).
+const MAX_LINKS: usize = 40;
+
+/// Where a path below the root lies. In a captured tree a symbolic link is followed as it would be on its own node:
+/// an absolute one begins at the root of the tree, and none leads out of it. One that leads to nothing is an error: what
+/// it stands for was there on the node, and was not captured.
+pub(super) fn locate(root: &Path, path: &str) -> Result<PathBuf, HostError> {
+    let failed = |why: String| HostError::Read {
+        path: root.join(path),
+        source: io::Error::other(why),
+    };
+    let mut last_target = None;
+    let mut found = root.to_owned();
+    let mut depth = 0_usize;
+    let mut links = 0;
+    let mut ahead: Vec<PathBuf> = parts(Path::new(path));
+    while let Some(part) = ahead.pop() {
+        match part.components().next() {
+            Some(Component::RootDir) => {
+                found = root.to_owned();
+                depth = 0;
+                continue;
+            }
+            Some(Component::ParentDir) => {
+                if depth > 0 {
+                    found.pop();
+                    depth -= 1;
+                }
+                continue;
+            }
+            Some(Component::Normal(name)) => found.push(name),
+            Some(Component::CurDir | Component::Prefix(_)) | None => continue,
+        }
+        match fs::read_link(&found) {
+            Ok(target) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(failed("it leads in a circle of symbolic links".to_owned()));
+                }
+                found.pop();
+                ahead.extend(parts(&target));
+                last_target = Some(target);
+            }
+            // Not a link, or not there: which of the two, whoever opens it will see.
+            Err(_) => depth += 1,
+        }
+    }
+    match last_target {
+        Some(target) if fs::symlink_metadata(&found).is_err_and(|error| is_absence(&error)) => {
+            let target = target.display();
+            Err(failed(format!(
+                "it is a symbolic link to {target}, which is not in the captured tree"
+            )))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The components of a path, the first one last.
+fn parts(path: &Path) -> Vec<PathBuf> {
+    let mut parts: Vec<PathBuf> = path
+        .components()
+        .map(|part| PathBuf::from(part.as_os_str()))
+        .collect();
+    parts.reverse();
+    parts
+}
+
+/// Opens a file; `None` if there is none. Whatever else it is (a directory, a pipe that nobody writes to, a device)
+/// is an error: opening it could wait for ever.
+pub(super) fn open(path: &Path) -> Result<Option<File>, HostError> {
+    let failed = |source| HostError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() => {}
+        Ok(about) => {
+            let what = if about.is_dir() {
+                "it is a directory"
+            } else {
+                "it is not a regular file"
+            };
+            return Err(failed(io::Error::other(what)));
+        }
+        Err(error) if is_absence(&error) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    }
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+    let Some(file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_TEXT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| HostError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(HostError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(Some(bytes))
+}
+
+/// The end of a file of any size, and whether something stands before it.
+pub(super) fn read_end(path: &Path, max_bytes: u64) -> Result<Option<(Vec<u8>, bool)>, HostError> {
+    let Some(mut file) = open(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let mut read = || {
+        let from = file.metadata()?.len().saturating_sub(max_bytes);
+        file.seek(SeekFrom::Start(from))?;
+        file.by_ref().take(max_bytes).read_to_end(&mut bytes)?;
+        Ok(from > 0)
+    };
+    let cut = read().map_err(|source| HostError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Some((bytes, cut)))
+}
+
+/// The names in a directory in order; `None` if there is no such directory.
+pub(super) fn list(path: &Path) -> Result<Option<Vec<String>>, HostError> {
+    let failed = |source| HostError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(Some(names))
+}
+
+/// Not there, or not even a place where it could be.
+pub(super) fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// Bytes that are not UTF-8 are replaced: interface aliases and switch names can hold anything.
+pub(super) fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
+}
+
+/// Runs `work` in a thread of its own. A thread that does not come back in time is left behind: a read that hangs
+/// in the kernel cannot be ended.
+pub(super) fn within_deadline<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HostError> {
+    let (done, waiting) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        // Nobody listens any more once the deadline has passed.
+        let _ = done.send(work());
+    });
+    waiting
+        .recv_timeout(DEADLINE)
+        .map_err(|_| HostError::Deadline {
+            what: what.to_owned(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_of_a_captured_tree_never_leads_out_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("etc/pve/nodes/pve1")).unwrap();
+        fs::write(root.join("etc/pve/nodes/pve1/lrm_status"), "").unwrap();
+        fs::write(root.join("etc/hostname"), "").unwrap();
+        symlink("nodes/pve1", root.join("etc/pve/local")).unwrap();
+        symlink("/etc/hostname", root.join("etc/absolute")).unwrap();
+        symlink("../../../../../../etc/hostname", root.join("etc/upwards")).unwrap();
+        symlink("circle", root.join("etc/circle")).unwrap();
+        symlink("/proc/version", root.join("etc/not-captured")).unwrap();
+        let located = |path| locate(root, path).unwrap();
+        assert_eq!(
+            located("etc/pve/local/lrm_status"),
+            root.join("etc/pve/nodes/pve1/lrm_status")
+        );
+        assert_eq!(located("etc/absolute"), root.join("etc/hostname"));
+        assert_eq!(located("etc/upwards"), root.join("etc/hostname"));
+        assert!(locate(root, "etc/circle").is_err());
+        assert!(locate(root, "etc/not-captured").is_err());
+    }
+
+    #[test]
+    fn a_missing_file_is_no_error_but_one_that_is_no_file_is() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read(&dir.path().join("no/such")).unwrap().is_none());
+        let error = read(dir.path()).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "it is a directory");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_writes_to_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        assert!(read(&pipe).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_is_a_file_is_an_error_and_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bonding");
+        fs::write(&file, "").unwrap();
+        assert!(list(&file).is_err());
+        assert!(list(&dir.path().join("missing")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,391 @@
+//! The only part of the agent that touches the machine: it reads files, lists directories and runs commands, all
+//! below a root. The root is `/` on a live node, or a captured tree whose command outputs lie in `commands/`
+//! (docs/capture.md), so that a support bundle is examined by the same code as the node itself.
+
+mod command;
+mod file;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub(crate) use command::{Command, words_of};
+
+/// How long a command, or a read below a file system that can hang, may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HostError {
+    #[error("{path} cannot be read")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is larger than {} MiB", file::MAX_TEXT_BYTES >> 20)]
+    TooLarge { path: PathBuf },
+    #[error("{what} did not answer within {} s", DEADLINE.as_secs())]
+    Deadline { what: String },
+    #[error("{what} was not asked, because {on} did not answer before")]
+    Hangs { what: String, on: Service },
+    #[error("{command} cannot be run")]
+    Run { command: String, source: io::Error },
+    /// The same command was asked before, with this error.
+    #[error("{said}")]
+    SameAsBefore { said: String },
+}
+
+/// What files and tools stand on, and what takes all of them down when it hangs. Whoever waited for it once in vain
+/// does not wait for it again in the same report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    /// A FUSE file system: reading below `/etc/pve` can hang for ever.
+    Pmxcfs,
+    Corosync,
+    Ceph,
+}
+
+impl std::fmt::Display for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pmxcfs => "/etc/pve",
+            Self::Corosync => "corosync",
+            Self::Ceph => "ceph",
+        })
+    }
+}
+
+impl Service {
+    fn of_path(path: &str) -> Option<Self> {
+        path.starts_with("etc/pve").then_some(Self::Pmxcfs)
+    }
+
+    fn of_program(program: &str) -> Option<Self> {
+        match program {
+            "pvecm" | "ha-manager" => Some(Self::Pmxcfs),
+            "ceph" => Some(Self::Ceph),
+            _ => program.starts_with("corosync-").then_some(Self::Corosync),
+        }
+    }
+}
+
+/// A text and where and when it was read.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// Below the root: `proc/net/bonding/bond0`, `commands/ip_-j_-d_addr`.
+    pub(crate) source: String,
+    /// Bytes that are not UTF-8 are replaced: interface aliases and switch names can hold anything.
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
+}
+
+/// A file that may be too long to be held in memory.
+#[derive(Debug)]
+pub(crate) struct Opened<R> {
+    pub(crate) lines: R,
+    /// When it was captured; on a live node now.
+    pub(crate) at: Timestamp,
+}
+
+/// What a command answered before, or in words why it did not.
+type Remembered = Result<Option<Rc<Text>>, String>;
+
+/// A node, live or captured, for the time of one report: a command that was run once is not run again.
+#[derive(Debug)]
+pub(crate) struct Host {
+    root: PathBuf,
+    captured: bool,
+    hanging: RefCell<BTreeSet<Service>>,
+    /// By the names that they have in a capture.
+    answers: RefCell<BTreeMap<String, Remembered>>,
+}
+
+impl Host {
+    pub(crate) fn live() -> Self {
+        Self::below(Path::new("/"), false)
+    }
+
+    /// A captured tree; `root` must be a directory.
+    pub(crate) fn captured(root: &Path) -> Result<Self, HostError> {
+        std::fs::read_dir(root).map_err(|source| HostError::Read {
+            path: root.to_owned(),
+            source,
+        })?;
+        Ok(Self::below(root, true))
+    }
+
+    fn below(root: &Path, captured: bool) -> Self {
+        Self {
+            root: root.to_owned(),
+            captured,
+            hanging: RefCell::default(),
+            answers: RefCell::default(),
+        }
+    }
+
+    /// The text of a file; `None` if there is no such file.
+    pub(crate) fn read(&self, path: &str) -> Result<Option<Text>, HostError> {
+        let full = self.locate(path)?;
+        let found = self.patiently(path, {
+            let full = full.clone();
+            move || file::read(&full)
+        })?;
+        Ok(found.map(|bytes| Text {
+            source: path.to_owned(),
+            text: file::into_text(bytes),
+            at: self.read_at(&full),
+        }))
+    }
+
+    /// The end of a text of any size, and whether something stands before it; it can begin within a line.
+    pub(crate) fn read_end(
+        &self,
+        path: &str,
+        max_bytes: u64,
+    ) -> Result<Option<(String, bool)>, HostError> {
+        let found = file::read_end(&self.locate(path)?, max_bytes)?;
+        Ok(found.map(|(bytes, cut)| (file::into_text(bytes), cut)))
+    }
+
+    /// A reader over a file that may be too long to be held in memory.
+    pub(crate) fn open(
+        &self,
+        path: &str,
+    ) -> Result<Option<Opened<impl BufRead + use<>>>, HostError> {
+        let full = self.locate(path)?;
+        let found = file::open(&full)?;
+        Ok(found.map(|file| Opened {
+            lines: BufReader::with_capacity(64 << 10, file),
+            at: self.read_at(&full),
+        }))
+    }
+
+    /// The names in a directory in order; `None` if there is no such directory.
+    pub(crate) fn list(&self, dir: &str) -> Result<Option<Vec<String>>, HostError> {
+        let full = self.locate(dir)?;
+        self.patiently(dir, move || file::list(&full))
+    }
+
+    /// The files that a pattern of a source's list names, in order: a file, all files of a directory (`dir/`), or with
+    /// `*` for any one directory (`nodes/*/lrm_status`). What is not there is left out.
+    pub(crate) fn expand(&self, pattern: &str) -> Result<Vec<String>, HostError> {
+        let (dir, behind) = match pattern.split_once("/*/") {
+            Some((dir, behind)) => (dir, format!("/{behind}")),
+            None => match pattern.strip_suffix('/') {
+                Some(dir) => (dir, String::new()),
+                None => return Ok(vec![pattern.to_owned()]),
+            },
+        };
+        let names = self.list(dir)?.unwrap_or_default();
+        let paths = names
+            .into_iter()
+            .map(|name| format!("{dir}/{name}{behind}"));
+        Ok(paths.collect())
+    }
+
+    /// The names of the captured outputs that answer this command; on a live node there are none.
+    pub(crate) fn captured_answers(&self, command: &Command) -> Result<Vec<String>, HostError> {
+        if !self.captured {
+            return Ok(Vec::new());
+        }
+        let names = self.list("commands")?.unwrap_or_default();
+        let answers = names
+            .into_iter()
+            .filter(|name| command.is_answered_by(name));
+        Ok(answers.map(|name| format!("commands/{name}")).collect())
+    }
+
+    /// What the command answers: on a live node it is run, in a capture all its outputs are read; those that cannot be
+    /// read stand for themselves. Empty: it is not installed here, or was not captured.
+    pub(crate) fn ask(&self, command: &Command) -> Result<Vec<Answer>, HostError> {
+        if !self.captured {
+            return Ok(self.run(command)?.map(Ok).into_iter().collect());
+        }
+        let mut answers = Vec::new();
+        for path in self.captured_answers(command)? {
+            match self.read(&path) {
+                Ok(text) => answers.extend(text.map(|text| Ok(Rc::new(text)))),
+                Err(error) => answers.push(Err((path, error))),
+            }
+        }
+        Ok(answers)
+    }
+
+    pub(crate) fn is_captured(&self) -> bool {
+        self.captured
+    }
+
+    fn run(&self, command: &Command) -> Result<Option<Rc<Text>>, HostError> {
+        let name = command.capture_name();
+        if let Some(before) = self.answers.borrow().get(&name) {
+            return before
+                .clone()
+                .map_err(|said| HostError::SameAsBefore { said });
+        }
+        let answer =
+            self.if_it_does_not_hang(command.path, Service::of_program(command.program()), || {
+                command::run(command)
+            });
+        let answer = answer.map(|bytes| {
+            Some(Rc::new(Text {
+                source: format!("commands/{name}"),
+                text: file::into_text(bytes?),
+                at: Timestamp::now(),
+            }))
+        });
+        let kept = match &answer {
+            Ok(text) => Ok(text.clone()),
+            Err(error) => Err(said(error)),
+        };
+        self.answers.borrow_mut().insert(name, kept);
+        answer
+    }
+
+    fn locate(&self, path: &str) -> Result<PathBuf, HostError> {
+        if self.captured {
+            file::locate(&self.root, path)
+        } else {
+            Ok(self.root.join(path))
+        }
+    }
+
+    /// Does the work under the deadline, if it is on a file system of the live node that can hang.
+    fn patiently<T: Send + 'static>(
+        &self,
+        path: &str,
+        work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+    ) -> Result<T, HostError> {
+        match Service::of_path(path) {
+            Some(service) if !self.captured => {
+                let what = self.root.join(path).display().to_string();
+                self.if_it_does_not_hang(&what, Some(service), || {
+                    file::within_deadline(&what, work)?
+                })
+            }
+            _ => work(),
+        }
+    }
+
+    fn if_it_does_not_hang<T>(
+        &self,
+        what: &str,
+        service: Option<Service>,
+        work: impl FnOnce() -> Result<T, HostError>,
+    ) -> Result<T, HostError> {
+        if let Some(on) = service
+            && self.hanging.borrow().contains(&on)
+        {
+            let what = what.to_owned();
+            return Err(HostError::Hangs { what, on });
+        }
+        let done = work();
+        if let (Err(HostError::Deadline { .. }), Some(service)) = (&done, service) {
+            self.hanging.borrow_mut().insert(service);
+        }
+        done
+    }
+
+    /// When a captured text was read: the file's own time. On a live node: now.
+    fn read_at(&self, full: &Path) -> Timestamp {
+        let written = || {
+            std::fs::metadata(full)
+                .ok()?
+                .modified()
+                .ok()?
+                .try_into()
+                .ok()
+        };
+        let at = if self.captured { written() } else { None };
+        at.unwrap_or_else(Timestamp::now)
+    }
+}
+
+/// One answer of a command, or the captured file that could not be read and why.
+pub(crate) type Answer = Result<Rc<Text>, (String, HostError)>;
+
+/// An error with its causes, each said once.
+pub(crate) fn said(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push_str(": ");
+        said.push_str(&error.to_string());
+        cause = error.source();
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_run_once_in_a_report() {
+        const RANDOM: Command = Command {
+            path: "/bin/cat",
+            args: &["/proc/sys/kernel/random/uuid"],
+            words: &[],
+        };
+        let host = Host::live();
+        let ask = |host: &Host| host.ask(&RANDOM).unwrap()[0].as_ref().unwrap().text.clone();
+        assert_eq!(ask(&host), ask(&host));
+        assert_ne!(ask(&host), ask(&Host::live()));
+    }
+
+    #[test]
+    fn what_hung_once_is_not_waited_for_again() {
+        let host = Host::live();
+        let late = || HostError::Deadline {
+            what: "/etc/pve/.members".to_owned(),
+        };
+        let hung = host.if_it_does_not_hang("x", Some(Service::Pmxcfs), || Err::<(), _>(late()));
+        assert!(matches!(hung, Err(HostError::Deadline { .. })));
+        let error = host.read("etc/pve/corosync.conf").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "/etc/pve/corosync.conf was not asked, because /etc/pve did not answer before"
+        );
+        assert!(host.list("etc/pve/nodes").is_err());
+        assert!(host.read("proc/version").is_ok());
+    }
+
+    #[test]
+    fn one_answer_that_cannot_be_read_does_not_lose_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("commands/ip_addr")).unwrap();
+        std::fs::write(dir.path().join("commands/ip_link"), "x").unwrap();
+        let host = Host::captured(dir.path()).unwrap();
+        const IP: Command = Command {
+            path: "/usr/sbin/ip",
+            args: &[],
+            words: &[],
+        };
+        let answers = host.ask(&IP).unwrap();
+        let readable: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(readable, [false, true]);
+    }
+
+    #[test]
+    fn a_pattern_names_a_file_a_directory_or_a_file_in_each_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["nodes/b/lrm_status", "nodes/a/lrm_status", "nodes/.version"] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let host = Host::captured(dir.path()).unwrap();
+        let expanded = |pattern| host.expand(pattern).unwrap();
+        assert_eq!(expanded("etc/hostname"), ["etc/hostname"]);
+        assert_eq!(expanded("nodes/a/"), ["nodes/a/lrm_status"]);
+        assert_eq!(
+            expanded("nodes/*/lrm_status"),
+            [
+                "nodes/.version/lrm_status",
+                "nodes/a/lrm_status",
+                "nodes/b/lrm_status"
+            ]
+        );
+        assert!(expanded("no/such/").is_empty());
+    }
+}
