@@ -3,6 +3,7 @@
 mod answer;
 mod capture;
 mod host;
+mod secret;
 mod snapshot;
 mod source;
 mod summary;

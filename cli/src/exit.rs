@@ -1,5 +1,6 @@
 //! Exit codes, in the manner of monitoring plugins: there is no way to get 0 without an answer.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -21,6 +22,16 @@ pub(crate) fn of_parsing(error: &clap::Error, words: usize) -> ExitCode {
     }
 }
 
+/// A panic is no answer; the backtrace of the default hook would say nothing to an operator.
+pub(crate) fn quiet_panics() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
+
 pub(crate) fn after_panic() -> ExitCode {
+    // If it cannot be printed, the code still tells.
+    let _ = writeln!(
+        anstream::stderr(),
+        "error: quorate broke off; this is a bug in it, please report it"
+    );
     ExitCode::from(UNKNOWN)
 }

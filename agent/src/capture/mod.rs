@@ -1,7 +1,6 @@
 //! `quorate-agent capture`: copies what the sources read from this node into a tree, for `snapshot --root` elsewhere
 //! (docs/capture.md). It only reads the node, and leaves secrets out.
 
-mod secret;
 mod tree;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -13,9 +12,9 @@ use serde::Serialize;
 
 use crate::answer::{NO_ANSWER, complain, complain_of_output};
 use crate::host::{Host, said};
+use crate::secret::{NEVER_READ, cleaned, is_secret_file};
 use crate::source;
 
-use secret::{NEVER_READ, cleaned, is_secret_file};
 use tree::Tree;
 
 /// How much of the end of a log is taken.

@@ -1,6 +1,7 @@
 //! `/etc/network/interfaces`, the files that it names, and `interfaces.new`, which Proxmox VE puts in its place at
 //! the next boot.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use model::fact::interfaces::{Configuration, Interfaces, Source};
@@ -9,6 +10,7 @@ use model::reading::Reading;
 use model::text::{BadLine, Line};
 
 use crate::host::Host;
+use crate::secret::cleaned;
 use crate::source::gather::Gathering;
 
 const CURRENT: &str = "etc/network/interfaces";
@@ -64,7 +66,11 @@ fn configuration(
 ) -> Option<Configuration> {
     let first = gathering.found(file, host.read(file))?;
     let mut configuration = Configuration::default();
-    let read = parse_onto(&mut configuration, file, &first.text);
+    let read = parse_onto(
+        &mut configuration,
+        file,
+        &without_secrets(file, &first.text),
+    );
     gathering.take(&first, read)?;
     named.insert(file.to_owned());
     let mut followed = 0;
@@ -100,6 +106,11 @@ fn not_sourced(
     (!configuration.files.is_empty()).then_some(configuration)
 }
 
+/// A report goes further than the file: a Wi-Fi password in it is nobody's business.
+fn without_secrets<'a>(path: &str, text: &'a str) -> Cow<'a, str> {
+    cleaned(path, text).0
+}
+
 fn add(
     host: &Host,
     gathering: &mut Gathering,
@@ -109,7 +120,7 @@ fn add(
 ) {
     match gathering.found(path, host.read(path).map(Some)) {
         Some(Some(text)) if !text.text.trim().is_empty() => {
-            let read = parse_onto(configuration, path, &text.text);
+            let read = parse_onto(configuration, path, &without_secrets(path, &text.text));
             gathering.take(&text, read);
         }
         Some(None) if let Some(source) = source => {

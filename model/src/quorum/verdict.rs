@@ -23,9 +23,11 @@ pub enum Reason {
         votes: u32,
         of: u32,
     },
+    /// The latch is closed; the votes may be too few without it, too.
     WaitsForAll {
         votes: u32,
         of: u32,
+        needed: u32,
     },
     /// Exactly half of the votes.
     Tie {
@@ -65,10 +67,14 @@ impl fmt::Display for Reason {
                     "{votes} of {of} votes; two_node lets one be enough while at most two are there"
                 )
             }
-            Self::WaitsForAll { votes, of } => {
+            Self::WaitsForAll { votes, of, needed } => {
+                write!(f, "{votes} of {of} votes; ")?;
+                if votes < needed {
+                    write!(f, "{needed} {}, and ", are_needed(*needed))?;
+                }
                 write!(
                     f,
-                    "{votes} of {of} votes; wait_for_all holds it back until all {of} are there at once"
+                    "wait_for_all holds it back until all {of} are there at once"
                 )
             }
             Self::Tie {

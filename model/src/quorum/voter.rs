@@ -402,6 +402,7 @@ impl Voter {
                 self.reason = Reason::WaitsForAll {
                     votes: total,
                     of: expected,
+                    needed,
                 };
                 return;
             }

@@ -1,20 +1,20 @@
-//! What a capture leaves out: files that hold secrets are never opened, values of options that hold one are not
-//! written, and of logs only the lines of the programs that decide about quorum are kept.
+//! What neither a capture nor a report may tell: files that hold secrets are never opened, values of options that hold
+//! one are left out, and of logs only the lines of the programs that decide about quorum are kept.
 
 use std::borrow::Cow;
 
 /// Stands where a secret stood.
-pub(super) const LEFT_OUT: &str = "(left-out)";
+pub(crate) const LEFT_OUT: &str = "(left-out)";
 
 /// What is never read, in words for capture.json.
-pub(super) const NEVER_READ: &[&str] = &[
+pub(crate) const NEVER_READ: &[&str] = &[
     "files below /etc/pve/priv, /etc/corosync/authkey, *.key, *.pem, *keyring*, *shadow*, *secret*",
     "what stands behind a word for a key, password or secret in /etc/network, corosync.conf, ceph.conf and corosync's map",
     "entries of all programs but those that decide about quorum",
 ];
 
 /// Is this a file that nobody but its node should ever see?
-pub(super) fn is_secret_file(path: &str) -> bool {
+pub(crate) fn is_secret_file(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     path.starts_with("etc/pve/priv")
         || [".pem", ".key", "authkey"]
@@ -40,7 +40,7 @@ fn names_a_secret(word: &str) -> bool {
 }
 
 /// The text without what it must not tell, and how many lines were changed or dropped.
-pub(super) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
+pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     if path.starts_with("var/log/") {
         return only(text, is_of_a_known_program);
     }
