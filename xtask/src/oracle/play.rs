@@ -1,6 +1,5 @@
 //! Plays one case on both sides and compares what every node says after every act.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use model::quorum::event::{Event, QdeviceState};
 use super::draw::{Act, Case};
 use super::explain::{Explanation, Record, explain};
 use super::table::{PAUSE, Table, ids};
-use super::vqsim::{Answer, Vqsim};
+use super::vqsim::{Unchanged, Vqsim};
 
 /// The drawn last man standing window is 100 ms.
 const PAUSE_LAST_MAN: Duration = Duration::from_millis(600);
@@ -124,28 +123,6 @@ fn record(case: &Case, vqsim: &mut Vqsim, pause: Duration) -> Result<Vec<Record>
         }
     }
     Ok(records)
-}
-
-/// What must be gone before an answer counts. A partition that got another number counts by itself, because each
-/// number counts its own rings.
-#[derive(Debug, Default)]
-pub(crate) struct Unchanged(BTreeMap<u32, Answer>);
-
-impl Unchanged {
-    fn new(answers: &BTreeMap<u32, Answer>, must_change: &BTreeSet<u32>) -> Self {
-        let old = answers
-            .iter()
-            .filter(|(node, _)| must_change.contains(node));
-        Self(old.map(|(node, answer)| (*node, answer.clone())).collect())
-    }
-
-    pub(crate) fn has_passed(&self, answers: &BTreeMap<u32, Answer>) -> bool {
-        let passed =
-            |old: &Answer, now: &Answer| old.ring != now.ring || old.partition != now.partition;
-        self.0
-            .iter()
-            .all(|(node, old)| answers.get(node).is_none_or(|now| passed(old, now)))
-    }
 }
 
 /// Leaves acts out as long as the two sides still disagree. A story that agrees when it is played again is kept

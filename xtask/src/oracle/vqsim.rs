@@ -4,7 +4,7 @@
 //! command before all its processes have heard of it: an answer counts once every partition shows one ring id and
 //! a pause has passed for the messages that follow; it is taken then, whatever the model says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
-
-use super::play::Unchanged;
 
 /// How long rings may take to become equal: far longer than they ever do.
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
@@ -26,6 +24,28 @@ pub(crate) struct Answer {
     /// The ring id and the members as this node has them.
     pub(crate) ring: String,
     pub(crate) partition: usize,
+}
+
+/// What must be gone before an answer counts. A partition that got another number counts by itself, because each
+/// number counts its own rings.
+#[derive(Debug, Default)]
+pub(crate) struct Unchanged(BTreeMap<u32, Answer>);
+
+impl Unchanged {
+    pub(crate) fn new(answers: &BTreeMap<u32, Answer>, must_change: &BTreeSet<u32>) -> Self {
+        let old = answers
+            .iter()
+            .filter(|(node, _)| must_change.contains(node));
+        Self(old.map(|(node, answer)| (*node, answer.clone())).collect())
+    }
+
+    fn has_passed(&self, answers: &BTreeMap<u32, Answer>) -> bool {
+        let passed =
+            |old: &Answer, now: &Answer| old.ring != now.ring || old.partition != now.partition;
+        self.0
+            .iter()
+            .all(|(node, old)| answers.get(node).is_none_or(|now| passed(old, now)))
+    }
 }
 
 pub(crate) struct Vqsim {
