@@ -1,7 +1,10 @@
 //! `cargo xtask fuzz`: no bytes make a parser panic, hang, or grow without bound.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -45,15 +48,27 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut build = Command::new(&cargo_fuzz);
     build.args(["fuzz", "build", "--sanitizer", "none"]);
     shell::run(build.stderr(Stdio::null())).context("the fuzz targets cannot be built")?;
-    let mut lines = Vec::new();
-    for target in targets()?
-        .iter()
-        .filter(|name| args.target.as_ref().is_none_or(|t| t == *name))
-    {
-        let line = run_target(target, args.seconds)?;
-        println!("{line}");
-        lines.push(line);
-    }
+    let wanted = |name: &String| args.target.as_ref().is_none_or(|target| target == name);
+    let waiting: Mutex<VecDeque<String>> =
+        Mutex::new(targets()?.into_iter().filter(wanted).collect());
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(target) = waiting.lock().ok().and_then(|mut queue| queue.pop_front())
+                {
+                    let result = run_target(&target, args.seconds);
+                    if let Ok(mut done) = done.lock() {
+                        done.push(result);
+                    }
+                }
+            });
+        }
+    });
+    let done = done.into_inner().context("a fuzzer's thread panicked")?;
+    let mut lines = done.into_iter().collect::<Result<Vec<String>>>()?;
+    lines.sort();
+    println!("{}", lines.join("\n"));
     ensure!(
         !lines.is_empty(),
         "there is no such target in fuzz/fuzz_targets"

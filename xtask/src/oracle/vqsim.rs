@@ -62,8 +62,9 @@ impl Vqsim {
         let dir = tempfile::tempdir()?;
         let conf = dir.path().join("corosync.conf");
         std::fs::write(&conf, corosync_conf)?;
-        let script = "mount --make-rprivate /; mount -t tmpfs tmpfs /etc/corosync; \
-                      cp \"$0\" /etc/corosync/corosync.conf; exec corosync-vqsim 2>&1";
+        // The package brings no /etc/corosync; an empty directory is all that is left of this.
+        let script = "set -e; mkdir -p /etc/corosync; mount --make-rprivate /; \
+                      mount -t tmpfs tmpfs /etc/corosync; cp \"$0\" /etc/corosync/corosync.conf; exec corosync-vqsim 2>&1";
         let mut child = Command::new("unshare")
             .args(["--mount", "sh", "-c", script])
             .arg(&conf)
