@@ -46,7 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             "--document-private-items",
             "--locked",
         ]);
-        shell::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+        // Private items are documented too, so a link to one leads somewhere.
+        let flags = "-D warnings -A rustdoc::private-intra-doc-links";
+        shell::run(doc.env("RUSTDOCFLAGS", flags))
     })?;
     if args.quick {
         println!("\nleft out: licences, oracle, fuzzers (run without --quick)");
