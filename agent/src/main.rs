@@ -19,7 +19,7 @@ use answer::{NO_ANSWER, USAGE, complain};
 /// Reads a Proxmox VE node: bonds, links, VLANs, corosync, journal. It only reads, and changes nothing.
 #[derive(Debug, Parser)]
 #[command(name = "quorate-agent", version, after_help = answer::EXIT_CODES)]
-#[command(disable_help_subcommand = true)]
+#[command(disable_help_subcommand = true, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -92,11 +92,26 @@ fn a_capture_is_for_its_owner_alone_and_says_what_it_holds() {
 }
 
 #[test]
+fn a_directory_into_which_others_may_write_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let open_to_all = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(dir.path(), open_to_all).unwrap();
+    let refused = agent(&["capture", "--out", path(dir.path())]);
+    assert_eq!(refused.status.code(), Some(3));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("others may write into it"), "{said}");
+    let mode = fs::metadata(dir.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o777);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_capture_overwrites_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("mine");
     fs::write(&file, "precious").unwrap();
-    for (out, word) in [(dir.path(), "is not empty"), (&file, "is not a directory")] {
+    let word = "is no empty directory";
+    for out in [dir.path(), &file] {
         let refused = agent(&["capture", "--out", path(out)]);
         let said = String::from_utf8(refused.stderr).unwrap();
         assert_eq!(refused.status.code(), Some(3), "{said}");

@@ -118,7 +118,6 @@ fn wrong_usage_has_a_code_of_its_own() {
     check(&["snapshto"], 64);
     check(&["snapshot", "--rot", "/"], 64);
     check(&["snapshot", "--root"], 64);
-    check(&["snapshot", "--version"], 64);
     check(&["capture"], 64);
 }
 

@@ -22,16 +22,17 @@ pub(crate) fn of_parsing(error: &clap::Error, words: usize) -> ExitCode {
     }
 }
 
-/// A panic is no answer; the backtrace of the default hook would say nothing to an operator.
-pub(crate) fn quiet_panics() {
-    std::panic::set_hook(Box::new(|_| {}));
+/// A panic is no answer.
+pub(crate) fn say_panics_in_a_line() {
+    // One line that can be reported; the backtrace of the default hook would say nothing to an operator.
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(
+            anstream::stderr(),
+            "error: a bug, please report it: {panic}"
+        );
+    }));
 }
 
 pub(crate) fn after_panic() -> ExitCode {
-    // If it cannot be printed, the code still tells.
-    let _ = writeln!(
-        anstream::stderr(),
-        "error: quorate broke off; this is a bug in it, please report it"
-    );
     ExitCode::from(UNKNOWN)
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    exit::quiet_panics();
+    exit::say_panics_in_a_line();
     let args: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let run = || match command::Cli::try_parse_from(&args) {
         Ok(cli) => cli.run(),

@@ -13,7 +13,9 @@ pub enum BadName {
     Iface { name: String },
     #[error("{id} is not a VLAN id: 1 to 4094")]
     Vlan { id: u64 },
-    #[error("{id:?} is not a node id: a whole number from 1 to 4294967295")]
+    #[error(
+        "{id:?} is not a node id: a whole number from 1 to 4294967295; of several, each is written out, as in 1,2,3"
+    )]
     NodeId { id: String },
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // `-s none`: a sanitizer needs a nightly compiler, and the model forbids unsafe code anyway.
     let mut build = Command::new(&cargo_fuzz);
     build.args(["fuzz", "build", "--sanitizer", "none"]);
-    shell::run(build.stderr(Stdio::null())).context("the fuzz targets cannot be built")?;
+    shell::output(&mut build).context("the fuzz targets cannot be built")?;
     let wanted = |name: &String| args.target.as_ref().is_none_or(|target| target == name);
     let waiting: Mutex<VecDeque<String>> =
         Mutex::new(targets()?.into_iter().filter(wanted).collect());

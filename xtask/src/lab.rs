@@ -10,6 +10,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::shell;
+
 /// What the machine is built by; a machine is kept until this file changes.
 const RECIPE: &str = "build-machine.sh";
 /// An emulated machine needs about 6 minutes for the captures on two idle cores.
@@ -73,7 +75,7 @@ fn captures(out: &Path) -> anyhow::Result<()> {
 /// The machine's directory in the cache; it is built if there is none of this recipe.
 fn machine() -> anyhow::Result<PathBuf> {
     let recipe = fs::read(script(RECIPE)).with_context(|| format!("{RECIPE} cannot be read"))?;
-    let dir = cache()?.join("lab").join(key(&recipe));
+    let dir = shell::cache_dir()?.join("lab").join(key(&recipe));
     if !dir.join("root.img").is_file() {
         bash(RECIPE, &[dir.clone().into()])?;
     }
@@ -85,14 +87,6 @@ fn key(text: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(text);
     format!("{:016x}", hasher.finish())
-}
-
-fn cache() -> anyhow::Result<PathBuf> {
-    if let Some(dir) = std::env::var_os("QUORATE_CACHE") {
-        return Ok(dir.into());
-    }
-    let home = std::env::var_os("HOME").context("neither QUORATE_CACHE nor HOME is set")?;
-    Ok(Path::new(&home).join(".cache/quorate"))
 }
 
 /// The scripts say what they do, and what went wrong, on standard error.

@@ -1,21 +1,21 @@
-//! The directory that a capture is written into: new or empty, and for its owner alone.
+//! The directory that a capture is written into: new, or empty and ours. What is put into it is for its owner alone.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 const DIR_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+const OTHERS_WRITE: u32 = 0o022;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TreeError {
-    #[error(
-        "{path} is not empty; a capture goes into a new directory: name another one, or remove it first"
-    )]
-    NotEmpty { path: PathBuf },
-    #[error("{path} is there and is not a directory; name another one")]
-    NoDirectory { path: PathBuf },
+    #[error("{path} is there and is no empty directory; name another one, or remove it first")]
+    Taken { path: PathBuf },
+    /// Its owner could read everything in it, and put other things in its place.
+    #[error("{path} belongs to another user, or others may write into it; name a new directory")]
+    NotOurs { path: PathBuf },
     #[error("{path} cannot be made")]
     Make { path: PathBuf, source: io::Error },
     #[error("{path} cannot be written")]
@@ -29,21 +29,31 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn make(root: &Path) -> Result<Self, TreeError> {
-        let path = root.to_owned();
-        match fs::read_dir(root) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(TreeError::NotEmpty { path });
+        let path = || root.to_owned();
+        if let Some(parent) = root
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            make(parent)?;
+        }
+        // One call makes it or finds it there: nobody can put a directory of their own in between.
+        match DirBuilder::new().mode(DIR_MODE).create(root) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let empty = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+                if !empty {
+                    return Err(TreeError::Taken { path: path() });
                 }
-                let private = Permissions::from_mode(DIR_MODE);
-                fs::set_permissions(root, private)
-                    .map_err(|source| TreeError::Make { path, source })?;
+                if !is_ours(root) {
+                    return Err(TreeError::NotOurs { path: path() });
+                }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(root)?,
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(TreeError::NoDirectory { path });
+            Err(source) => {
+                return Err(TreeError::Make {
+                    path: path(),
+                    source,
+                });
             }
-            Err(source) => return Err(TreeError::Make { path, source }),
         }
         Ok(Self {
             root: root.to_owned(),
@@ -62,6 +72,14 @@ impl Tree {
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|source| TreeError::Write { path: full, source })
     }
+}
+
+/// Ours, not through a link, and nobody else may write there.
+fn is_ours(dir: &Path) -> bool {
+    let (Ok(dir), Ok(us)) = (fs::symlink_metadata(dir), fs::metadata("/proc/self")) else {
+        return false;
+    };
+    dir.is_dir() && dir.uid() == us.uid() && dir.mode() & OTHERS_WRITE == 0
 }
 
 fn make(dir: &Path) -> Result<(), TreeError> {

@@ -2,7 +2,8 @@
 //! outputs are named.
 
 use std::io::{self, Read as _};
-use std::process::{Child, Command as Process, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command as Process, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -92,14 +93,41 @@ pub(super) fn run(command: &Command) -> Result<Option<Vec<u8>>, HostError> {
             return Err(error);
         }
     };
-    child.wait().map_err(failed)?;
+    let Some(status) = ended(&mut child).map_err(failed)? else {
+        end(&mut child);
+        return Err(HostError::Deadline {
+            what: command.path.to_owned(),
+        });
+    };
+    if let Some(signal) = status.signal() {
+        // What it had said by then may be half of an answer.
+        return Err(failed(io::Error::other(format!(
+            "it was ended by signal {signal}"
+        ))));
+    }
     let (answer, errors) = read.map_err(failed)?;
+    if answer.len() as u64 > MAX_TEXT_BYTES {
+        return Err(HostError::TooLarge {
+            path: command.path.into(),
+        });
+    }
     let text = if answer.trim_ascii().is_empty() {
         errors
     } else {
         answer
     };
     Ok(Some(text))
+}
+
+/// How a tool ended that has closed its pipes; `None` if it does not end.
+fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    for _ in 0..LAST_LOOKS {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(None)
 }
 
 /// Kills a tool and looks a few times whether it has gone. One that hangs in the kernel is left behind: waiting for
@@ -115,11 +143,13 @@ fn end(child: &mut Child) {
     }
 }
 
-/// All that a pipe gives, up to the bound; the rest is read and dropped, so that the tool can end.
+/// All that a pipe gives, up to one byte over the bound; the rest is read and dropped, so that the tool can end.
 fn drain(pipe: Option<impl io::Read>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if let Some(mut pipe) = pipe {
-        pipe.by_ref().take(MAX_TEXT_BYTES).read_to_end(&mut bytes)?;
+        pipe.by_ref()
+            .take(MAX_TEXT_BYTES + 1)
+            .read_to_end(&mut bytes)?;
         io::copy(&mut pipe, &mut io::sink())?;
     }
     Ok(bytes)

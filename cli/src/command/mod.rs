@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 #[command(
     name = "quorate",
     version,
+    propagate_version = true,
     after_help = "\
 Exit codes: 0 answered, 3 no answer could be given (help of a command included), 64 wrong usage."
 )]

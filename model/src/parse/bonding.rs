@@ -101,6 +101,12 @@ impl Reader {
 
     fn begin_port(&mut self, line: Line<'_>, name: &str) -> Result<(), BadLine> {
         self.part = Part::NamelessPort;
+        if self.bond.slaves.len() >= MAX_PORTS {
+            return Err(BadLine::new(
+                line,
+                format!("a bond has at most {MAX_PORTS} ports here"),
+            ));
+        }
         let name = IfaceName::new(name).map_err(|bad| BadLine::new(line, bad.to_string()))?;
         self.bond.slaves.push(empty_port(name));
         self.part = Part::Port;
@@ -161,9 +167,16 @@ impl Reader {
                     .split(',')
                     .map(str::trim)
                     .filter(|target| !target.is_empty());
-                bond.monitor_targets.extend(targets.map(str::to_owned));
+                bond.monitor_targets
+                    .extend(targets.take(MAX_TARGETS).map(str::to_owned));
             }
-            _ if is_port_key(key) => return Err(BadLine::new(line, ORPHAN)),
+            _ if is_port_key(key) => {
+                // Without a mode the head of the file is missing, and the status before this was a port's as well.
+                if bond.mode.is_none() {
+                    bond.mii_status = None;
+                }
+                return Err(BadLine::new(line, ORPHAN));
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -260,6 +273,10 @@ impl Reader {
     }
 }
 
+/// More than any machine has; a text with more is none of the kernel's.
+const MAX_PORTS: usize = 256;
+/// The kernel takes 16.
+const MAX_TARGETS: usize = 64;
 const ORPHAN: &str = "it belongs to a port, but no `Slave Interface:` line stands before it";
 
 /// Keys that only a port has: seen before any port, the head of the file is missing.
@@ -417,6 +434,20 @@ mod tests {
         let parsed = parse(name(), "Link Failure Count: 0\nAggregator ID:\n").unwrap();
         assert!(parsed.value.slaves.is_empty());
         assert_eq!(parsed.bad_lines.len(), 2);
+    }
+
+    #[test]
+    fn a_port_without_its_head_does_not_pass_for_the_bond() {
+        let parsed = parse(name(), "MII Status: up\nSpeed: 1000 Mbps\n").unwrap();
+        assert_eq!(parsed.value.mii_status, None);
+        assert_eq!(parsed.bad_lines.len(), 1);
+    }
+
+    #[test]
+    fn ports_without_end_are_cut_and_said() {
+        let parsed = parse(name(), &"Slave Interface: a\n".repeat(10_000)).unwrap();
+        assert_eq!(parsed.value.slaves.len(), MAX_PORTS);
+        assert!(parsed.bad_lines[0].why.contains("at most 256 ports"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::name::NodeId;
 use crate::quorum::config::QuorumConfig;
 use crate::quorum::event::{Event, Impossible, QdeviceState};
 use crate::quorum::message::NodeInfo;
-use crate::quorum::order::{Counted, Order, Words};
+use crate::quorum::order::{Counted, MOST_FIRST_SPEAKERS, Order, Words};
 use crate::quorum::qnetd;
 use crate::quorum::verdict::Partition;
 use crate::quorum::voter::Voter;
@@ -89,6 +89,11 @@ impl Cluster {
     /// Every cluster that there may be after the event; the likeliest first.
     pub fn outcomes(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
         self.outcomes_in(event, Order::all(&self.voices(event), Counted::AtTheEnd))
+    }
+
+    /// Does [`Self::outcomes`] let everybody begin who may make a difference by it?
+    pub(crate) fn tries_every_beginning(&self, event: &Event) -> bool {
+        self.voices(event).len() <= MOST_FIRST_SPEAKERS
     }
 
     /// Every cluster that there may be after the event in corosync-vqsim, whose nodes do not wait for each other

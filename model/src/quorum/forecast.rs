@@ -24,16 +24,14 @@ pub struct Forecast {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlook {
     pub partition: Partition,
-    /// The same in every order in which the nodes may hear each other. `partition.quorate` is never true without.
+    /// `quorate` is the same in every order that was tried, and enough were; all nodes of the partition agree on it.
+    /// The other numbers are those of the likeliest order. `partition.quorate` is never true without.
     pub certain: bool,
 }
 
 impl fmt::Display for Outlook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.partition.reason.fmt(f)?;
-        if !self.certain {
-            return f.write_str("; not certain: it depends on which node is heard first");
-        }
         if !self.partition.dissenting.is_empty() {
             let nodes: Vec<String> = self
                 .partition
@@ -45,6 +43,10 @@ impl fmt::Display for Outlook {
                 f,
                 "; but its nodes do not agree: {} decides otherwise",
                 nodes.join(", ")
+            )?;
+        } else if !self.certain {
+            f.write_str(
+                "; not certain: it depends on the order in which its nodes hear each other",
             )?;
         }
         Ok(())
@@ -69,7 +71,13 @@ impl Forecast {
         let mut others: Vec<Cluster> = Vec::new();
         let mut overflowed = self.overflowed;
         for cluster in self.all() {
-            for outcome in cluster.outcomes(event)? {
+            overflowed |= !cluster.tries_every_beginning(event);
+            let Ok(outcomes) = cluster.outcomes(event) else {
+                // It can be done in the likeliest cluster, but not in every one that there may be.
+                overflowed = true;
+                continue;
+            };
+            for outcome in outcomes {
                 if outcome == likeliest || others.contains(&outcome) {
                     continue;
                 }
@@ -105,7 +113,8 @@ impl Forecast {
                     .get(index)
                     .is_some_and(|other| other.quorate == partition.quorate)
             };
-            let certain = !self.overflowed && others.iter().all(same);
+            let agreed = partition.dissenting.is_empty();
+            let certain = !self.overflowed && agreed && others.iter().all(same);
             partition.quorate &= certain;
             Outlook { partition, certain }
         };

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::name::NodeId;
 
-/// How many nodes are tried as the first to speak; of more, these are picked evenly.
-const MOST_FIRST_SPEAKERS: usize = 8;
+/// How many nodes are tried as the first to speak; of more, these are picked evenly, and nothing is certain then.
+pub(crate) const MOST_FIRST_SPEAKERS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Order {

@@ -19,6 +19,10 @@ pub enum BadEvent {
     NoNodes { words: String },
     #[error("{words:?} is no split: write groups of node ids with '/' between them, as in 1,2/3,4")]
     NotASplit { words: String },
+    #[error("{words:?} is neither on nor off")]
+    NotOnOrOff { words: String },
+    #[error("{words:?} is no node with its votes: write ID=VOTES, as in 1=4")]
+    NotIdAndVotes { words: String },
     #[error("{words:?} is not a number of votes")]
     NotVotes { words: String },
     #[error(

@@ -69,5 +69,6 @@ fn step(stage: &Stage) -> Step<'_> {
 
 fn to_line(answer: &impl Serialize) -> String {
     // Plain numbers, words and lists: there is nothing in it that JSON could not hold.
-    serde_json::to_string(answer).unwrap_or_default() + "\n"
+    let line = serde_json::to_string(answer);
+    line.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
 }

@@ -31,8 +31,11 @@ Nodes are given by id or by name, with commas between them.
   quorate simulate --config corosync.conf --split 1,2,3,4/5,6,7,8 --join
   quorate simulate --config corosync.conf --qdevice off --down pve-03 --json
 
-Exit codes: 0 answered, 3 no answer (no such file, not a corosync.conf, a configuration that corosync refuses, an
-unknown node), 64 wrong usage.")]
+Exit codes:
+   0  answered
+   3  no answer: no such file, not a corosync.conf, a configuration that
+      corosync refuses, an unknown node
+  64  wrong usage")]
 pub(crate) struct Args {
     /// The corosync.conf to play
     #[arg(long, value_name = "FILE")]

@@ -4,6 +4,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches};
 use model::name::NodeId;
 use model::quorum::config::QuorumConfig;
 use model::quorum::event::Event;
+use model::quorum::story::BadEvent;
 
 use super::{BadStep, NoAnswer};
 
@@ -158,7 +159,7 @@ fn event(
     name: &str,
     value: &str,
     id_of: impl Fn(&str) -> Option<String>,
-) -> Result<Event, model::quorum::story::BadEvent> {
+) -> Result<Event, BadEvent> {
     let id = |word: &str| {
         let word = word.trim();
         let is_name = word.chars().any(char::is_alphabetic);
@@ -170,9 +171,20 @@ fn event(
     };
     let ids = |words: &str| words.split(',').map(id).collect::<Vec<_>>().join(",");
     let value = match name {
-        "qdevice" if matches!(value, "on" | "off") => value.to_owned(),
+        "qdevice" => match value {
+            "on" | "off" => value.to_owned(),
+            _ => {
+                return Err(BadEvent::NotOnOrOff {
+                    words: value.to_owned(),
+                });
+            }
+        },
         "expected" => {
-            let (node, votes) = value.split_once('=').unwrap_or((value, ""));
+            let Some((node, votes)) = value.split_once('=') else {
+                return Err(BadEvent::NotIdAndVotes {
+                    words: value.to_owned(),
+                });
+            };
             format!("{} {votes}", id(node))
         }
         _ => value.split('/').map(ids).collect::<Vec<_>>().join("/"),

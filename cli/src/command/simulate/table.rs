@@ -54,6 +54,7 @@ pub(super) fn of_played(played: &Played) -> String {
             let (style, word) = match (outlook.certain, part.quorate) {
                 (true, true) => (GOOD, "yes"),
                 (true, false) => (BAD, "no"),
+                (false, _) if !part.dissenting.is_empty() => (DOUBTFUL, "differs"),
                 (false, _) => (DOUBTFUL, "unknown"),
             };
             let _ = writeln!(
