@@ -142,6 +142,7 @@ fn bridges_and_the_node_itself() {
     kernel("vmbr2: port 2(eno3) entered disabled state", r#""bridge_port_state","bridge":"vmbr2","port":"eno3","port_number":2,"state":"disabled""#);
     kernel("vmbr0: received packet on bond0 with own address as source address (addr:00:1c:73:aa:01:10, vlan:30)", r#""bridge_own_address","bridge":"vmbr0","port":"bond0","address":"00:1c:73:aa:01:10","vlan":30"#);
     kernel("vmbr0: received packet on bond0 with own address as source address", r#""bridge_own_address","bridge":"vmbr0","port":"bond0","address":null,"vlan":null"#);
+    kernel("received packet on bond3 with own address as source address", r#""bridge_own_address","bridge":null,"port":"bond3","address":null,"vlan":null"#);
     kernel("vmbr0: topology change detected, propagating", r#""bridge_topology_change","bridge":"vmbr0""#);
     kernel("softdog: Initiating system reboot", r#""watchdog_reset""#);
     kernel("watchdog: watchdog0: watchdog did not stop!", r#""watchdog_not_stopped","device":"watchdog0""#);
