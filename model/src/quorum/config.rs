@@ -111,7 +111,9 @@ pub enum Note {
 /// corosync would not start with this, or what it would start with is not in the file ([`Refusal::is_corosyncs`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("it has no nodelist, so that it does not say which nodes there are; list every node with its nodeid")]
+    #[error(
+        "it has no nodelist, so that it does not say which nodes there are; list every node with its nodeid"
+    )]
     NoNodes,
     #[error("node {name:?} has no nodeid, and corosync's knet transport needs one for each node")]
     NoNodeId { name: String },
@@ -285,7 +287,10 @@ fn nodes(conf: &CorosyncConf) -> Result<(NodeVotes, BTreeMap<NodeId, NodeName>),
 
 /// Only the old transports make up node ids, out of IPv4 addresses.
 fn without_id(conf: &CorosyncConf, node: &ConfNode) -> Refusal {
-    let called = node.name.as_ref().or_else(|| node.addresses.values().next());
+    let called = node
+        .name
+        .as_ref()
+        .or_else(|| node.addresses.values().next());
     let name = called.cloned().unwrap_or_else(|| "without name".into());
     match conf.totem.transport.as_deref() {
         Some("udp" | "udpu") => Refusal::NodeIdMadeAtStart { name },

@@ -63,7 +63,9 @@ fn month_number(name: &str) -> Option<i8> {
     let english = MONTHS.iter().position(|month| *month == name);
     let index = english.or_else(|| {
         let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
-        let same = MONTHS.iter().position(|month| *month.to_lowercase() == *name);
+        let same = MONTHS
+            .iter()
+            .position(|month| *month.to_lowercase() == *name);
         same.or_else(|| {
             OTHER_MONTHS
                 .iter()

@@ -88,6 +88,7 @@ fn cards_of_every_driver() {
     let full = r#""full""#;
     for (line, expected) in [
         ("tg3 0000:02:00.0 eno1: Link is up at 100 Mbps, full duplex", up("tg3", "100", full)),
+        ("tg3 0000:02:00.0: eno1: Link is up at 100 Mbps, full duplex", up("tg3", "100", full)),
         ("igb 0000:01:00.0 eno1: igb: eno1 NIC Link is Up 10 Mbps Half Duplex, Flow Control: None", up("igb", "10", r#""half""#)),
         ("igb: eno1 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: RX/TX", up("igb", "1000", full)),
         ("igc 0000:01:00.0 eno1: NIC Link is Up 2500 Mbps Full Duplex, Flow Control: RX/TX", up("igc", "2500", full)),
