@@ -223,9 +223,24 @@ pub fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+/// The number of the last line, where nothing ends it. The text may have been cut there: what would look the same if
+/// its end were missing (a number, an address) is not to be believed.
+pub fn unended_line(text: &str) -> Option<usize> {
+    let is_ended = text.is_empty() || text.ends_with('\n');
+    (!is_ended).then(|| text.lines().count())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_last_line_without_an_end_is_found() {
+        assert_eq!(unended_line(""), None);
+        assert_eq!(unended_line("a\nb\n"), None);
+        assert_eq!(unended_line("a\nb"), Some(2));
+        assert_eq!(unended_line("a\r\nb\r"), Some(2));
+    }
 
     #[test]
     fn crlf_and_a_missing_final_newline_make_no_difference() {

@@ -8,7 +8,7 @@ use crate::fact::corosync_conf::{
     ConfNode, CorosyncConf, Device, QuorumSection, Totem, TotemInterface,
 };
 use crate::name::LinkNumber;
-use crate::text::{BadLine, BadLines, Line, Parsed, SECRET, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, SECRET, Unreadable, lines, unended_line};
 
 /// The sections that stand in no other one; a text without any of them is no corosync.conf.
 const SECTIONS: [&str; 11] = [
@@ -40,8 +40,14 @@ pub fn parse(text: &str) -> Result<Parsed<CorosyncConf>, Unreadable> {
         number: 1,
         text: "",
     };
+    let unended = unended_line(text);
     for line in lines(text) {
         last = line;
+        // A value at the very end of a file in an open section may be a part of one; below it is said that it was cut.
+        let is_cut = unended == Some(line.number) && !reader.path.is_empty();
+        if is_cut && line.key_value().is_some() {
+            continue;
+        }
         bad_lines.keep(reader.line(line));
     }
     if !reader.has_section {
@@ -390,5 +396,17 @@ mod tests {
     fn an_empty_or_foreign_text_is_no_configuration() {
         assert_eq!(parse(" \n"), Err(Unreadable::Empty));
         assert!(matches!(parse("hello"), Err(Unreadable::Foreign { .. })));
+    }
+
+    #[test]
+    fn a_value_that_a_cut_file_ends_with_is_not_believed() {
+        let cut = "totem {\n  version: 2\n  config_version: 1";
+        let parsed = parse(cut).unwrap();
+        assert_eq!(parsed.value.totem.version, Some(2));
+        assert_eq!(parsed.value.totem.config_version, None);
+        assert_eq!(parsed.bad_lines.len(), 1);
+        let whole = parse(&format!("{cut}7\n}}")).unwrap();
+        assert_eq!(whole.value.totem.config_version, Some(17));
+        assert_eq!(whole.bad_lines, []);
     }
 }

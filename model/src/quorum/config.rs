@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::corosync_conf::{CorosyncConf, Device};
+use crate::fact::corosync_conf::{ConfNode, CorosyncConf, Device};
 use crate::name::{NodeId, NodeName};
 use crate::quorum::qnetd::{Algorithm, TieBreaker};
 
@@ -108,13 +108,20 @@ pub enum Note {
     ExpectedVotesIgnored,
 }
 
-/// corosync would not start with this.
+/// corosync would not start with this, or what it would start with is not in the file ([`Refusal::is_corosyncs`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("no node of the nodelist has a node id, and corosync needs one for each")]
+    #[error(
+        "it has no nodelist, so that it does not say which nodes there are; list every node with its nodeid"
+    )]
     NoNodes,
     #[error("node {name:?} has no nodeid, and corosync's knet transport needs one for each node")]
     NoNodeId { name: String },
+    #[error(
+        "node {name:?} has no nodeid: corosync makes one out of the node's address when it starts; write a nodeid \
+         for every node"
+    )]
+    NodeIdMadeAtStart { name: String },
     #[error("node id {id} stands twice in the nodelist")]
     NodeIdTwice { id: NodeId },
     #[error("two_node and quorum.device cannot be set at the same time; remove one of them")]
@@ -147,6 +154,13 @@ pub enum Refusal {
          at least two of the expected votes must be the nodes' own"
     )]
     DeviceVotesTooHigh { device: u32, expected: u32 },
+}
+
+impl Refusal {
+    /// Would corosync itself refuse it? Without, it may start, but the file alone does not say with which nodes.
+    pub fn is_corosyncs(&self) -> bool {
+        !matches!(self, Self::NoNodes | Self::NodeIdMadeAtStart { .. })
+    }
 }
 
 impl QuorumConfig {
@@ -252,9 +266,7 @@ fn nodes(conf: &CorosyncConf) -> Result<(NodeVotes, BTreeMap<NodeId, NodeName>),
         let id = node
             .node_id
             .and_then(|id| NodeId::new(id).ok())
-            .ok_or_else(|| Refusal::NoNodeId {
-                name: node.name.clone().unwrap_or_else(|| "without name".into()),
-            })?;
+            .ok_or_else(|| without_id(conf, node))?;
         if votes.insert(id, node.votes.unwrap_or(1)).is_some() {
             return Err(Refusal::NodeIdTwice { id });
         }
@@ -270,6 +282,19 @@ fn nodes(conf: &CorosyncConf) -> Result<(NodeVotes, BTreeMap<NodeId, NodeName>),
         Err(Refusal::NoNodes)
     } else {
         Ok((votes, names))
+    }
+}
+
+/// Only the old transports make up node ids, out of IPv4 addresses.
+fn without_id(conf: &CorosyncConf, node: &ConfNode) -> Refusal {
+    let called = node
+        .name
+        .as_ref()
+        .or_else(|| node.addresses.values().next());
+    let name = called.cloned().unwrap_or_else(|| "without name".into());
+    match conf.totem.transport.as_deref() {
+        Some("udp" | "udpu") => Refusal::NodeIdMadeAtStart { name },
+        _ => Refusal::NoNodeId { name },
     }
 }
 

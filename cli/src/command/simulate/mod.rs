@@ -62,7 +62,11 @@ enum NoAnswer {
         path: PathBuf,
         bad_lines: Vec<BadLine>,
     },
-    #[error("corosync would refuse {}: {source}", path.display())]
+    #[error(
+        "{} {}: {source}",
+        if source.is_corosyncs() { "corosync would refuse" } else { "nobody can say what corosync would do with" },
+        path.display()
+    )]
     Refused { path: PathBuf, source: Refusal },
     #[error("--{step}: there is no node {name:?} in the nodelist; it has {known}")]
     NoSuchName {

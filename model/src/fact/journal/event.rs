@@ -50,7 +50,7 @@ pub enum Event {
 
     // kernel: bridges
     BridgePortState { bridge: IfaceName, port: IfaceName, port_number: u32, state: BridgePortState },
-    BridgeOwnAddress { bridge: IfaceName, port: IfaceName, address: Option<String>, vlan: Option<u32> },
+    BridgeOwnAddress { bridge: Option<IfaceName>, port: IfaceName, address: Option<String>, vlan: Option<u32> },
     BridgeTopologyChange { bridge: IfaceName },
 
     // kernel: the node itself

@@ -15,7 +15,7 @@ mod words;
 
 use crate::fact::corosync::{Corosync, LinkPeer, LinkPosition, LinkStatus, ReachableNode};
 use crate::name::LinkNumber;
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines, unended_line};
 
 use words::{Said, after_words, brief, is_brief, split_word};
 
@@ -26,12 +26,16 @@ pub const MAX_NODES: usize = 1024;
 /// Reads one answer. Only `node_id`, `transport`, `links` and `reachable` can be in it.
 pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
     let mut reader = Reader::default();
+    let unended = unended_line(text);
     let mut bad_lines = BadLines::default();
     let mut complaint = None;
     for line in lines(text) {
         if is_complaint(line) {
             complaint.get_or_insert(line);
             bad_lines.push(BadLine::new(line, "the tool says that it failed here"));
+        } else if unended == Some(line.number) && may_be_cut(line.text.trim()) {
+            let why = "the text ends within this line, so that more may have stood in it";
+            bad_lines.push(BadLine::new(line, why));
         } else {
             bad_lines.keep(reader.line(line));
         }
@@ -41,6 +45,27 @@ pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
         Some(line) => Err(Unreadable::tool_failed(line.text)),
         None => Err(Unreadable::foreign(text)),
     }
+}
+
+/// Of a line that nothing ends: may its end be missing? Whole answers end with the status of a link or with an mtu, and
+/// none that knet finds has less than four digits but the one it begins with.
+fn may_be_cut(text: &str) -> bool {
+    if let Some((_, mtu)) = text.rsplit_once("mtu:") {
+        let digits = mtu.trim();
+        return digits.len() < 4
+            && digits != "469"
+            && digits.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    let is_node = text.starts_with("node") && text.contains(':');
+    let is_status = text
+        .split_once('=')
+        .is_some_and(|(key, _)| key.trim() == "status");
+    let ends_in_id = text.ends_with(|last: char| last.is_ascii_digit() || last == ':')
+        && !text.contains("connected:");
+    !(is_status || is_node && !ends_in_id)
+        && ["addr", "id", "node", "Local", "LINK ID", "RING"]
+            .iter()
+            .any(|begin| text.starts_with(begin))
 }
 
 fn is_complaint(line: Line<'_>) -> bool {
@@ -261,10 +286,18 @@ impl Reader {
         peer.local = Some(false);
         peer.address = text(other);
         peer.status = text(words.trim());
-        let known = ["enabled", "connected", "dynconnected"];
+        // The tool leaves a word out where its link is not so; copies by hand say the opposite.
+        let known = [
+            "enabled",
+            "connected",
+            "dynconnected",
+            "disabled",
+            "disconnected",
+        ];
+        let said = |word: &str| words.split_whitespace().any(|said| said == word);
         if words.split_whitespace().all(|word| known.contains(&word)) {
-            peer.enabled = Some(words.split_whitespace().any(|word| word == "enabled"));
-            peer.connected = Some(words.split_whitespace().any(|word| word == "connected"));
+            peer.enabled = Some(said("enabled") && !said("disabled"));
+            peer.connected = Some(said("connected") && !said("disconnected"));
         }
         peer.mtu_bytes = Some(mtu?);
         Ok(())

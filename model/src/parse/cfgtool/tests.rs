@@ -368,3 +368,63 @@ fn an_empty_or_foreign_text_is_no_answer() {
         Err(Unreadable::Foreign { .. })
     ));
 }
+
+#[test]
+fn a_text_that_was_cut_anywhere_says_nothing_else_than_the_whole() {
+    let texts = [
+        "Local node ID 12, transport knet\nLINK ID 0 udp\n\taddr\t= 10.71.0.12\n\tstatus:\n\
+            \t\tnodeid:         12:\tlocalhost\n\t\tnodeid:         13:\tdisconnected\n",
+        "Printing link status.\nLocal node ID 12\nLINK ID 0\n\taddr\t= 10.71.0.12\n\tstatus:\n\
+            \t\tnodeid 12:\tlink enabled:0\tlink connected:1\n\t\tnodeid 13:\tlink enabled:1\tlink connected:0\n",
+        "Local node ID 12, transport knet\nnodeid: 13 reachable\n   \
+            LINK: 0 udp (10.71.0.12->10.71.0.13) enabled mtu: 8885\n\n",
+    ];
+    for whole_text in texts {
+        let whole = parse(whole_text).unwrap().value;
+        for end in 0..whole_text.len() {
+            let text = &whole_text[..end];
+            let Ok(parsed) = parse(text) else { continue };
+            let part = parsed.value;
+            assert!(part.node_id.is_none_or(|id| id == 12), "{text}");
+            for link in part.links.iter().flatten() {
+                let known = &whole.links.as_ref().unwrap()[0];
+                assert!(
+                    link.address.is_none() || link.address == known.address,
+                    "{text}"
+                );
+                for peer in link.peers.iter().flatten() {
+                    let mut peers = known.peers.iter().flatten();
+                    let known = peers.find(|known| known.node_id == peer.node_id);
+                    let known = known.unwrap_or_else(|| panic!("{text}"));
+                    assert!(
+                        peer.connected.is_none() || peer.connected == known.connected,
+                        "{text}"
+                    );
+                    assert!(
+                        peer.mtu_bytes.is_none() || peer.mtu_bytes == known.mtu_bytes,
+                        "{text}"
+                    );
+                    assert!(
+                        peer.address.is_none() || peer.address == known.address,
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_opposites_of_the_words_below_a_node_are_understood() {
+    let text = "Local node ID 1, transport knet\nnodeid: 2 reachable\n   \
+        LINK: 0 udp (10.71.0.1->10.71.0.2) enabled disconnected mtu: 1397\n   \
+        LINK: 1 udp (10.72.0.1->10.72.0.2) disabled disconnected mtu: 469\n";
+    let links = parse(text).unwrap().value.links.unwrap();
+    let peers: Vec<_> = links
+        .iter()
+        .flat_map(|link| link.peers.iter().flatten())
+        .collect();
+    assert_eq!(peers[0].connected, Some(false));
+    assert_eq!(peers[0].enabled, Some(true));
+    assert_eq!(peers[1].enabled, Some(false));
+}

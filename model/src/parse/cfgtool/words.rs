@@ -20,11 +20,13 @@ impl Said {
             local: None,
         };
         let (mut connected, mut enabled, mut local) = (None, None, None);
+        // `link enabled:1 link connected`, of which the end is missing, says nothing.
+        let is_alone = words.len() == 1;
         for word in words {
             match word {
                 "localhost" => local = Some(true),
                 // The versions that print these words print `localhost` for this node itself.
-                "connected" | "disconnected" => {
+                "connected" | "disconnected" if is_alone => {
                     connected = Some(word == "connected");
                     local = Some(false);
                 }

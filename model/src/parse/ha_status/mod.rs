@@ -164,7 +164,9 @@ impl Reader {
             if let Some(word) = part.strip_prefix("watchdog ") {
                 watchdog = Some(Watchdog::from_word(word));
             } else {
-                match DateTime::strptime("%a %b %e %H:%M:%S %Y", part) {
+                // The name of the day repeats what the date says: a wrong one is no reason to lose the time.
+                let date = part.split_once(' ').map_or("", |(_, date)| date);
+                match DateTime::strptime("%b %e %H:%M:%S %Y", date.trim_start()) {
                     Ok(read) => time = Some(read),
                     Err(_) => self.bad(line, "what stands behind the state is not a time"),
                 }

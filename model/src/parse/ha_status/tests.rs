@@ -210,3 +210,10 @@ fn an_error_of_the_tool_is_not_an_empty_status() {
         Err(Unreadable::Foreign { .. })
     ));
 }
+
+#[test]
+fn a_wrong_name_of_the_day_does_not_lose_the_time() {
+    let status = read("quorum OK\nmaster hv-4 (active, Mon Aug  8 04:05:06 2026)\n");
+    let time = status.master.unwrap().local_time.unwrap();
+    assert_eq!(time.to_string(), "2026-08-08T04:05:06");
+}

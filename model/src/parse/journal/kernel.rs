@@ -46,14 +46,24 @@ fn bridge(message: &str) -> Told {
             state: BridgePortState::from_word(state),
         }));
     }
-    if let Some([bridge, port, rest]) = fit(
+    // Where a log was shortened, the bridge before the colon is missing.
+    let own_address = fit(
         message,
         "{}: received packet on {} with own address as source address{}",
-    ) {
+    )
+    .map(|[bridge, port, rest]| (Some(bridge), port, rest))
+    .or_else(|| {
+        let [port, rest] = fit(
+            message,
+            "received packet on {} with own address as source address{}",
+        )?;
+        Some((None, port, rest))
+    });
+    if let Some((bridge, port, rest)) = own_address {
         let [address, vlan] = find(rest, "(addr:{}, vlan:{}")
             .map_or([None, None], |found: [&str; 2]| found.map(Some));
         return Ok(Some(Event::BridgeOwnAddress {
-            bridge: iface(bridge)?,
+            bridge: bridge.map(iface).transpose()?,
             port: iface(port)?,
             address: address.map(str::to_owned),
             vlan: vlan

@@ -60,7 +60,12 @@ impl<'a> Card<'a> {
     fn with_bus_id(message: &'a str) -> Option<Self> {
         let (head, what) = message.split_once(": ")?;
         let mut words = head.split(' ');
-        let (driver, bus_id, iface) = (words.next()?, words.next()?, words.next()?);
+        let (driver, bus_id) = (words.next()?, words.next()?);
+        // Before 3.10 the name stood behind the colon: `tg3 0000:02:00.0: eth0: Link is down`.
+        let (iface, what) = match words.next() {
+            Some(iface) => (iface, what),
+            None => what.split_once(": ")?,
+        };
         if words.next().is_some_and(|more| !more.starts_with('('))
             || !bus_id.contains([':', '.', '-'])
         {

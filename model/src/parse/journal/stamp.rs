@@ -9,6 +9,22 @@ use crate::fact::journal::{CivilTime, JournalTime};
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
+/// The names that journalctl and rsyslog print under other languages where they differ from the English ones (glibc's
+/// locales de, fr, es, it, nl, pt, pl, sv; some end with a point), without regard to case.
+const OTHER_MONTHS: [&[&str]; 12] = [
+    &["jän", "janv", "ene", "gen", "sty"],
+    &["févr", "fév", "fev", "lut"],
+    &["mär", "mrz", "mars", "mrt", "maart"],
+    &["avr", "avril", "abr", "kwi"],
+    &["mai", "mag", "mei", "maj"],
+    &["juin", "giu", "cze"],
+    &["juil", "lug", "lip"],
+    &["août", "aou", "ago", "sie"],
+    &["sept", "set", "wrz"],
+    &["okt", "ott", "out", "paź"],
+    &["lis"],
+    &["dez", "déc", "dic", "gru"],
+];
 const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Takes the time off the front of a line.
@@ -40,7 +56,22 @@ fn month_first(line: &str) -> Option<(JournalTime, &str)> {
 }
 
 fn month_number(name: &str) -> Option<i8> {
-    let index = MONTHS.iter().position(|month| *month == name)?;
+    // No name of a month is longer: kernel lines and sentences come here too.
+    if name.len() > 8 {
+        return None;
+    }
+    let english = MONTHS.iter().position(|month| *month == name);
+    let index = english.or_else(|| {
+        let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
+        let same = MONTHS
+            .iter()
+            .position(|month| *month.to_lowercase() == *name);
+        same.or_else(|| {
+            OTHER_MONTHS
+                .iter()
+                .position(|names| names.contains(&name.as_str()))
+        })
+    })?;
     i8::try_from(index + 1).ok()
 }
 

@@ -8,7 +8,7 @@
 mod table;
 
 use crate::fact::corosync::{Corosync, Member, Qdevice};
-use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
+use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines, unended_line};
 
 use table::{Row, Table};
 
@@ -17,7 +17,10 @@ pub const MAX_MEMBERS: usize = 1024;
 
 /// Reads one answer. A tool that could not reach corosync has failed, whatever else stands in the text.
 pub fn parse(text: &str) -> Result<Parsed<Corosync>, Unreadable> {
-    let mut reader = Reader::default();
+    let mut reader = Reader {
+        unended: unended_line(text),
+        ..Reader::default()
+    };
     let mut bad_lines = BadLines::default();
     let mut complaint = None;
     for line in lines(text) {
@@ -81,14 +84,22 @@ struct Reader {
     corosync: Corosync,
     table: Table,
     known_lines: usize,
+    /// The last line, if the text may have been cut within it.
+    unended: Option<usize>,
+    /// The node of that line, if the mark of the local node may have stood behind it.
+    unmarked: Option<u32>,
 }
+
+/// Why a value is not believed that stands at the very end of a text.
+const CUT: &str = "the text ends within this line, so that more may have stood in it";
 
 impl Reader {
     fn line(&mut self, line: Line<'_>) -> Result<(), BadLine> {
         if line.is_blank() {
             return Ok(());
         }
-        if let Some(row) = self.table.line(line) {
+        let is_unended = self.unended == Some(line.number);
+        if let Some(row) = self.table.line(line, is_unended) {
             // A title or a header alone is no fact: a table without a row is a text that was cut.
             self.known_lines += usize::from(!matches!(row, Ok(Row::Begin)));
             return self.row(line, row?);
@@ -96,7 +107,15 @@ impl Reader {
         let Some((key, value)) = line.key_value() else {
             return Ok(());
         };
-        let known = self.setting(line, key, value);
+        let before = is_unended.then(|| self.corosync.clone());
+        let mut known = self.setting(line, key, value);
+        // A `Yes` is whole, but of a number digits may be missing, and of flags the last.
+        if let (Some(before), Ok(true)) = (before, &known)
+            && key != "Quorate"
+        {
+            self.corosync = before;
+            known = Err(BadLine::new(line, CUT));
+        }
         if known.as_ref().copied().unwrap_or(true) {
             self.known_lines += 1;
             self.table.end();
@@ -163,7 +182,11 @@ impl Reader {
                 self.corosync.qdevice = Some(qdevice);
                 bad.map_or(Ok(()), Err)
             }
-            Row::Member(member, bad) => {
+            Row::Member(mut member, bad) => {
+                if self.unended == Some(line.number) && member.local == Some(false) {
+                    member.local = None;
+                    self.unmarked = Some(member.node_id);
+                }
                 let rows = if matches!(member.state.as_deref(), None | Some("M")) {
                     &mut self.corosync.members
                 } else {
@@ -197,6 +220,20 @@ impl Reader {
                     member.local = Some(true);
                 }
             }
+        }
+        if let (Some(id), Some(unmarked)) = (corosync.node_id, self.unmarked) {
+            let unmarked = members.iter_mut().find(|member| member.node_id == unmarked);
+            if let Some(member) = unmarked {
+                member.local = Some(member.node_id == id);
+            }
+        }
+        // With rows still to come, the last one that is there was cut, and its name cannot be told from a part of it.
+        let rows = u32::try_from(members.len()).unwrap_or(u32::MAX);
+        if corosync.node_count.is_some_and(|count| count > rows)
+            && let Some(unmarked) = self.unmarked
+            && let Some(member) = members.iter_mut().find(|member| member.node_id == unmarked)
+        {
+            (member.name, member.addresses) = (None, None);
         }
         let of_local_node = members
             .iter()

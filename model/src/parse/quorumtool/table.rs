@@ -5,7 +5,7 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use super::{Member, Qdevice};
+use super::{CUT, Member, Qdevice};
 use crate::text::{BadLine, Line};
 
 /// What a line of the table is. A `BadLine` beside a row says that one of its cells could not be read.
@@ -43,7 +43,11 @@ pub(super) struct Table {
 
 impl Table {
     /// `None` if the line does not belong to a table.
-    pub(super) fn line(&mut self, line: Line<'_>) -> Option<Result<Row, BadLine>> {
+    pub(super) fn line(
+        &mut self,
+        line: Line<'_>,
+        is_unended: bool,
+    ) -> Option<Result<Row, BadLine>> {
         let text = line.text.trim();
         if text.eq_ignore_ascii_case("Membership information") {
             self.place = Place::Titled;
@@ -64,7 +68,30 @@ impl Table {
             Place::Cman => is_id(first) && !rest.is_empty(),
             Place::Titled | Place::Headed(_) => is_id(first) || second_is_number,
         };
-        is_row.then(|| self.row(line, first, rest))
+        is_row.then(|| {
+            if is_unended && !self.is_whole(rest) {
+                return Err(BadLine::new(line, CUT));
+            }
+            self.row(line, first, rest)
+        })
+    }
+
+    /// Does a row that nothing ends hold at least what each row does? `rest` is what stands behind the node id.
+    fn is_whole(&self, rest: &str) -> bool {
+        let columns = match &self.place {
+            Place::Headed(columns) if !rest.contains("Qdevice") => columns.len(),
+            // State and incarnation; the date is missing where the node is.
+            Place::Cman => 2,
+            Place::Headed(_) | Place::Titled | Place::Outside => 1,
+        };
+        let last = rest.rsplit(char::is_whitespace).next().unwrap_or(rest);
+        let is_address_cut = last
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && last.parse::<IpAddr>().is_err();
+        rest.split_whitespace().count() > columns
+            && rest.matches('(').count() == rest.matches(')').count()
+            && !is_address_cut
     }
 
     /// A line of another section ends the table.

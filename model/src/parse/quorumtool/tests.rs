@@ -365,7 +365,7 @@ fn of_several_answers_in_one_text_the_last_holds() {
 fn ring_ids_and_dates_of_every_version_are_kept_as_text() {
     for ring in ["100", "1/8272", "1084780051.44", "1.1e"] {
         assert_eq!(
-            read(&format!("Ring ID:          {ring}"))
+            read(&format!("Ring ID:          {ring}\n"))
                 .ring_id
                 .as_deref(),
             Some(ring)
@@ -444,4 +444,68 @@ fn an_empty_or_foreign_text_is_no_answer() {
         parse("{\"json\": 1}"),
         Err(Unreadable::Foreign { .. })
     ));
+}
+
+/// Everything that a text says which was cut somewhere, it says as a whole too: nothing is made of a part.
+#[test]
+fn a_text_that_was_cut_anywhere_says_nothing_else_than_the_whole() {
+    let whole_text = "Cluster information\n-------------------\nName:             rack-9\nConfig Version:   14\n\
+        Nodes:            11\nNode ID:          0x0000000c\nRing ID:          3.2af\nQuorate:          No\n\n\
+        Expected votes:   23\nHighest expected: 23\nTotal votes:      11\nQuorum:           12 Activity blocked\n\
+        Flags:            WaitForAll Qdevice \n\n    Nodeid      Votes    Qdevice Name\n\
+        0x0000000c         10   A,NV,NMW 10.44.0.12 (local)\n0x0000000d         11         NR 10.44.0.13\n\
+        0x00000000         10            Qdevice (votes 10)\n";
+    let whole = read(whole_text);
+    for end in 0..whole_text.len() {
+        let text = &whole_text[..end];
+        let Ok(parsed) = parse(text) else { continue };
+        let part = parsed.value;
+        macro_rules! check_fields {
+            ($($field:ident),*) => {
+                $(assert!(part.$field.is_none() || part.$field == whole.$field, "{text}");)*
+            };
+        }
+        check_fields!(
+            cluster_name,
+            config_version,
+            node_count,
+            node_id,
+            ring_id,
+            quorate,
+            flags
+        );
+        check_fields!(
+            expected_votes,
+            highest_expected,
+            total_votes,
+            quorum,
+            activity_blocked
+        );
+        for member in part.members.iter().flatten() {
+            let mut members = whole.members.iter().flatten();
+            assert!(
+                members.any(|known| known == member || member.name.is_none()),
+                "{text}"
+            );
+        }
+        if let Some(qdevice) = part.qdevice.filter(|device| device.votes.is_some()) {
+            assert_eq!(qdevice.votes, Some(10), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_answer_without_its_last_line_end_is_believed() {
+    let without_end = HEALTHY.trim_end();
+    assert_eq!(read(without_end), read(HEALTHY));
+    let rows = "    Nodeid      Votes Name\n         4          1 pve-d (local)\n         6          1 pve-f";
+    let members = read(rows).members.unwrap();
+    assert_eq!(members[1].local, Some(false));
+    assert_eq!(members[1].name.as_deref(), Some("pve-f"));
+}
+
+#[test]
+fn without_a_local_row_before_it_a_last_row_that_nothing_ends_may_have_been_the_local_one() {
+    let members = read("    Nodeid      Votes Name\n         4          1 pve-d").members;
+    assert_eq!(members.unwrap()[0].local, None);
 }

@@ -88,6 +88,7 @@ fn cards_of_every_driver() {
     let full = r#""full""#;
     for (line, expected) in [
         ("tg3 0000:02:00.0 eno1: Link is up at 100 Mbps, full duplex", up("tg3", "100", full)),
+        ("tg3 0000:02:00.0: eno1: Link is up at 100 Mbps, full duplex", up("tg3", "100", full)),
         ("igb 0000:01:00.0 eno1: igb: eno1 NIC Link is Up 10 Mbps Half Duplex, Flow Control: None", up("igb", "10", r#""half""#)),
         ("igb: eno1 NIC Link is Up 1000 Mbps Full Duplex, Flow Control: RX/TX", up("igb", "1000", full)),
         ("igc 0000:01:00.0 eno1: NIC Link is Up 2500 Mbps Full Duplex, Flow Control: RX/TX", up("igc", "2500", full)),
@@ -142,6 +143,7 @@ fn bridges_and_the_node_itself() {
     kernel("vmbr2: port 2(eno3) entered disabled state", r#""bridge_port_state","bridge":"vmbr2","port":"eno3","port_number":2,"state":"disabled""#);
     kernel("vmbr0: received packet on bond0 with own address as source address (addr:00:1c:73:aa:01:10, vlan:30)", r#""bridge_own_address","bridge":"vmbr0","port":"bond0","address":"00:1c:73:aa:01:10","vlan":30"#);
     kernel("vmbr0: received packet on bond0 with own address as source address", r#""bridge_own_address","bridge":"vmbr0","port":"bond0","address":null,"vlan":null"#);
+    kernel("received packet on bond3 with own address as source address", r#""bridge_own_address","bridge":null,"port":"bond3","address":null,"vlan":null"#);
     kernel("vmbr0: topology change detected, propagating", r#""bridge_topology_change","bridge":"vmbr0""#);
     kernel("softdog: Initiating system reboot", r#""watchdog_reset""#);
     kernel("watchdog: watchdog0: watchdog did not stop!", r#""watchdog_not_stopped","device":"watchdog0""#);

@@ -373,3 +373,41 @@ fn a_binary_field_of_a_wrong_length_costs_one_entry_and_not_the_rest() {
         Some(last)
     );
 }
+
+#[test]
+fn months_in_the_words_of_other_languages_are_months() {
+    let months = [
+        ("Mär", 3),
+        ("Mai", 5),
+        ("Okt", 10),
+        ("Dez", 12),
+        ("févr.", 2),
+        ("juin", 6),
+        ("juil.", 7),
+        ("août", 8),
+        ("sept.", 9),
+        ("déc.", 12),
+        ("ene", 1),
+        ("dic", 12),
+        ("jun", 6),
+        ("giu", 6),
+        ("lug", 7),
+        ("mrt", 3),
+    ];
+    for (name, number) in months {
+        let journal = read(&format!(
+            "{name} 04 05:06:07 pve-31 corosync[812]:   [KNET  ] link: host: 4 link: 1 is down\n"
+        ));
+        assert!(
+            journal.bad_lines.is_empty(),
+            "{name}: {:?}",
+            journal.bad_lines
+        );
+        let time = serde_json::to_string(&journal.value.first).unwrap();
+        assert_eq!(
+            time,
+            format!(r#"{{"civil":"--{number:02}-04T05:06:07"}}"#),
+            "{name}"
+        );
+    }
+}
