@@ -13,14 +13,13 @@ use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable, lines};
 
 /// Reads one bond. Only a text without a single line that belongs into such a file is unreadable as a whole.
 pub fn parse(name: IfaceName, text: &str) -> Result<Parsed<Bond>, Unreadable> {
-    let mut reader = Reader {
-        bond: empty(name),
-        part: Part::Header,
-        known_lines: 0,
-    };
     let mut bad_lines = BadLines::default();
-    for line in lines(text) {
-        bad_lines.keep(reader.line(line));
+    let mut reader = Reader::read(name.clone(), lines(text), &mut bad_lines);
+    if let Some(cut) = reader.cut_line(text) {
+        bad_lines = BadLines::default();
+        let before = lines(text).take_while(|line| line.number < cut.number);
+        reader = Reader::read(name, before, &mut bad_lines);
+        bad_lines.push(BadLine::new(cut, "the text is cut off here"));
     }
     if reader.known_lines == 0 {
         return Err(Unreadable::foreign(text));
@@ -46,14 +45,62 @@ enum Part {
     NamelessPort,
 }
 
-struct Reader {
+struct Reader<'a> {
     bond: Bond,
     part: Part,
     known_lines: usize,
+    last_known: Option<Line<'a>>,
+    /// The key of the first port's last line, once another port follows.
+    end_of_first_port: Option<&'a str>,
 }
 
-impl Reader {
-    fn line(&mut self, line: Line<'_>) -> Result<(), BadLine> {
+/// What a port's lines end with, from kernel 2.6 to 6.x.
+const PORT_ENDS: [&str; 6] = [
+    "Link Failure Count",
+    "Permanent HW addr",
+    "Slave queue ID",
+    "Aggregator ID",
+    "Partner Churned Count",
+    "port state",
+];
+
+impl<'a> Reader<'a> {
+    fn read(
+        name: IfaceName,
+        lines: impl Iterator<Item = Line<'a>>,
+        bad_lines: &mut BadLines,
+    ) -> Self {
+        let mut reader = Reader {
+            bond: empty(name),
+            part: Part::Header,
+            known_lines: 0,
+            last_known: None,
+            end_of_first_port: None,
+        };
+        for line in lines {
+            let known_before = reader.known_lines;
+            bad_lines.keep(reader.line(line));
+            if reader.known_lines > known_before {
+                reader.last_known = Some(line);
+            }
+        }
+        reader
+    }
+
+    /// The last line, if the text ends within it: it has no line end, and no port ends with such a line. Half a
+    /// number or name is a number or name, and must not pass for the whole one.
+    fn cut_line(&self, text: &str) -> Option<Line<'a>> {
+        let last = self.last_known.filter(|_| !text.ends_with('\n'))?;
+        let (key, value) = last.key_value().unwrap_or((last.text.trim(), ""));
+        let is_whole = match self.end_of_first_port {
+            Some(end) => key == end || value == "N/A",
+            None => PORT_ENDS.contains(&key),
+        };
+        let is_last = text.lines().count() == last.number;
+        (is_last && !is_whole && !self.bond.slaves.is_empty()).then_some(last)
+    }
+
+    fn line(&mut self, line: Line<'a>) -> Result<(), BadLine> {
         if self.section(line)? {
             self.known_lines += 1;
             return Ok(());
@@ -74,7 +121,7 @@ impl Reader {
     }
 
     /// Lines that begin a new part of the file.
-    fn section(&mut self, line: Line<'_>) -> Result<bool, BadLine> {
+    fn section(&mut self, line: Line<'a>) -> Result<bool, BadLine> {
         let text = line.text.trim();
         if let Some(name) = text.strip_prefix("Slave Interface:") {
             return self.begin_port(line, name.trim()).map(|()| true);
@@ -99,7 +146,11 @@ impl Reader {
         Ok(true)
     }
 
-    fn begin_port(&mut self, line: Line<'_>, name: &str) -> Result<(), BadLine> {
+    fn begin_port(&mut self, line: Line<'a>, name: &str) -> Result<(), BadLine> {
+        if self.bond.slaves.len() == 1 {
+            let end = self.last_known.and_then(Line::key_value);
+            self.end_of_first_port = self.end_of_first_port.or(end.map(|(key, _)| key));
+        }
         self.part = Part::NamelessPort;
         if self.bond.slaves.len() >= MAX_PORTS {
             return Err(BadLine::new(
@@ -218,10 +269,9 @@ impl Reader {
         };
         match key {
             "MII Status" => port.mii_status = Some(MiiStatus::from_word(&word(line, value)?)),
-            "Speed" if value.eq_ignore_ascii_case("unknown") => port.speed_unknown = true,
             "Speed" => {
-                let mbps = value.strip_suffix("Mbps").unwrap_or(value);
-                port.speed_mbps = Some(line.number(mbps, "the speed")?);
+                port.speed_mbps = speed(line, value)?;
+                port.speed_unknown = port.speed_mbps.is_none();
             }
             "Duplex" => port.duplex = Some(Duplex::from_word(&word(line, value)?)),
             "Link Failure Count" => port.failures = Some(line.number(value, "the count")?),
@@ -307,13 +357,29 @@ fn port_name(line: Line<'_>, value: &str) -> Result<Option<IfaceName>, BadLine> 
     }
 }
 
-fn address(line: Line<'_>, value: &str) -> Result<HardwareAddress, BadLine> {
-    match value {
-        "" => Err(BadLine::new(line, "the address is missing")),
-        text => text
-            .parse()
-            .map_err(|_| BadLine::new(line, "it is not a hardware address")),
+/// `None`: the driver knows none. It then says -1, and kernels before 3.x printed that in 16 or 32 bits.
+fn speed(line: Line<'_>, value: &str) -> Result<Option<u32>, BadLine> {
+    if value.eq_ignore_ascii_case("unknown") {
+        return Ok(None);
     }
+    let Some(mbps) = value.strip_suffix("Mbps").map(str::trim) else {
+        return Err(BadLine::new(line, "the speed is not in Mbps"));
+    };
+    if ["-1", "65535", "4294967295"].contains(&mbps) {
+        return Ok(None);
+    }
+    line.number(mbps, "the speed").map(Some)
+}
+
+/// Bonds are made of Ethernet (6 bytes) or InfiniBand (20); any other length is a part of an address.
+fn address(line: Line<'_>, value: &str) -> Result<HardwareAddress, BadLine> {
+    if value.is_empty() {
+        return Err(BadLine::new(line, "the address is missing"));
+    }
+    let bad = || BadLine::new(line, "it is not a hardware address of 6 or 20 bytes");
+    let address: HardwareAddress = value.parse().map_err(|_| bad())?;
+    let is_whole = matches!(value.split(':').count(), 6 | 20);
+    is_whole.then_some(address).ok_or_else(bad)
 }
 
 fn empty(name: IfaceName) -> Bond {
@@ -413,6 +479,66 @@ mod tests {
         assert_eq!((slave.speed_mbps, slave.speed_unknown), (None, true));
         assert_eq!(slave.duplex, Some(Duplex::Unknown));
         assert_eq!(slave.permanent_mac.unwrap().to_string(), port);
+    }
+
+    #[track_caller]
+    fn check_speed(value: &str, mbps: Option<u32>, unknown: bool, bad_lines: usize) {
+        let text = format!("Slave Interface: ens5\nSpeed: {value}\n");
+        let parsed = parse(name(), &text).unwrap();
+        let port = &parsed.value.slaves[0];
+        assert_eq!((port.speed_mbps, port.speed_unknown), (mbps, unknown));
+        assert_eq!(parsed.bad_lines.len(), bad_lines);
+    }
+
+    #[test]
+    fn minus_one_in_any_width_is_no_speed() {
+        check_speed("Unknown", None, true, 0);
+        check_speed("-1 Mbps", None, true, 0);
+        check_speed("65535 Mbps", None, true, 0);
+        check_speed("4294967295 Mbps", None, true, 0);
+        check_speed("400000 Mbps", Some(400_000), false, 0);
+        check_speed("18446744073709551615 Mbps", None, false, 1);
+        check_speed("-7 Mbps", None, false, 1);
+        check_speed("100", None, false, 1);
+    }
+
+    #[test]
+    fn a_part_of_an_address_is_none() {
+        let text = "Slave Interface: ens5\nPermanent HW addr: 0a:1b:2c:3d:4e\n";
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.value.slaves[0].permanent_mac, None);
+        assert_eq!(parsed.bad_lines[0].line_number, 2);
+    }
+
+    /// A bond of two ports, the second cut off behind `tail`.
+    fn cut(tail: &str) -> Parsed<Bond> {
+        let text = format!(
+            "Bonding Mode: load balancing (xor)\n\nSlave Interface: ens5\nMII Status: up\n\
+             Link Failure Count: 31\nSlave queue ID: 0\n\nSlave Interface: ens6\n{tail}"
+        );
+        parse(name(), &text).unwrap()
+    }
+
+    #[test]
+    fn half_a_line_at_the_end_is_no_value() {
+        let parsed = cut("MII Status: up\nLink Failure Count: 3");
+        assert_eq!(parsed.value.slaves[1].mii_status, Some(MiiStatus::Up));
+        assert_eq!(parsed.value.slaves[1].failures, None);
+        assert_eq!(parsed.bad_lines[0].line_number, 10);
+        assert_eq!(parsed.bad_lines[0].line, "Link Failure Count: 3");
+        assert_eq!(parsed.value.slaves[0].failures, Some(31));
+
+        let text = "Bonding Mode: load balancing (xor)\nSlave Interface: ens5\nSlave queue ID: 0\n\nSlave Interface: en";
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.value.slaves.len(), 1);
+        assert_eq!(parsed.bad_lines[0].line, "Slave Interface: en");
+    }
+
+    #[test]
+    fn a_whole_file_whose_last_line_end_is_missing_is_whole() {
+        let parsed = cut("MII Status: up\nLink Failure Count: 3\nSlave queue ID: 9");
+        assert_eq!(parsed.value.slaves[1].queue_id, Some(9));
+        assert_eq!(parsed.bad_lines, []);
     }
 
     #[test]

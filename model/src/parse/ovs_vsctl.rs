@@ -160,7 +160,8 @@ impl Reader {
             "error" => self.interface(line)?.error = Some(string(line, value)?),
             _ => {
                 if let Some(other) = self.other(line.indent()) {
-                    other.insert(key.to_owned(), value.to_owned());
+                    let value = string(line, value).unwrap_or_else(|_| value.to_owned());
+                    other.insert(key.to_owned(), value);
                 }
                 return Ok(());
             }

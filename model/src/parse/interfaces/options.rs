@@ -31,14 +31,22 @@ pub(super) fn read(
     option: &ConfOption,
     bad_lines: &mut BadLines,
 ) {
-    let value = option.value.as_str();
-    let done = match option.key.as_str() {
+    let key = option.key.as_str();
+    let value = match option.value.split_once(" #") {
+        Some((value, _)) if !is_command(key) => {
+            let why = "a comment cannot stand behind a value: ifupdown takes it for a part of it";
+            bad_lines.push(BadLine::new(line, why));
+            value.trim_end()
+        }
+        _ => option.value.as_str(),
+    };
+    let done = match key {
         "mtu" | "ovs-mtu" => first(&mut interface.mtu_bytes, line.number(value, "the MTU")),
         "address" => address(interface, addressing, line, value),
         "netmask" => mask(interface, addressing, line, value),
         "gateway" => ip(line, value).map(|gateway| interface.gateways.push(gateway)),
         "hwaddress" => hardware_address(interface, line, value),
-        "pre-up" | "up" | "post-up" | "pre-down" | "down" | "post-down" => {
+        key if is_command(key) => {
             interface.commands.push(Hook {
                 phase: option.key.clone(),
                 command: value.to_owned(),
@@ -60,6 +68,12 @@ pub(super) fn read(
         _ => Ok(()),
     };
     bad_lines.keep(done);
+}
+
+/// The shell knows comments itself.
+fn is_command(key: &str) -> bool {
+    const PHASES: [&str; 6] = ["pre-up", "up", "post-up", "pre-down", "down", "post-down"];
+    PHASES.contains(&key)
 }
 
 /// Of two values for one option the first holds, as in ifupdown2.

@@ -393,6 +393,14 @@ fn a_bad_value_costs_itself_and_nothing_else() {
         2,
         "neither yes nor no",
     );
+    let commented = check_bad(
+        "iface b\n bridge-ports en7 # uplink to sw 2\n",
+        2,
+        "comment",
+    );
+    let bridge = commented.interface("b").unwrap().bridge.as_ref().unwrap();
+    assert_eq!(bridge.ports, ["en7"]);
+
     check_bad("iface b\n gateway\n", 2, "no value");
     check_bad("iface b\n hwaddress 00:11\u{fffd}\n", 2, "hardware address");
     check_bad("iface b\n ovs_options tag=5000 lacp=off\n", 2, "VLAN id");

@@ -259,8 +259,14 @@ impl<'a> Reader<'a> {
             _ => {
                 if let Some(link_type) = word.strip_prefix("link/") {
                     self.hardware(link, line, link_type, rest);
-                } else if kinds_may_follow {
+                } else if kinds_may_follow && attribute::is_key(Part::Hardware, word) {
+                    // A mail program wrapped the line. What it put on the next ones may be anything, but kinds that
+                    // are known are known there too.
+                    self.attributes(link, line, Part::Hardware, text);
+                } else if kinds_may_follow || link.link_type.is_some() && is_known_begin(text) {
                     self.kind(link, line, word, rest);
+                } else if link.link_type.is_none() && attribute::is_key(Part::Header, word) {
+                    self.attributes(link, line, Part::Header, text);
                 }
             }
         }

@@ -277,6 +277,20 @@ fn virtual_functions_keep_their_counters_and_addresses_to_themselves() {
 }
 
 #[test]
+fn an_attribute_that_a_mail_program_put_on_the_next_line_is_no_kind() {
+    let text = "7: lan1: <BROADCAST,UP> mtu 1400 qdisc noqueue master br7\n        state LOWERLAYERDOWN qlen 500\n    \
+                link/ether 0a:00:00:00:00:07 brd ff:ff:ff:ff:ff:ff promiscuity 1 minmtu 68\n    maxmtu 2000\n    \
+                root_block off fastleave off\n    bridge_slave state disabled priority 32\n";
+    let link = link(text, "lan1");
+    assert_eq!(link.kind, None);
+    assert_eq!(link.operstate, Some(OperState::LowerLayerDown));
+    assert_eq!(link.tx_queue_length, Some(500));
+    assert_eq!(link.max_mtu_bytes, Some(2000));
+    let port = link.bridge_slave.unwrap();
+    assert_eq!(port.state, Some(BridgePortState::Disabled));
+}
+
+#[test]
 fn a_line_wrapped_inside_a_word_is_one_line() {
     let whole = "3: eno1: <BROADCAST,MULTICAST,SLAVE,UP,LOWER_UP> mtu 9000 qdisc mq master bond0 state UP mode DEFAULT group default qlen 1000\n    link/ether b4:96:91:e5:c8:a9 brd ff:ff:ff:ff:ff:ff promiscuity 0 minmtu 68 maxmtu 9702\n    bond_slave state ACTIVE mii_status UP link_failure_count 3 perm_hwaddr b4:96:91:e5:c8:a9 queue_id 7\n";
     let expect = link(whole, "eno1");

@@ -101,7 +101,7 @@ fn a_column_of_a_newer_version_is_kept_where_it_stands() {
                 color: red\nnews: 7\n";
     let ovs = ovs(text);
     let bridge = &ovs.bridges[0];
-    assert_eq!(bridge.other["mood"], "\"good\"");
+    assert_eq!(bridge.other["mood"], "good");
     assert_eq!(bridge.ports[0].other["shape"], "round");
     assert_eq!(bridge.ports[0].interfaces[0].other["color"], "red");
     assert_eq!(ovs.other["news"], "7");
