@@ -64,6 +64,16 @@ const PORT_ENDS: [&str; 6] = [
     "port state",
 ];
 
+/// What the head ends with, in any mode.
+const HEAD_ENDS: [&str; 6] = [
+    "Down Delay",
+    "Peer Notification Delay",
+    "ARP IP target/s",
+    "NS IPv6 target/s",
+    "Aggregator selection policy",
+    "Partner Mac Address",
+];
+
 impl<'a> Reader<'a> {
     fn read(
         name: IfaceName,
@@ -87,17 +97,23 @@ impl<'a> Reader<'a> {
         reader
     }
 
-    /// The last line, if the text ends within it: it has no line end, and no port ends with such a line. Half a
+    /// The last line, if the text ends within it: it has no line end, and no head or port ends with such a line. Half a
     /// number or name is a number or name, and must not pass for the whole one.
     fn cut_line(&self, text: &str) -> Option<Line<'a>> {
         let last = self.last_known.filter(|_| !text.ends_with('\n'))?;
         let (key, value) = last.key_value().unwrap_or((last.text.trim(), ""));
+        let no_ports = self.bond.slaves.is_empty();
         let is_whole = match self.end_of_first_port {
+            // One line alone is a quotation, not the beginning of a file.
+            None if no_ports => {
+                let is_end = HEAD_ENDS.iter().any(|end| key.starts_with(end));
+                is_end || self.known_lines < 2 || key.ends_with("has no active aggregator")
+            }
             Some(end) => key == end || value == "N/A",
             None => PORT_ENDS.contains(&key),
         };
         let is_last = text.lines().count() == last.number;
-        (is_last && !is_whole && !self.bond.slaves.is_empty()).then_some(last)
+        (is_last && !is_whole).then_some(last)
     }
 
     fn line(&mut self, line: Line<'a>) -> Result<(), BadLine> {
@@ -527,6 +543,11 @@ mod tests {
         assert_eq!(parsed.bad_lines[0].line_number, 10);
         assert_eq!(parsed.bad_lines[0].line, "Link Failure Count: 3");
         assert_eq!(parsed.value.slaves[0].failures, Some(31));
+
+        let text = "Bonding Mode: load balancing (xor)\nUp Delay (ms): 20";
+        let parsed = parse(name(), text).unwrap();
+        assert_eq!(parsed.value.up_delay_ms, None);
+        assert_eq!(parsed.bad_lines[0].line, "Up Delay (ms): 20");
 
         let text = "Bonding Mode: load balancing (xor)\nSlave Interface: ens5\nSlave queue ID: 0\n\nSlave Interface: en";
         let parsed = parse(name(), text).unwrap();

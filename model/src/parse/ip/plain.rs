@@ -297,6 +297,18 @@ impl<'a> Reader<'a> {
             self.bad_lines.push(BadLine::new(line, why));
         }
         self.attributes(link, line, Part::Hardware, rest);
+        // Of a text that is cut off, the beginning of an address must not pass for one.
+        let bytes = match link_type {
+            "ether" | "loopback" => 6,
+            "infiniband" => 20,
+            _ => return,
+        };
+        for mac in [&mut link.mac, &mut link.broadcast_mac] {
+            if let Some(cut) = mac.take_if(|mac| mac.to_string().split(':').count() != bytes) {
+                let why = format!("{cut} is not a hardware address of {bytes} bytes");
+                self.bad_lines.push(BadLine::new(line, why));
+            }
+        }
     }
 
     /// `bond mode …`, `veth`, `bridge_slave state …`.

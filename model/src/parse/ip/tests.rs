@@ -291,6 +291,13 @@ fn an_attribute_that_a_mail_program_put_on_the_next_line_is_no_kind() {
 }
 
 #[test]
+fn the_beginning_of_a_hardware_address_is_none() {
+    let (link, bad) = spoilt("3: ib4: <UP> mtu 2044\n    link/infiniband 80:00:02:08 brd 00:ff\n");
+    assert_eq!((link.mac, link.broadcast_mac), (None, None));
+    assert_eq!((bad.len(), bad[0].0), (2, 2));
+}
+
+#[test]
 fn a_line_wrapped_inside_a_word_is_one_line() {
     let whole = "3: eno1: <BROADCAST,MULTICAST,SLAVE,UP,LOWER_UP> mtu 9000 qdisc mq master bond0 state UP mode DEFAULT group default qlen 1000\n    link/ether b4:96:91:e5:c8:a9 brd ff:ff:ff:ff:ff:ff promiscuity 0 minmtu 68 maxmtu 9702\n    bond_slave state ACTIVE mii_status UP link_failure_count 3 perm_hwaddr b4:96:91:e5:c8:a9 queue_id 7\n";
     let expect = link(whole, "eno1");
