@@ -143,11 +143,12 @@ pub(crate) fn shrink(found: &Disagreement) -> Disagreement {
 }
 
 impl Case {
-    /// As a scenario of model/testdata/quorum, to be played with `quorate simulate` or in a test.
+    /// As a scenario for model/testdata/quorum: `UPDATE_EXPECT=1` fills in what the model answers.
     pub(crate) fn as_scenario(&self) -> String {
-        let mut text = format!("conf\n{}", self.corosync_conf());
+        let conf = self.corosync_conf();
+        let mut text = format!("conf\n{conf}----\n\nstart without qdevice\n----\n");
         for act in &self.acts {
-            text.push_str(&format!("\n{act}\n"));
+            text.push_str(&format!("\n{act}\n----\n"));
         }
         text
     }
