@@ -62,10 +62,6 @@ impl Forecast {
         }
     }
 
-    pub fn cluster(&self) -> &Cluster {
-        &self.likeliest
-    }
-
     pub fn step(&self, event: &Event) -> Result<Self, Impossible> {
         let likeliest = self.likeliest.step(event)?;
         let mut others: Vec<Cluster> = Vec::new();
