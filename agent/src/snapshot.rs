@@ -120,7 +120,7 @@ impl Whole {
             anything_there: false,
             anything_known: false,
         };
-        for standing in summary::standings(report) {
+        for (_, standing) in report.standings() {
             whole.anything_there |= !standing.is_absent();
             whole.anything_known |= standing.known;
         }

@@ -94,6 +94,41 @@ impl<T> Reading<T> {
     }
 }
 
+/// How a reading stands, whatever it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing<'a> {
+    pub known: bool,
+    pub failed: Option<&'a str>,
+    pub at: Option<Timestamp>,
+    pub problems: &'a [Problem],
+}
+
+impl<'a> Standing<'a> {
+    pub fn of<T>(reading: &'a Reading<T>) -> Self {
+        let mut standing = Self {
+            known: false,
+            failed: None,
+            at: None,
+            problems: &[],
+        };
+        match reading {
+            Reading::Known { at, problems, .. } => {
+                standing.known = true;
+                standing.at = Some(*at);
+                standing.problems = problems;
+            }
+            Reading::Failed { why } => standing.failed = Some(why),
+            Reading::Absent | Reading::NeverHeard => {}
+        }
+        standing
+    }
+
+    /// Neither known nor failed: it is not there, or nobody has told.
+    pub fn is_absent(&self) -> bool {
+        !self.known && self.failed.is_none()
+    }
+}
+
 /// Written by hand, because a derived conversion would copy the value first: a report can hold megabytes.
 impl<T: Serialize> Serialize for Reading<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! Everything that one node can tell at one moment.
+//! Everything that one node can tell at one moment, and one part of it as it was just read.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,24 +16,115 @@ use crate::fact::lldp::Neighbour;
 use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
-use crate::reading::Reading;
+use crate::reading::{Reading, Standing};
 
-/// Every fact family of one node, each with how well it is known. The field names are the keys of
-/// `quorate-agent snapshot --json`, a contract.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NodeReport {
-    pub bonds: Reading<Vec<Bond>>,
-    pub links: Reading<Vec<Link>>,
-    pub bridges: Reading<Vec<Bridge>>,
-    pub interfaces: Reading<Interfaces>,
-    pub corosync: Reading<Corosync>,
-    pub corosync_conf: Reading<CorosyncConfFiles>,
-    pub cmap: Reading<Cmap>,
-    pub members: Reading<Members>,
-    pub ha: Reading<Ha>,
-    pub packages: Reading<Packages>,
-    pub lldp: Reading<Vec<Neighbour>>,
-    pub ovs: Reading<Ovs>,
-    pub ceph: Reading<Ceph>,
-    pub journal: Reading<Journal>,
+/// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
+macro_rules! families {
+    ($($key:ident: $family:ident($value:ty),)+) => {
+        /// Every fact family of one node, each with how well it is known. The field names are the keys of
+        /// `quorate-agent snapshot --json`, a contract.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub struct NodeReport {
+            $(pub $key: Reading<$value>,)+
+        }
+
+        /// One family, as it was just read.
+        #[derive(Debug, Clone, PartialEq)]
+        // Facts are moved once or twice, never held in lists.
+        #[allow(clippy::large_enum_variant)]
+        pub enum Fact {
+            $($family(Reading<$value>),)+
+        }
+
+        /// The name of a family.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Family {
+            $($family,)+
+        }
+
+        impl Family {
+            pub const ALL: &[Self] = &[$(Self::$family,)+];
+
+            /// Its key in `quorate-agent snapshot --json`.
+            pub fn key(self) -> &'static str {
+                match self {
+                    $(Self::$family => stringify!($key),)+
+                }
+            }
+
+            /// What is to be said of a family that could not be read at all.
+            pub fn failed(self, why: String) -> Fact {
+                match self {
+                    $(Self::$family => Fact::$family(Reading::Failed { why }),)+
+                }
+            }
+        }
+
+        impl Fact {
+            pub fn family(&self) -> Family {
+                match self {
+                    $(Self::$family(_) => Family::$family,)+
+                }
+            }
+
+            pub fn standing(&self) -> Standing<'_> {
+                match self {
+                    $(Self::$family(reading) => Standing::of(reading),)+
+                }
+            }
+        }
+
+        impl NodeReport {
+            /// What is known of a node before it has said anything.
+            pub fn never_heard() -> Self {
+                Self { $($key: Reading::NeverHeard,)+ }
+            }
+
+            /// Puts a fact in its place and hands out what stood there.
+            pub fn replace(&mut self, fact: Fact) -> Fact {
+                match fact {
+                    $(Fact::$family(reading) => {
+                        Fact::$family(std::mem::replace(&mut self.$key, reading))
+                    })+
+                }
+            }
+
+            /// How every family stands, in the order of the table.
+            pub fn standings(&self) -> Vec<(Family, Standing<'_>)> {
+                vec![$((Family::$family, Standing::of(&self.$key)),)+]
+            }
+        }
+    };
+}
+
+families! {
+    bonds: Bonds(Vec<Bond>),
+    links: Links(Vec<Link>),
+    bridges: Bridges(Vec<Bridge>),
+    interfaces: Interfaces(Interfaces),
+    corosync: Corosync(Corosync),
+    corosync_conf: CorosyncConf(CorosyncConfFiles),
+    cmap: Cmap(Cmap),
+    members: Members(Members),
+    ha: Ha(Ha),
+    packages: Packages(Packages),
+    lldp: Lldp(Vec<Neighbour>),
+    ovs: Ovs(Ovs),
+    ceph: Ceph(Ceph),
+    journal: Journal(Journal),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_takes_the_place_of_the_one_before() {
+        let mut report = NodeReport::never_heard();
+        let before = report.replace(Fact::Members(Reading::Absent));
+        assert_eq!(before, Fact::Members(Reading::NeverHeard));
+        assert_eq!(report.members, Reading::Absent);
+        assert_eq!(before.family().key(), "members");
+        assert_eq!(report.standings().len(), Family::ALL.len());
+    }
 }

@@ -13,7 +13,11 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ("quorate-model", &[]),
     ("quorate-agent", &["quorate-model"]),
     ("quorate", &["quorate-model"]),
-    ("xtask", &["quorate-model"]),
+    (
+        "quorate-tests",
+        &["quorate-model", "quorate-agent", "quorate"],
+    ),
+    ("xtask", &["quorate-model", "quorate-tests"]),
 ];
 /// All that the model may depend on: nothing that can touch the world.
 const MODEL_DEPENDENCIES: &[&str] = &["jiff", "serde", "serde_json", "thiserror"];

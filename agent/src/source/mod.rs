@@ -19,30 +19,103 @@ mod ovs;
 mod packages;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
-use model::reading::Reading;
-use model::report::NodeReport;
+use model::report::{Fact, Family, NodeReport};
 
 use crate::host::{Command, Host};
 
+/// One source: what it tells, how it is asked, and how often by the running agent.
+pub(crate) struct Source {
+    pub(crate) family: Family,
+    /// It is asked anew after this time even if nothing woke it.
+    pub(crate) every: Duration,
+    /// If it has not answered by then it has failed, and is not asked again before it comes back.
+    pub(crate) deadline: Duration,
+    /// What makes the agent ask it at once.
+    pub(crate) woken_by: &'static [Wake],
+    pub(crate) collect: fn(&Host) -> Fact,
+}
+
+/// Something that happened, after which some sources have something new to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    /// The kernel said that a link, an address or a VLAN changed.
+    Network,
+    /// Membership or quorum changed, or corosync came or went.
+    Corosync,
+    /// pmxcfs counted up one of its versions, which nothing but asking it tells.
+    Pve,
+    /// systemd or logind said in the journal that the node is going down or has come up, or a shutdown is scheduled.
+    Power,
+    /// A file changed that decides what will be in force after the next boot.
+    Boot,
+    /// A task of Proxmox VE began or ended.
+    Tasks,
+    /// The journal's files were written to.
+    Journal,
+}
+
+/// Every source, in the order in which a report is made.
+#[rustfmt::skip]
+pub(crate) const SOURCES: &[Source] = &[
+    source(Family::Bonds, every_s(30), |host| Fact::Bonds(bonding::collect(host))).woken_by(&[Wake::Network]),
+    source(Family::Links, every_s(30), |host| Fact::Links(links::collect(host))).woken_by(&[Wake::Network]),
+    source(Family::Bridges, every_s(60), |host| Fact::Bridges(bridges::collect(host))).woken_by(&[Wake::Network]),
+    source(Family::Interfaces, every_s(300), |host| Fact::Interfaces(interfaces::collect(host))).woken_by(&[Wake::Boot]),
+    source(Family::Corosync, every_s(30), |host| Fact::Corosync(corosync::collect(host))).woken_by(&[Wake::Corosync]),
+    source(Family::CorosyncConf, every_s(300), |host| Fact::CorosyncConf(corosync_conf::collect(host))).woken_by(&[Wake::Pve]),
+    source(Family::Cmap, every_s(30), |host| Fact::Cmap(corosync::cmap(host))).woken_by(&[Wake::Corosync]),
+    source(Family::Members, every_s(30), |host| Fact::Members(members::collect(host))).woken_by(&[Wake::Pve]),
+    source(Family::Ha, every_s(30), |host| Fact::Ha(ha::collect(host))).woken_by(&[Wake::Pve]),
+    source(Family::Packages, every_s(3600), |host| Fact::Packages(packages::collect(host))).woken_by(&[Wake::Boot]),
+    source(Family::Lldp, every_s(60), |host| Fact::Lldp(lldp::collect(host))),
+    source(Family::Ovs, every_s(60), |host| Fact::Ovs(ovs::collect(host))).woken_by(&[Wake::Network]),
+    source(Family::Ceph, every_s(60), |host| Fact::Ceph(ceph::collect(host))),
+    source(Family::Journal, every_s(60), |host| Fact::Journal(journal::collect(host))).woken_by(&[Wake::Journal]),
+];
+
+const fn every_s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn source(family: Family, every: Duration, collect: fn(&Host) -> Fact) -> Source {
+    Source {
+        family,
+        every,
+        deadline: Duration::from_secs(30),
+        woken_by: &[],
+        collect,
+    }
+}
+
+impl Source {
+    const fn woken_by(mut self, wakes: &'static [Wake]) -> Self {
+        self.woken_by = wakes;
+        self
+    }
+
+    /// Asks once. A source that panics has failed; the others go on.
+    pub(crate) fn ask(&self, host: &Host) -> Fact {
+        catch_unwind(AssertUnwindSafe(|| (self.collect)(host))).unwrap_or_else(|panic| {
+            let said = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("without a word");
+            let why = format!("the source panicked: {said}; this is a bug in quorate-agent");
+            self.family.failed(why)
+        })
+    }
+}
+
 /// Asks every source once.
 pub(crate) fn report(host: &Host) -> NodeReport {
-    NodeReport {
-        bonds: guarded(|| bonding::collect(host)),
-        links: guarded(|| links::collect(host)),
-        bridges: guarded(|| bridges::collect(host)),
-        interfaces: guarded(|| interfaces::collect(host)),
-        corosync: guarded(|| corosync::collect(host)),
-        corosync_conf: guarded(|| corosync_conf::collect(host)),
-        cmap: guarded(|| corosync::cmap(host)),
-        members: guarded(|| members::collect(host)),
-        ha: guarded(|| ha::collect(host)),
-        packages: guarded(|| packages::collect(host)),
-        lldp: guarded(|| lldp::collect(host)),
-        ovs: guarded(|| ovs::collect(host)),
-        ceph: guarded(|| ceph::collect(host)),
-        journal: guarded(|| journal::collect(host)),
+    let mut report = NodeReport::never_heard();
+    for source in SOURCES {
+        report.replace(source.ask(host));
     }
+    report
 }
 
 /// How the cluster, or else the node itself, calls this node.
@@ -85,16 +158,24 @@ pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> 
     (is_ceph && !ceph::is_set_up(host)).then_some("this node has no ceph.conf")
 }
 
-/// A source that panics has failed; the others go on.
-fn guarded<T>(collect: impl FnOnce() -> Reading<T>) -> Reading<T> {
-    catch_unwind(AssertUnwindSafe(collect)).unwrap_or_else(|panic| {
-        let said = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("without a word");
-        Reading::Failed {
-            why: format!("the source panicked: {said}; this is a bug in quorate-agent"),
-        }
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_family_has_one_source() {
+        let families: Vec<Family> = SOURCES.iter().map(|source| source.family).collect();
+        assert_eq!(families, Family::ALL);
+    }
+
+    #[test]
+    fn a_source_that_panics_has_failed() {
+        // What a panic says is not printed in a test run either.
+        std::panic::set_hook(Box::new(|_| {}));
+        let broken = source(Family::Ovs, every_s(1), |_| panic!("no {}", "bridge"));
+        let fact = broken.ask(&Host::live());
+        let _ = std::panic::take_hook();
+        let why = fact.standing().failed.unwrap().to_owned();
+        assert!(why.starts_with("the source panicked: no bridge"), "{why}");
+    }
 }

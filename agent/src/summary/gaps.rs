@@ -1,46 +1,45 @@
 //! What is not known, and why.
 
-use model::reading::Problem;
+use model::reading::{Problem, Standing};
+use model::report::Family;
 
-use super::Standing;
 use super::page::{Cell, Mark, Page, plain};
 
 /// How many problems of one family are shown; the JSON holds them all.
 const MAX_PROBLEMS: usize = 20;
 
-pub(super) fn show(page: &mut Page, standings: &[Standing<'_>]) {
-    let failed: Vec<&Standing<'_>> = standings
+pub(super) fn show(page: &mut Page, standings: &[(Family, Standing<'_>)]) {
+    let failed: Vec<(Family, &str)> = standings
         .iter()
-        .filter(|standing| standing.failed.is_some())
+        .filter_map(|(family, standing)| Some((*family, standing.failed?)))
         .collect();
     if !failed.is_empty() {
         page.heading("Failed readings");
-        for standing in failed {
-            let why = standing.failed.unwrap_or_default();
-            page.line(&[Cell::bad(format!("{}:", standing.family)), plain(why)]);
+        for (family, why) in failed {
+            page.line(&[Cell::bad(format!("{}:", family.key())), plain(why)]);
         }
     }
     if standings
         .iter()
-        .any(|standing| !standing.problems.is_empty())
+        .any(|(_, standing)| !standing.problems.is_empty())
     {
         page.heading("Problems in readings");
     }
-    for standing in standings {
+    for (family, standing) in standings {
+        let family = family.key();
         for problem in standing.problems.iter().take(MAX_PROBLEMS) {
-            let family = Cell::new(format!("{}:", standing.family), Mark::Unknown);
+            let family = Cell::new(format!("{family}:"), Mark::Unknown);
             page.line(&[family, plain(sentence(problem))]);
         }
         let more = standing.problems.len().saturating_sub(MAX_PROBLEMS);
         if more > 0 {
-            let family = standing.family;
             page.say(format!("{family}: {more} more; --json shows them all"));
         }
     }
     let absent: Vec<&str> = standings
         .iter()
-        .filter(|standing| standing.is_absent())
-        .map(|standing| standing.family)
+        .filter(|(_, standing)| standing.is_absent())
+        .map(|(family, _)| family.key())
         .collect();
     if !absent.is_empty() {
         page.heading("Not here, or not captured");

@@ -14,8 +14,6 @@ mod page;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use jiff::Timestamp;
-use model::reading::{Problem, Reading};
 use model::report::NodeReport;
 
 use page::Page;
@@ -35,8 +33,11 @@ fn write(report: &NodeReport, name: Option<&str>, root: Option<&Path>) -> String
     let mut page = Page::default();
     let local = corosync::local_name(report);
     let name = name.or(local.as_deref()).unwrap_or("this node");
-    let standings = standings(report);
-    let read = standings.iter().filter_map(|standing| standing.at).min();
+    let standings = report.standings();
+    let read = standings
+        .iter()
+        .filter_map(|(_, standing)| standing.at)
+        .min();
     page.heading(match root {
         Some(root) => format!("{name}, as captured below {}", root.display()),
         None => format!("{name}, live"),
@@ -55,76 +56,4 @@ fn write(report: &NodeReport, name: Option<&str>, root: Option<&Path>) -> String
     journal::show(&mut page, report);
     gaps::show(&mut page, &standings);
     page.finish()
-}
-
-/// How one family stands.
-#[derive(Debug)]
-pub(crate) struct Standing<'a> {
-    pub(crate) family: &'static str,
-    pub(crate) known: bool,
-    pub(crate) failed: Option<&'a str>,
-    at: Option<Timestamp>,
-    problems: &'a [Problem],
-}
-
-impl<'a> Standing<'a> {
-    fn of<T>(family: &'static str, reading: &'a Reading<T>) -> Self {
-        let mut standing = Self {
-            family,
-            known: false,
-            failed: None,
-            at: None,
-            problems: &[],
-        };
-        match reading {
-            Reading::Known { at, problems, .. } => {
-                standing.known = true;
-                standing.at = Some(*at);
-                standing.problems = problems;
-            }
-            Reading::Failed { why } => standing.failed = Some(why),
-            Reading::Absent | Reading::NeverHeard => {}
-        }
-        standing
-    }
-
-    pub(crate) fn is_absent(&self) -> bool {
-        !self.known && self.failed.is_none()
-    }
-}
-
-/// Every family of a report, by the key that it has in JSON.
-pub(crate) fn standings(report: &NodeReport) -> Vec<Standing<'_>> {
-    let NodeReport {
-        bonds,
-        links,
-        bridges,
-        interfaces,
-        corosync,
-        corosync_conf,
-        cmap,
-        members,
-        ha,
-        packages,
-        lldp,
-        ovs,
-        ceph,
-        journal,
-    } = report;
-    vec![
-        Standing::of("bonds", bonds),
-        Standing::of("links", links),
-        Standing::of("bridges", bridges),
-        Standing::of("interfaces", interfaces),
-        Standing::of("corosync", corosync),
-        Standing::of("corosync_conf", corosync_conf),
-        Standing::of("cmap", cmap),
-        Standing::of("members", members),
-        Standing::of("ha", ha),
-        Standing::of("packages", packages),
-        Standing::of("lldp", lldp),
-        Standing::of("ovs", ovs),
-        Standing::of("ceph", ceph),
-        Standing::of("journal", journal),
-    ]
 }
