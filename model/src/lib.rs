@@ -13,4 +13,6 @@ pub mod fact;
 pub mod parse;
 pub mod report;
 
+pub mod change;
+
 pub mod quorum;

@@ -75,6 +75,24 @@ impl<T> Reading<T> {
         }
     }
 
+    /// The same reading of a value that stays where it is.
+    pub fn as_ref(&self) -> Reading<&T> {
+        match self {
+            Self::Known {
+                value,
+                at,
+                problems,
+            } => Reading::Known {
+                value,
+                at: *at,
+                problems: problems.clone(),
+            },
+            Self::Failed { why } => Reading::Failed { why: why.clone() },
+            Self::Absent => Reading::Absent,
+            Self::NeverHeard => Reading::NeverHeard,
+        }
+    }
+
     /// Turns the value into another, keeping everything that was said about it.
     pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Reading<U> {
         match self {

@@ -67,6 +67,16 @@ macro_rules! families {
                 }
             }
 
+            /// The reading, with its value as JSON.
+            pub fn to_json(&self) -> Reading<serde_json::Value> {
+                // What cannot be written as JSON (a map with keys that are no text) does not stand in any fact.
+                match self {
+                    $(Self::$family(reading) => reading.as_ref().map(|value| {
+                        serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
+                    }),)+
+                }
+            }
+
             pub fn standing(&self) -> Standing<'_> {
                 match self {
                     $(Self::$family(reading) => Standing::of(reading),)+

@@ -1,0 +1,184 @@
+//! Every value that differs between two JSON values, by its path. The elements of a list are matched by what they are
+//! called, not by their place: a port that leaves a bond does not change all those behind it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// The fields that name an element of a list, the first that is there.
+const NAMES: [&str; 11] = [
+    "name",
+    "interface",
+    "node_id",
+    "link",
+    "number",
+    "address",
+    "vmid",
+    "upid",
+    "id",
+    "first",
+    "key",
+];
+/// How much of a value is said in a sentence.
+const MAX_VALUE_CHARS: usize = 80;
+
+/// One value that differs. `null` stands for unknown as well as for a thing that is not there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// `eno1.mtu_bytes`, `members[3].votes`
+    pub path: String,
+    pub before: Value,
+    pub after: Value,
+}
+
+impl Difference {
+    /// Is it this value, or one within it?
+    pub(super) fn is_below(&self, path: &str) -> bool {
+        self.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, after) = (short(&self.before), short(&self.after));
+        write!(f, "{} is {after}, was {before}", self.path)
+    }
+}
+
+fn short(value: &Value) -> String {
+    let said = match value {
+        Value::Null => return "unknown".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if said.chars().count() <= MAX_VALUE_CHARS {
+        return said;
+    }
+    let mut cut: String = said.chars().take(MAX_VALUE_CHARS).collect();
+    cut.push('…');
+    cut
+}
+
+pub(super) fn differences(before: &Value, after: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    collect("", before, after, &mut found);
+    found
+}
+
+fn collect(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Value::Object(was), Value::Object(is)) => {
+            for (key, was) in was {
+                collect(
+                    &below(path, key),
+                    was,
+                    is.get(key).unwrap_or(&Value::Null),
+                    found,
+                );
+            }
+            for (key, is) in is.iter().filter(|(key, _)| !was.contains_key(*key)) {
+                collect(&below(path, key), &Value::Null, is, found);
+            }
+        }
+        (Value::Array(was), Value::Array(is)) => match (named(was), named(is)) {
+            (Some(was), Some(is)) => {
+                for (name, was) in &was {
+                    let is = is.get(name).copied().unwrap_or(&Value::Null);
+                    collect(&format!("{path}[{name}]"), was, is, found);
+                }
+                for (name, is) in is.iter().filter(|(name, _)| !was.contains_key(*name)) {
+                    collect(&format!("{path}[{name}]"), &Value::Null, is, found);
+                }
+            }
+            _ => found.push(difference(path, before, after)),
+        },
+        _ => found.push(difference(path, before, after)),
+    }
+}
+
+fn difference(path: &str, before: &Value, after: &Value) -> Difference {
+    Difference {
+        path: path.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+    }
+}
+
+fn below(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+/// The elements by their names; nothing if one has none, or two have the same.
+fn named(list: &[Value]) -> Option<BTreeMap<String, &Value>> {
+    let mut named = BTreeMap::new();
+    for element in list {
+        let name = NAMES.iter().find_map(|key| match element.get(key)? {
+            Value::String(name) => Some(name.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })?;
+        if named.insert(name, element).is_some() {
+            return None;
+        }
+    }
+    Some(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(before: &Value, after: &Value, expect: &[&str]) {
+        let said: Vec<String> = differences(before, after)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(said, expect);
+    }
+
+    #[test]
+    fn elements_are_matched_by_name() {
+        let two = json!({"slaves": [{"name": "eno1", "up": true}, {"name": "eno2", "up": true}]});
+        let one = json!({"slaves": [{"name": "eno2", "up": false}]});
+        check(
+            &two,
+            &one,
+            &[
+                r#"slaves[eno1] is unknown, was {"name":"eno1","up":true}"#,
+                "slaves[eno2].up is false, was true",
+            ],
+        );
+        check(&two, &two, &[]);
+    }
+
+    #[test]
+    fn a_list_without_names_is_one_value() {
+        check(
+            &json!({"flags": ["UP"]}),
+            &json!({"flags": []}),
+            &[r#"flags is [], was ["UP"]"#],
+        );
+        let twice = json!([{"name": "a"}, {"name": "a", "x": 1}]);
+        assert_eq!(differences(&twice, &json!([])).len(), 1);
+    }
+
+    #[test]
+    fn a_path_is_below_another_by_whole_names() {
+        let difference = difference("statistics.rx_bytes", &json!(1), &json!(2));
+        assert!(difference.is_below("statistics") && !difference.is_below("stat"));
+    }
+}
