@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use model::report::NodeReport;
 
 use crate::answer::{NO_ANSWER, complain, complain_of_output};
-use crate::host::{Host, said};
+use crate::host::{Host, Patience, said};
 use crate::{source, summary};
 
 /// Shows everything that this node, or a captured tree, can tell
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> ExitCode {
     let host = match &args.root {
-        None => Host::live(),
+        None => Host::live(&Patience::new(Patience::OF_A_REPORT)),
         Some(root) => match tree(root) {
             Ok(host) => host,
             Err(why) => return refuse(args, &why),

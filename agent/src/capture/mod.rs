@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::answer::{NO_ANSWER, complain, complain_of_output};
-use crate::host::{Host, said};
+use crate::host::{Host, Patience, said};
 use crate::secret::{NEVER_READ, cleaned, is_secret_file};
 use crate::source;
 
@@ -106,7 +106,7 @@ fn is_zero(count: &usize) -> bool {
 /// Fills the directory; how many texts were taken?
 fn capture(dir: &Path) -> Result<usize, tree::TreeError> {
     let tree = Tree::make(dir)?;
-    let host = Host::live();
+    let host = Host::live(&Patience::new(Patience::OF_A_REPORT));
     let first_line = |path| {
         let text = host.read(path).ok().flatten()?;
         Some(text.text.trim().to_owned())

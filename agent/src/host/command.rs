@@ -1,18 +1,29 @@
 //! Commands of the fixed list, run without a shell, with a clean environment and a deadline; and how their captured
 //! outputs are named.
 
-use std::io::{self, Read as _};
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, ChildStderr, ChildStdout, Command as Process, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 use super::HostError;
-use super::file::{MAX_TEXT_BYTES, is_absence, within_deadline};
+use super::file::{MAX_TEXT_BYTES, is_absence};
+use super::patience::Patience;
 
-/// How often, and for how long each, it is looked whether a killed tool has gone.
-const LAST_LOOKS: u32 = 10;
+/// A tool that has closed its pipes ends at once, or almost.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// How often it is looked whether a killed tool has gone.
+const LAST_LOOKS: u32 = 10;
+const PIECE_BYTES: usize = 16 << 10;
 
 /// A command of the fixed list: an absolute path, fixed arguments, and how its captured output is recognised.
 #[derive(Debug)]
@@ -58,46 +69,44 @@ pub(crate) fn words_of(name: &str) -> impl Iterator<Item = &str> {
 /// Runs a command. `None` if it is not installed. A tool that says nothing on standard output has its standard error
 /// taken as the answer: which answer is an error ("Cannot initialize QUORUM service") is the parser's to say,
 /// whatever the exit code.
-pub(super) fn run(command: &Command) -> Result<Option<Vec<u8>>, HostError> {
+pub(super) fn run(
+    command: &Command,
+    on: &'static str,
+    patience: &Patience,
+) -> Result<Option<Vec<u8>>, HostError> {
+    let what = command.path;
+    let hangs = || HostError::Hangs {
+        what: what.to_owned(),
+        on,
+    };
     let failed = |source| HostError::Run {
-        command: command.path.to_owned(),
+        command: what.to_owned(),
         source,
     };
-    let spawned = Process::new(command.path)
-        .args(command.args)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match spawned {
+    let turn = patience.lane(on).turn().ok_or_else(hangs)?;
+    let place = patience.place().ok_or_else(|| HostError::Busy {
+        what: what.to_owned(),
+    })?;
+    turn.begins_now();
+    let mut child = match spawn(command) {
         Ok(child) => child,
         Err(error) if is_absence(&error) => return Ok(None),
         Err(source) => return Err(failed(source)),
     };
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let reading = move || -> io::Result<(Vec<u8>, Vec<u8>)> {
-        let errors = thread::spawn(move || drain(err));
-        let answer = drain(out)?;
-        let errors = errors
-            .join()
-            .unwrap_or_else(|_| Err(io::Error::other("reader panicked")))?;
-        Ok((answer, errors))
-    };
-    let read = match within_deadline(command.path, reading) {
-        Ok(read) => read,
-        Err(error) => {
-            end(&mut child);
-            return Err(error);
+    let answered = answer(&mut child, Instant::now() + patience.deadline());
+    let (said, status) = match answered {
+        Ok(Some(answered)) => answered,
+        Ok(None) => {
+            turn.ends_in_vain(end(&mut child).then_some((child, place)));
+            return Err(HostError::Deadline {
+                what: what.to_owned(),
+                after: patience.deadline(),
+            });
         }
-    };
-    let Some(status) = ended(&mut child).map_err(failed)? else {
-        end(&mut child);
-        return Err(HostError::Deadline {
-            what: command.path.to_owned(),
-        });
+        Err(error) => {
+            turn.ends_in_vain(end(&mut child).then_some((child, place)));
+            return Err(failed(error));
+        }
     };
     if let Some(signal) = status.signal() {
         // What it had said by then may be half of an answer.
@@ -105,54 +114,125 @@ pub(super) fn run(command: &Command) -> Result<Option<Vec<u8>>, HostError> {
             "it was ended by signal {signal}"
         ))));
     }
-    let (answer, errors) = read.map_err(failed)?;
-    if answer.len() as u64 > MAX_TEXT_BYTES {
-        return Err(HostError::TooLarge {
-            path: command.path.into(),
-        });
+    if said.answer.len() as u64 > MAX_TEXT_BYTES {
+        return Err(HostError::TooLarge { path: what.into() });
     }
-    let text = if answer.trim_ascii().is_empty() {
-        errors
-    } else {
-        answer
-    };
-    Ok(Some(text))
+    let is_silent = said.answer.trim_ascii().is_empty();
+    Ok(Some(if is_silent { said.errors } else { said.answer }))
 }
 
-/// How a tool ended that has closed its pipes; `None` if it does not end.
-fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
-    for _ in 0..LAST_LOOKS {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+/// In a process group of its own, so that what it started can be ended with it; and not in the caller's directory,
+/// which may lie on a file system that hangs.
+fn spawn(command: &Command) -> io::Result<Child> {
+    Process::new(command.path)
+        .args(command.args)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+/// What a tool wrote, each up to one byte over the bound; the rest is read and dropped, so that the tool can end.
+#[derive(Debug, Default)]
+struct Said {
+    answer: Vec<u8>,
+    errors: Vec<u8>,
+}
+
+/// What a tool says until it ends; `None` if it does not end in time. Somebody whom it started and who keeps its
+/// pipes open counts as itself: the answer is not whole before they are closed.
+fn answer(child: &mut Child, until: Instant) -> io::Result<Option<(Said, ExitStatus)>> {
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let pipes = [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)];
+    for pipe in pipes.into_iter().flatten() {
+        fcntl(pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    let mut said = Said::default();
+    while out.is_some() || err.is_some() {
+        if !wait_for(out.as_ref(), err.as_ref(), until)? {
+            return Ok(None);
         }
-        thread::sleep(BETWEEN_LOOKS);
+        take(&mut out, &mut said.answer)?;
+        take(&mut err, &mut said.errors)?;
     }
-    Ok(None)
+    let mut pause = FIRST_LOOK;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some((said, status)));
+        }
+        if Instant::now() >= until {
+            return Ok(None);
+        }
+        thread::sleep(pause);
+        pause = BETWEEN_LOOKS.min(pause * 2);
+    }
 }
 
-/// Kills a tool and looks a few times whether it has gone. One that hangs in the kernel is left behind: waiting for
-/// it would hang as well.
-fn end(child: &mut Child) {
-    // It may be gone already; then there is nothing to kill.
+/// Waits until one of the pipes has something, or is closed. `false`: not in time.
+fn wait_for(
+    out: Option<&ChildStdout>,
+    err: Option<&ChildStderr>,
+    until: Instant,
+) -> io::Result<bool> {
+    let pipes = [out.map(AsFd::as_fd), err.map(AsFd::as_fd)];
+    let mut asked: Vec<PollFd> = pipes
+        .into_iter()
+        .flatten()
+        .map(|pipe| PollFd::new(pipe, PollFlags::POLLIN))
+        .collect();
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(false);
+        }
+        // Rounded up: zero would be asked again and again during the last millisecond.
+        let left_ms = u16::try_from(left.as_millis() + 1).unwrap_or(u16::MAX);
+        match poll(&mut asked, PollTimeout::from(left_ms)) {
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Takes one piece of what a pipe has now, and forgets a pipe that was closed. A tool that writes without end must not
+/// keep the other pipe, or the deadline, from being looked at.
+fn take(pipe: &mut Option<impl io::Read>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let Some(open) = pipe else { return Ok(()) };
+    let mut piece = [0; PIECE_BYTES];
+    match open.read(&mut piece) {
+        Ok(0) => *pipe = None,
+        Ok(count) => {
+            let room = (MAX_TEXT_BYTES as usize + 1).saturating_sub(bytes.len());
+            bytes.extend(piece.iter().take(count.min(room)));
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// Kills a tool with all that it started, and looks a few times whether it has gone. `true`: it has not. It hangs in
+/// the kernel, and waiting for it would hang as well.
+fn end(child: &mut Child) -> bool {
+    // They may be gone already; then there is nothing to kill.
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
     let _ = child.kill();
     for _ in 0..LAST_LOOKS {
         match child.try_wait() {
             Ok(None) => thread::sleep(BETWEEN_LOOKS),
-            Ok(Some(_)) | Err(_) => return,
+            Ok(Some(_)) | Err(_) => return false,
         }
     }
-}
-
-/// All that a pipe gives, up to one byte over the bound; the rest is read and dropped, so that the tool can end.
-fn drain(pipe: Option<impl io::Read>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        pipe.by_ref()
-            .take(MAX_TEXT_BYTES + 1)
-            .read_to_end(&mut bytes)?;
-        io::copy(&mut pipe, &mut io::sink())?;
-    }
-    Ok(bytes)
+    true
 }
 
 #[cfg(test)]
@@ -182,25 +262,97 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_command_that_is_not_installed_is_no_answer() {
-        let missing = Command {
-            path: "/usr/sbin/no-such-tool",
-            args: &[],
+    fn ask(path: &'static str, args: &'static [&str], patience: &Patience) -> Asked {
+        let command = Command {
+            path,
+            args,
             words: &[],
         };
-        assert!(run(&missing).unwrap().is_none());
+        run(&command, path, patience)
+    }
+
+    type Asked = Result<Option<Vec<u8>>, HostError>;
+
+    fn for_a_minute() -> Patience {
+        Patience::new(Duration::from_secs(60))
+    }
+
+    #[test]
+    fn a_command_that_is_not_installed_is_no_answer() {
+        let missing = ask("/usr/sbin/no-such-tool", &[], &for_a_minute());
+        assert!(missing.unwrap().is_none());
     }
 
     #[test]
     fn a_tool_that_only_complains_is_taken_at_its_word() {
-        let ls = Command {
-            path: "/bin/ls",
-            args: &["/no/such/place"],
-            words: &[],
-        };
-        let said = run(&ls).unwrap().unwrap();
-        let said = String::from_utf8(said).unwrap();
+        let said = ask("/bin/ls", &["/no/such/place"], &for_a_minute());
+        let said = String::from_utf8(said.unwrap().unwrap()).unwrap();
         assert!(said.contains("No such file or directory"), "{said}");
+    }
+
+    #[test]
+    fn a_long_answer_is_taken_whole_and_one_without_end_is_refused() {
+        let long = ask("/usr/bin/seq", &["200000"], &for_a_minute());
+        assert!(long.unwrap().unwrap().ends_with(b"\n200000\n"));
+        let endless = ask(
+            "/usr/bin/head",
+            &["-c", "40M", "/dev/zero"],
+            &for_a_minute(),
+        );
+        assert!(matches!(endless, Err(HostError::TooLarge { .. })));
+        let never = ask(
+            "/usr/bin/yes",
+            &[],
+            &Patience::new(Duration::from_millis(300)),
+        );
+        assert!(matches!(never, Err(HostError::Deadline { .. })));
+    }
+
+    #[test]
+    fn it_starts_with_a_clean_environment_and_in_no_directory_that_could_hang() {
+        let environment = ask("/usr/bin/env", &[], &for_a_minute()).unwrap().unwrap();
+        let environment = String::from_utf8(environment).unwrap();
+        let mut lines: Vec<&str> = environment.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(
+            lines,
+            ["LC_ALL=C", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+            "{environment}"
+        );
+        let dir = ask("/bin/pwd", &[], &for_a_minute()).unwrap().unwrap();
+        assert_eq!(dir, b"/\n");
+    }
+
+    #[test]
+    fn what_a_tool_leaves_behind_with_its_pipes_is_ended_with_it() {
+        // The shell ends at once; the sleep that it leaves behind holds the pipes.
+        const ORPHAN: &[&str] = &["-c", "echo half; sleep 4711 & exit 0"];
+        let patience = Patience::new(Duration::from_millis(500));
+        let began = Instant::now();
+        let asked = ask("/bin/sh", ORPHAN, &patience);
+        assert!(
+            matches!(asked, Err(HostError::Deadline { .. })),
+            "{asked:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(60));
+        while is_running(&["sleep", "4711"]) {
+            assert!(began.elapsed() < Duration::from_secs(60));
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        // It blocks nobody.
+        assert!(
+            ask("/bin/sh", &["-c", "echo whole"], &patience)
+                .unwrap()
+                .is_some()
+        );
+    }
+
+    fn is_running(arguments: &[&str]) -> bool {
+        let arguments = arguments.join("\0") + "\0";
+        let processes = std::fs::read_dir("/proc").unwrap();
+        processes.flatten().any(|process| {
+            std::fs::read(process.path().join("cmdline"))
+                .is_ok_and(|found| found == arguments.as_bytes())
+        })
     }
 }

@@ -3,10 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 
-use super::{DEADLINE, HostError};
+use super::HostError;
 
 /// The largest text that is taken into memory; a larger one is refused by name.
 pub(super) const MAX_TEXT_BYTES: u64 = 32 << 20;
@@ -175,24 +173,6 @@ pub(super) fn is_absence(error: &io::Error) -> bool {
 pub(super) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned())
-}
-
-/// Runs `work` in a thread of its own. A thread that does not come back in time is left behind: a read that hangs
-/// in the kernel cannot be ended.
-pub(super) fn within_deadline<T: Send + 'static>(
-    what: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, HostError> {
-    let (done, waiting) = mpsc::sync_channel(1);
-    thread::spawn(move || {
-        // Nobody listens any more once the deadline has passed.
-        let _ = done.send(work());
-    });
-    waiting
-        .recv_timeout(DEADLINE)
-        .map_err(|_| HostError::Deadline {
-            what: what.to_owned(),
-        })
 }
 
 #[cfg(test)]

@@ -4,20 +4,24 @@
 
 mod command;
 mod file;
+#[cfg(test)]
+mod hanging;
+mod lane;
+mod patience;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 pub(crate) use command::{Command, words_of};
+pub(crate) use patience::Patience;
 
-/// How long a command, or a read below a file system that can hang, may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+use lane::Vain;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostError {
@@ -25,10 +29,12 @@ pub(crate) enum HostError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is larger than {} MiB", file::MAX_TEXT_BYTES >> 20)]
     TooLarge { path: PathBuf },
-    #[error("{what} did not answer within {} s", DEADLINE.as_secs())]
-    Deadline { what: String },
+    #[error("{what} did not answer within {} s", after.as_secs_f32())]
+    Deadline { what: String, after: Duration },
     #[error("{what} was not asked, because {on} did not answer before")]
-    Hangs { what: String, on: Service },
+    Hangs { what: String, on: &'static str },
+    #[error("{what} was not run, because too many commands are running that do not end")]
+    Busy { what: String },
     #[error("{command} cannot be run")]
     Run { command: String, source: io::Error },
     /// The same command was asked before, with this error.
@@ -46,19 +52,23 @@ pub(crate) enum Service {
     Ceph,
 }
 
-impl std::fmt::Display for Service {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
             Self::Pmxcfs => "/etc/pve",
             Self::Corosync => "corosync",
             Self::Ceph => "ceph",
-        })
+        }
     }
-}
 
-impl Service {
+    /// On Proxmox VE, `/etc/ceph/ceph.conf` is a link to a file below `/etc/pve`.
     fn of_path(path: &str) -> Option<Self> {
-        path.starts_with("etc/pve").then_some(Self::Pmxcfs)
+        let dirs = ["etc/pve", "etc/ceph"].map(|dir| path.strip_prefix(dir));
+        let is_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        dirs.into_iter()
+            .flatten()
+            .any(is_below)
+            .then_some(Self::Pmxcfs)
     }
 
     fn of_program(program: &str) -> Option<Self> {
@@ -89,21 +99,25 @@ pub(crate) struct Opened<R> {
 }
 
 /// What a command answered before, or in words why it did not.
-type Remembered = Result<Option<Rc<Text>>, String>;
+type Remembered = Result<Option<Arc<Text>>, String>;
 
-/// A node, live or captured, for the time of one report: a command that was run once is not run again.
+/// A node, live or captured, for the time of one report: a command that was run once is not run again, and what was
+/// waited for in vain is not waited for again. It can be made anew for each source and asked in threads: what hangs is
+/// shared through the [`Patience`]. No directory stays open, is watched or is made the current one below `/etc/pve`.
 #[derive(Debug)]
 pub(crate) struct Host {
     root: PathBuf,
-    captured: bool,
+    /// `None` in a captured tree: nothing there can hang.
+    patience: Option<Patience>,
     hanging: RefCell<BTreeSet<Service>>,
     /// By the names that they have in a capture.
     answers: RefCell<BTreeMap<String, Remembered>>,
 }
 
 impl Host {
-    pub(crate) fn live() -> Self {
-        Self::below(Path::new("/"), false)
+    /// This node. All hosts of a process share one patience.
+    pub(crate) fn live(patience: &Patience) -> Self {
+        Self::below(Path::new("/"), Some(patience.clone()))
     }
 
     /// A captured tree; `root` must be a directory.
@@ -112,13 +126,13 @@ impl Host {
             path: root.to_owned(),
             source,
         })?;
-        Ok(Self::below(root, true))
+        Ok(Self::below(root, None))
     }
 
-    fn below(root: &Path, captured: bool) -> Self {
+    fn below(root: &Path, patience: Option<Patience>) -> Self {
         Self {
             root: root.to_owned(),
-            captured,
+            patience,
             hanging: RefCell::default(),
             answers: RefCell::default(),
         }
@@ -186,7 +200,7 @@ impl Host {
 
     /// The names of the captured outputs that answer this command; on a live node there are none.
     pub(crate) fn captured_answers(&self, command: &Command) -> Result<Vec<String>, HostError> {
-        if !self.captured {
+        if !self.is_captured() {
             return Ok(Vec::new());
         }
         let names = self.list("commands")?.unwrap_or_default();
@@ -199,13 +213,14 @@ impl Host {
     /// What the command answers: on a live node it is run, in a capture all its outputs are read; those that cannot be
     /// read stand for themselves. Empty: it is not installed here, or was not captured.
     pub(crate) fn ask(&self, command: &Command) -> Result<Vec<Answer>, HostError> {
-        if !self.captured {
-            return Ok(self.run(command)?.map(Ok).into_iter().collect());
+        if let Some(patience) = &self.patience {
+            let answer = self.run(command, patience)?;
+            return Ok(answer.map(Ok).into_iter().collect());
         }
         let mut answers = Vec::new();
         for path in self.captured_answers(command)? {
             match self.read(&path) {
-                Ok(text) => answers.extend(text.map(|text| Ok(Rc::new(text)))),
+                Ok(text) => answers.extend(text.map(|text| Ok(Arc::new(text)))),
                 Err(error) => answers.push(Err((path, error))),
             }
         }
@@ -213,22 +228,23 @@ impl Host {
     }
 
     pub(crate) fn is_captured(&self) -> bool {
-        self.captured
+        self.patience.is_none()
     }
 
-    fn run(&self, command: &Command) -> Result<Option<Rc<Text>>, HostError> {
+    fn run(&self, command: &Command, patience: &Patience) -> Result<Option<Arc<Text>>, HostError> {
         let name = command.capture_name();
         if let Some(before) = self.answers.borrow().get(&name) {
             return before
                 .clone()
                 .map_err(|said| HostError::SameAsBefore { said });
         }
-        let answer =
-            self.if_it_does_not_hang(command.path, Service::of_program(command.program()), || {
-                command::run(command)
-            });
+        let service = Service::of_program(command.program());
+        let on = service.map_or(command.path, Service::name);
+        let answer = self.if_it_does_not_hang(command.path, service, || {
+            command::run(command, on, patience)
+        });
         let answer = answer.map(|bytes| {
-            Some(Rc::new(Text {
+            Some(Arc::new(Text {
                 source: format!("commands/{name}"),
                 text: file::into_text(bytes?),
                 at: Timestamp::now(),
@@ -243,7 +259,7 @@ impl Host {
     }
 
     fn locate(&self, path: &str) -> Result<PathBuf, HostError> {
-        if self.captured {
+        if self.is_captured() {
             file::locate(&self.root, path)
         } else {
             Ok(self.root.join(path))
@@ -256,15 +272,26 @@ impl Host {
         path: &str,
         work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
     ) -> Result<T, HostError> {
-        match Service::of_path(path) {
-            Some(service) if !self.captured => {
-                let what = self.root.join(path).display().to_string();
-                self.if_it_does_not_hang(&what, Some(service), || {
-                    file::within_deadline(&what, work)?
+        let (Some(patience), Some(service)) = (&self.patience, Service::of_path(path)) else {
+            return work();
+        };
+        let path = self.root.join(path);
+        let what = path.display().to_string();
+        self.if_it_does_not_hang(&what, Some(service), || {
+            let on = service.name();
+            let done = patience.lane(on).within(work);
+            let what = what.clone();
+            done.unwrap_or_else(|vain| {
+                Err(match vain {
+                    Vain::Hangs => HostError::Hangs { what, on },
+                    Vain::Late => HostError::Deadline {
+                        what,
+                        after: patience.deadline(),
+                    },
+                    Vain::Broken(source) => HostError::Read { path, source },
                 })
-            }
-            _ => work(),
-        }
+            })
+        })
     }
 
     fn if_it_does_not_hang<T>(
@@ -276,11 +303,17 @@ impl Host {
         if let Some(on) = service
             && self.hanging.borrow().contains(&on)
         {
-            let what = what.to_owned();
-            return Err(HostError::Hangs { what, on });
+            return Err(HostError::Hangs {
+                what: what.to_owned(),
+                on: on.name(),
+            });
         }
         let done = work();
-        if let (Err(HostError::Deadline { .. }), Some(service)) = (&done, service) {
+        let in_vain = matches!(
+            done,
+            Err(HostError::Deadline { .. } | HostError::Hangs { .. })
+        );
+        if let (true, Some(service)) = (in_vain, service) {
             self.hanging.borrow_mut().insert(service);
         }
         done
@@ -296,13 +329,13 @@ impl Host {
                 .try_into()
                 .ok()
         };
-        let at = if self.captured { written() } else { None };
+        let at = if self.is_captured() { written() } else { None };
         at.unwrap_or_else(Timestamp::now)
     }
 }
 
 /// One answer of a command, or the captured file that could not be read and why.
-pub(crate) type Answer = Result<Rc<Text>, (String, HostError)>;
+pub(crate) type Answer = Result<Arc<Text>, (String, HostError)>;
 
 /// An error with its causes, each said once.
 pub(crate) fn said(error: &dyn std::error::Error) -> String {
@@ -320,6 +353,26 @@ pub(crate) fn said(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
+    fn live() -> Host {
+        Host::live(&Patience::new(Duration::from_secs(60)))
+    }
+
+    #[test]
+    fn a_host_can_be_asked_in_another_thread() {
+        fn is_send<T: Send>(_: &T) {}
+        is_send(&live());
+    }
+
+    #[test]
+    fn only_what_lies_below_a_mount_that_can_hang_stands_on_it() {
+        for path in ["etc/pve", "etc/pve/.members", "etc/ceph/ceph.conf"] {
+            assert_eq!(Service::of_path(path), Some(Service::Pmxcfs), "{path}");
+        }
+        for path in ["etc/pve2/x", "etc", "proc/net/bonding", "etc/cephalopod"] {
+            assert_eq!(Service::of_path(path), None, "{path}");
+        }
+    }
+
     #[test]
     fn a_command_is_run_once_in_a_report() {
         const RANDOM: Command = Command {
@@ -327,17 +380,18 @@ mod tests {
             args: &["/proc/sys/kernel/random/uuid"],
             words: &[],
         };
-        let host = Host::live();
+        let host = live();
         let ask = |host: &Host| host.ask(&RANDOM).unwrap()[0].as_ref().unwrap().text.clone();
         assert_eq!(ask(&host), ask(&host));
-        assert_ne!(ask(&host), ask(&Host::live()));
+        assert_ne!(ask(&host), ask(&live()));
     }
 
     #[test]
     fn what_hung_once_is_not_waited_for_again() {
-        let host = Host::live();
+        let host = live();
         let late = || HostError::Deadline {
             what: "/etc/pve/.members".to_owned(),
+            after: Duration::from_secs(5),
         };
         let hung = host.if_it_does_not_hang("x", Some(Service::Pmxcfs), || Err::<(), _>(late()));
         assert!(matches!(hung, Err(HostError::Deadline { .. })));

@@ -1,6 +1,6 @@
 //! Makes one reading of several texts: what could be read is kept, what could not is said.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use model::reading::{Problem, Reading};
@@ -60,7 +60,7 @@ impl Gathering {
     }
 
     /// What a command answers; an answer that could not be had is kept as a problem.
-    pub(crate) fn ask(&mut self, host: &Host, command: &Command) -> Vec<Rc<Text>> {
+    pub(crate) fn ask(&mut self, host: &Host, command: &Command) -> Vec<Arc<Text>> {
         let answers = self.found(command.path, host.ask(command));
         let readable = answers.into_iter().filter_map(|answer| match answer {
             Ok(text) => Some(text),

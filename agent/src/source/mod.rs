@@ -161,6 +161,7 @@ pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Patience;
 
     #[test]
     fn every_family_has_one_source() {
@@ -173,7 +174,7 @@ mod tests {
         // What a panic says is not printed in a test run either.
         std::panic::set_hook(Box::new(|_| {}));
         let broken = source(Family::Ovs, every_s(1), |_| panic!("no {}", "bridge"));
-        let fact = broken.ask(&Host::live());
+        let fact = broken.ask(&Host::live(&Patience::new(Patience::OF_A_REPORT)));
         let _ = std::panic::take_hook();
         let why = fact.standing().failed.unwrap().to_owned();
         assert!(why.starts_with("the source panicked: no bridge"), "{why}");

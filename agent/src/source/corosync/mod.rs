@@ -11,7 +11,7 @@ mod merge;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use model::fact::cmap::Cmap;
 use model::fact::corosync::Corosync;
@@ -123,7 +123,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    fn texts(&mut self, path: &str) -> Vec<Rc<Text>> {
+    fn texts(&mut self, path: &str) -> Vec<Arc<Text>> {
         // In a capture the first command already finds every output of the program.
         let count = if self.host.is_captured() {
             1
@@ -143,7 +143,7 @@ impl<'a> Asking<'a> {
         self.take_quorum(texts);
     }
 
-    fn take_quorum(&mut self, texts: Vec<Rc<Text>>) {
+    fn take_quorum(&mut self, texts: Vec<Arc<Text>>) {
         for text in texts {
             let parsed = quorumtool::parse(&text.text);
             if let Err(Unreadable::ToolFailed { message }) = &parsed {
