@@ -3,10 +3,12 @@
 mod answer;
 mod capture;
 mod host;
+mod run;
 mod secret;
 mod snapshot;
 mod source;
 mod summary;
+mod watch;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
+    Watch(watch::Args),
     Snapshot(snapshot::Args),
     Capture(capture::Args),
 }
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let done = catch_unwind(|| match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Capture(args) => capture::run(&args),
     });

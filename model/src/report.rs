@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::agent::Agent;
 use crate::fact::bond::Bond;
 use crate::fact::bridge::Bridge;
 use crate::fact::ceph::Ceph;
@@ -49,6 +50,13 @@ macro_rules! families {
             pub fn key(self) -> &'static str {
                 match self {
                     $(Self::$family => stringify!($key),)+
+                }
+            }
+
+            /// What is to be said of a family that nobody has told of.
+            pub fn never_heard(self) -> Fact {
+                match self {
+                    $(Self::$family => Fact::$family(Reading::NeverHeard),)+
                 }
             }
 
@@ -122,6 +130,7 @@ families! {
     ovs: Ovs(Ovs),
     ceph: Ceph(Ceph),
     journal: Journal(Journal),
+    agent: Agent(Agent),
 }
 
 #[cfg(test)]

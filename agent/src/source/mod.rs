@@ -16,6 +16,7 @@ mod links;
 mod lldp;
 mod members;
 mod ovs;
+mod own;
 mod packages;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,6 +57,18 @@ pub(crate) enum Wake {
     Journal,
 }
 
+impl Wake {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Network,
+        Self::Corosync,
+        Self::Pve,
+        Self::Power,
+        Self::Boot,
+        Self::Tasks,
+        Self::Journal,
+    ];
+}
+
 /// Every source, in the order in which a report is made.
 #[rustfmt::skip]
 pub(crate) const SOURCES: &[Source] = &[
@@ -73,6 +86,7 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Ovs, every_s(60), |host| Fact::Ovs(ovs::collect(host))).woken_by(&[Wake::Network]),
     source(Family::Ceph, every_s(60), |host| Fact::Ceph(ceph::collect(host))),
     source(Family::Journal, every_s(60), |host| Fact::Journal(journal::collect(host))).woken_by(&[Wake::Journal]),
+    source(Family::Agent, every_s(60), |host| Fact::Agent(own::collect(host))),
 ];
 
 const fn every_s(seconds: u64) -> Duration {

@@ -45,6 +45,17 @@ impl Change {
         }
     }
 
+    /// Something that the agent has to say of itself.
+    pub fn of_the_agent(sentence: impl Into<String>) -> Self {
+        Self::new(Family::Agent, Family::Agent.key(), sentence)
+    }
+
+    /// A family that cannot be read.
+    pub fn failed(family: Family, why: &str) -> Self {
+        let sentence = format!("{} cannot be read: {why}", family.key());
+        Self::new(family, family.key(), sentence)
+    }
+
     fn with(mut self, changes: Vec<Difference>) -> Self {
         self.changes = changes;
         self
@@ -110,8 +121,10 @@ fn compare<T: PartialEq>(
     match (before, after) {
         (Reading::Known { value: was, .. }, Reading::Known { value: is, .. }) => known(was, is),
         (Reading::NeverHeard, _) | (_, Reading::NeverHeard) => Vec::new(),
-        (Reading::Failed { why: was }, Reading::Failed { why: is }) if was == is => Vec::new(),
-        (_, Reading::Failed { why }) => whole(format!("{key} cannot be read: {why}")),
+        (Reading::Failed { why: was }, Reading::Failed { why: is }) if is_same_reason(was, is) => {
+            Vec::new()
+        }
+        (_, Reading::Failed { why }) => vec![Change::failed(family, why)],
         (Reading::Absent, Reading::Absent) => Vec::new(),
         (_, Reading::Absent) => whole(format!("{key}: there is nothing of it any more")),
         (Reading::Failed { .. }, Reading::Known { .. }) => {
@@ -119,6 +132,12 @@ fn compare<T: PartialEq>(
         }
         (Reading::Absent, Reading::Known { .. }) => whole(format!("{key}: there is something now")),
     }
+}
+
+/// Tools write times and process ids into their complaints: the same complaint in the next minute is not news.
+fn is_same_reason(was: &str, is: &str) -> bool {
+    let words = |why: &str| why.replace(|c: char| c.is_ascii_digit(), "");
+    words(was) == words(is)
 }
 
 /// For a family without sentences of its own: each value that differs.
@@ -139,8 +158,8 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
 }
 
 /// Families that hold numbers which waver all the time, and nothing else.
-fn is_measure(_family: Family) -> bool {
-    false
+fn is_measure(family: Family) -> bool {
+    matches!(family, Family::Agent)
 }
 
 impl Serialize for Family {

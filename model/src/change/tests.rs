@@ -191,7 +191,7 @@ fn a_family_that_cannot_be_read_any_more_is_told_once() {
         &failed("x"),
         &["members cannot be read: x"],
     );
-    check(&failed("x"), &failed("x"), &[]);
+    check(&failed("12:01 x"), &failed("13:02 x"), &[]);
     check(
         &failed("x"),
         &Fact::Members(Reading::Absent),

@@ -1,6 +1,7 @@
 //! What a node can tell us: plain structs with public fields and units in their names. A field that the text did
 //! not state, or that could not be read, is `None`: unknown, which is never the same as zero or "no".
 
+pub mod agent;
 pub mod bond;
 pub mod bridge;
 pub mod ceph;

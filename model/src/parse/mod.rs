@@ -16,5 +16,6 @@ pub mod lldpcli;
 pub mod lrm_status;
 pub mod members;
 pub mod ovs_vsctl;
+pub mod own_cost;
 pub mod pveversion;
 pub mod quorumtool;
