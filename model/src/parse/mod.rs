@@ -15,6 +15,7 @@ mod json;
 pub mod lldpcli;
 pub mod lrm_status;
 pub mod members;
+pub mod net_class;
 pub mod ovs_vsctl;
 pub mod pveversion;
 pub mod quorumtool;
