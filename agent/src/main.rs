@@ -4,6 +4,7 @@ mod answer;
 mod capture;
 mod host;
 mod run;
+mod netlink;
 mod secret;
 mod snapshot;
 mod source;

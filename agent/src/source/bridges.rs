@@ -1,17 +1,20 @@
-//! Bridges: the VLAN table of `bridge vlan show`, joined with what the links say of bridges and their ports.
+//! Bridges: the VLAN table, on a live node from the kernel over rtnetlink and in a captured tree from `bridge vlan show`,
+//! joined with what the links say of bridges and their ports; and on a live node how many addresses were learnt where.
 //!
 //! The VLAN table names ports but not their bridges; the links name each port's master.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::fact::bridge::{Bridge, BridgePort, PortVlans, VlanRange};
+use jiff::Timestamp;
+use model::fact::bridge::{Bridge, BridgePort, PortVlans, Seen, VlanRange};
 use model::fact::link::Link;
-use model::name::IfaceName;
+use model::name::{IfaceName, VlanId};
 use model::parse::bridge_vlan;
 use model::reading::Reading;
 use model::text::Parsed;
 
-use crate::host::{Command, Host};
+use crate::host::{Command, Host, said};
+use crate::netlink;
 use crate::source::gather::Gathering;
 use crate::source::links;
 
@@ -25,6 +28,80 @@ pub(crate) const COMMANDS: &[Command] = &[VLANS];
 /// Absent: no bridge here. Failed: neither links nor VLANs could be read, or VLANs alone could not and no bridge is
 /// known. Of a capture's several VLAN tables the first that lists a port holds for it.
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Bridge>> {
+    if host.is_captured() {
+        captured(host)
+    } else {
+        live(host)
+    }
+}
+
+const SOURCE: &str = "rtnetlink";
+
+/// A node without a bridge has no table to be asked for.
+fn live(host: &Host) -> Reading<Vec<Bridge>> {
+    let mut of_links = Gathering::default();
+    let Some(links) = links::listed(host, &mut of_links) else {
+        return of_links.fail();
+    };
+    // What is wrong in the links' answer is said there.
+    let mut gathering = Gathering::default();
+    if !links
+        .iter()
+        .any(|link| link.kind.as_deref() == Some("bridge"))
+    {
+        return Reading::Absent;
+    }
+    let names = netlink::names_of(&links);
+    let table = match netlink::bridge_vlans(&names) {
+        Ok(answer) => {
+            answer
+                .problems
+                .into_iter()
+                .for_each(|why| gathering.remark(SOURCE, why));
+            answer.value
+        }
+        Err(error) => {
+            gathering.remark(SOURCE, said(&error));
+            Vec::new()
+        }
+    };
+    let mut bridges = join(&links, table);
+    match netlink::learnt() {
+        Ok(answer) => {
+            answer
+                .problems
+                .into_iter()
+                .for_each(|why| gathering.remark(SOURCE, why));
+            add_seen(&mut bridges, &answer.value, &names);
+        }
+        Err(error) => gathering.remark(SOURCE, said(&error)),
+    }
+    let bridges = gathering.value(Timestamp::now(), bridges);
+    gathering.finish(bridges)
+}
+
+/// Puts what was learnt to its bridge. A port that has gone meanwhile is left out: it has nothing on the wire any more.
+fn add_seen(bridges: &mut [Bridge], learnt: &netlink::Learnt, names: &netlink::Names) {
+    let mut rows: BTreeMap<&IfaceName, Vec<Seen>> = BTreeMap::new();
+    for (place, addresses) in learnt {
+        let (Some(bridge), Some(port)) = (names.get(&place.bridge), names.get(&place.port)) else {
+            continue;
+        };
+        let vlan = place.vlan.and_then(|id| VlanId::new(id.into()).ok());
+        rows.entry(bridge).or_default().push(Seen {
+            port: port.clone(),
+            vlan,
+            addresses: *addresses,
+        });
+    }
+    for bridge in bridges {
+        if let Some(name) = &bridge.name {
+            bridge.seen = Some(rows.remove(name).unwrap_or_default());
+        }
+    }
+}
+
+fn captured(host: &Host) -> Reading<Vec<Bridge>> {
     let mut gathering = Gathering::default();
     let mut table: Option<Vec<PortVlans>> = None;
     for text in gathering.ask(host, &VLANS) {
@@ -165,6 +242,7 @@ fn empty(name: Option<IfaceName>) -> Bridge {
         forward_delay_ms: None,
         vlans: None,
         ports: Vec::new(),
+        seen: None,
     }
 }
 

@@ -51,6 +51,12 @@ impl Gathering {
         }
     }
 
+    /// Takes what was read without any text.
+    pub(crate) fn value<T>(&mut self, at: Timestamp, value: T) -> Option<T> {
+        let bad_lines = Vec::new();
+        self.take_from("", at, Ok(Parsed { value, bad_lines }))
+    }
+
     /// Takes what the host found; an error is kept as a problem.
     pub(crate) fn found<T: Default>(&mut self, source: &str, found: Result<T, HostError>) -> T {
         found.unwrap_or_else(|error| {

@@ -153,6 +153,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
 /// Every file that any source reads, below the root, as patterns for [`Host::expand`].
 pub(crate) const FILES: &[&[&str]] = &[
     bonding::FILES,
+    links::FILES,
     interfaces::FILES,
     corosync_conf::FILES,
     members::FILES,

@@ -23,6 +23,18 @@ pub struct Bridge {
     /// The VLANs in which the host itself takes part (`bridge vlan add … self`). `None`: nothing was said of them.
     pub vlans: Option<Vec<VlanRange>>,
     pub ports: Vec<BridgePort>,
+    /// How many hardware addresses the bridge has learnt from frames, by port and VLAN: what is really on the wire.
+    /// A port or VLAN from which nothing came has no row. `None`: it was not asked, or could not be read.
+    pub seen: Option<Vec<Seen>>,
+}
+
+/// Hardware addresses that a bridge learnt on one port in one VLAN, and has not forgotten yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub port: IfaceName,
+    /// `None`: the bridge does not tell VLANs apart.
+    pub vlan: Option<VlanId>,
+    pub addresses: u32,
 }
 
 /// A port of a bridge.

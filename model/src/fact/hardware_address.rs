@@ -21,6 +21,13 @@ pub struct HardwareAddress(Box<[u8]>);
 const MAX_BYTES: usize = 32;
 
 impl HardwareAddress {
+    /// As the kernel's messages carry it; `None` if it is too short or too long to be one.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        (2..=MAX_BYTES)
+            .contains(&bytes.len())
+            .then(|| Self(bytes.into()))
+    }
+
     /// All zero: how the kernel writes "no LACP partner answered".
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
@@ -43,11 +50,7 @@ impl FromStr for HardwareAddress {
             }
         };
         let bytes = text.split(':').map(pair).collect::<Result<Vec<u8>, _>>()?;
-        if (2..=MAX_BYTES).contains(&bytes.len()) {
-            Ok(Self(bytes.into()))
-        } else {
-            Err(bad())
-        }
+        Self::from_bytes(&bytes).ok_or_else(bad)
     }
 }
 

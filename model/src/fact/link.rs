@@ -1,13 +1,14 @@
-//! A network interface as the kernel has it now: what `ip addr` and `ip link` say.
+//! A network interface as the kernel has it now: what rtnetlink says, or `ip addr` and `ip link` in a captured tree; and
+//! what only `/sys/class/net` says.
 //!
-//! Everything but the name is `None` where the text is silent: without `-d` there are no details, without `-s` no
+//! Everything but the name is `None` where the source is silent: without `-d` there are no details, without `-s` no
 //! statistics, and `ip link` knows nothing of addresses.
 
 use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::bond::{Aggregator, BondMode, LacpRate, MiiStatus};
+use crate::fact::bond::{Aggregator, BondMode, Duplex, LacpRate, MiiStatus};
 use crate::fact::hardware_address::HardwareAddress;
 use crate::name::{IfaceName, VlanId};
 use crate::word::words;
@@ -59,6 +60,13 @@ pub struct Link {
     pub phys_port_name: Option<String>,
     pub phys_port_id: Option<String>,
     pub phys_switch_id: Option<String>,
+    /// From `/sys/class/net`, of NICs and bonds only. `None` also while the kernel does not know it: a port without a
+    /// link has no speed. A driver can go on telling the last one: judge it by `carrier` first.
+    pub speed_mbps: Option<u32>,
+    /// As `speed_mbps`.
+    pub duplex: Option<Duplex>,
+    /// The driver of the device behind it, of NICs only.
+    pub driver: Option<String>,
     /// `bond`, `bridge`, `vlan`, `veth`, `tun`, `openvswitch`, …; `None` for a NIC, and where `-d` was not given.
     pub kind: Option<String>,
     /// What it is a port of: `bond`, `bridge`, `openvswitch`, `vrf`, …
@@ -75,6 +83,80 @@ pub struct Link {
     pub statistics: Option<Statistics>,
     /// The virtual functions of an SR-IOV NIC.
     pub virtual_functions: Vec<VirtualFunction>,
+}
+
+/// How many flags of one interface are kept.
+const MAX_FLAGS: usize = 64;
+
+impl Link {
+    /// An interface of which nothing but the name is known.
+    pub fn named(name: IfaceName) -> Self {
+        Self {
+            name,
+            ifindex: None,
+            link: None,
+            link_index: None,
+            link_netns: None,
+            flags: None,
+            admin_up: None,
+            carrier: None,
+            operstate: None,
+            mtu_bytes: None,
+            min_mtu_bytes: None,
+            max_mtu_bytes: None,
+            qdisc: None,
+            master: None,
+            group: None,
+            tx_queue_length: None,
+            link_type: None,
+            mac: None,
+            broadcast_mac: None,
+            permanent_mac: None,
+            alias: None,
+            altnames: Vec::new(),
+            promiscuity: None,
+            allmulti: None,
+            proto_down: None,
+            parent_bus: None,
+            parent_device: None,
+            phys_port_name: None,
+            phys_port_id: None,
+            phys_switch_id: None,
+            speed_mbps: None,
+            duplex: None,
+            driver: None,
+            kind: None,
+            slave_kind: None,
+            vlan: None,
+            vxlan: None,
+            bond: None,
+            bond_slave: None,
+            bridge: None,
+            bridge_slave: None,
+            addresses: None,
+            statistics: None,
+            virtual_functions: Vec::new(),
+        }
+    }
+
+    /// Notes the flags and what they say.
+    pub fn set_flags<'a>(&mut self, flags: impl Iterator<Item = &'a str>) {
+        let flags: Vec<String> = flags
+            .filter(|flag| !flag.is_empty())
+            .take(MAX_FLAGS)
+            .map(str::to_owned)
+            .collect();
+        let has = |flag: &str| flags.iter().any(|set| set == flag);
+        let up = has("UP");
+        self.admin_up = Some(up);
+        // A link that waits for 802.1X has `NO-CARRIER` (it does not run) and `LOWER_UP` (the cable is good).
+        self.carrier = match (has("LOWER_UP"), up || has("NO-CARRIER")) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
+        self.flags = Some(flags);
+    }
 }
 
 /// An 802.1Q or 802.1ad interface.

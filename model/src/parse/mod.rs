@@ -15,6 +15,7 @@ mod json;
 pub mod lldpcli;
 pub mod lrm_status;
 pub mod members;
+pub mod net_class;
 pub mod ovs_vsctl;
 pub mod own_cost;
 pub mod pveversion;

@@ -92,7 +92,7 @@ pub(super) fn is_key(part: Part, word: &str) -> bool {
     }
     // Without a value no attribute is taken, and every one says so.
     let mut scratch = match IfaceName::new("x") {
-        Ok(name) => super::empty(name),
+        Ok(name) => Link::named(name),
         Err(_) => return false,
     };
     take(&mut scratch, part, word, "") != Ok(false)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{MAX_LINKS, MAX_PER_LINK, address, empty, set_below, set_flags, split_name};
+use super::{MAX_LINKS, MAX_PER_LINK, address, set_below, split_name};
 use crate::fact::link::{Link, OperState};
 use crate::name::IfaceName;
 use crate::text::{BadLine, BadLines, Line, Parsed, lines};
@@ -40,14 +40,14 @@ fn read<'a>(
 ) -> Result<Link, BadLine> {
     let (name, below) = split_name(name);
     let name = IfaceName::new(name).map_err(|bad| BadLine::new(line, bad.to_string()))?;
-    let mut link = empty(name);
+    let mut link = Link::named(name);
     if let Some(below) = below {
         set_below(&mut link, below);
     }
     let mut addresses = Vec::new();
     for word in words.take(MAX_PER_LINK) {
         if let Some(flags) = word.strip_prefix('<').and_then(|it| it.strip_suffix('>')) {
-            set_flags(&mut link, flags.split(','));
+            link.set_flags(flags.split(','));
         } else if let Ok((ip, Some(prefix_len))) = address::with_prefix(word) {
             let mut address = address::empty(address::family_of(ip), ip);
             address.prefix_len = Some(prefix_len);

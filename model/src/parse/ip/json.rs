@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::attribute::{self, Kind, Part};
 use super::counter::{self, Direction};
 use super::merge::add;
-use super::{MAX_LINKS, MAX_PER_LINK, address, empty, set_below, set_flags};
+use super::{MAX_LINKS, MAX_PER_LINK, address, set_below};
 use crate::fact::link::{Address, AddressFamily, Link, VirtualFunction};
 use crate::name::IfaceName;
 use crate::text::{BadLine, BadLines, Line, Parsed, Unreadable};
@@ -135,7 +135,7 @@ impl Reader {
     }
 
     fn interface(&mut self, name: IfaceName, object: &Map<String, Value>) -> Link {
-        let mut link = empty(name);
+        let mut link = Link::named(name);
         // The type says how long the address is.
         if let Some(link_type) = object.get("link_type").and_then(Value::as_str) {
             link.link_type = Some(link_type.to_owned());
@@ -152,7 +152,7 @@ impl Reader {
                 ("link", Value::String(below)) => set_below(&mut link, below),
                 ("ifalias", Value::String(alias)) => link.alias = Some(alias.clone()),
                 ("flags", Value::Array(flags)) => {
-                    set_flags(&mut link, flags.iter().filter_map(Value::as_str));
+                    link.set_flags(flags.iter().filter_map(Value::as_str));
                 }
                 ("altnames", Value::Array(names)) => {
                     let names = names.iter().filter_map(Value::as_str).take(MAX_PER_LINK);

@@ -46,7 +46,7 @@ pub(super) fn add(mine: &mut Link, other: Link) {
         mtu_bytes, min_mtu_bytes, max_mtu_bytes, qdisc, master, group, tx_queue_length,
         link_type, mac, broadcast_mac, permanent_mac, alias, promiscuity, allmulti,
         proto_down, parent_bus, parent_device, phys_port_name, phys_port_id,
-        phys_switch_id, kind, slave_kind, vlan, vxlan, bond, bond_slave, bridge,
+        phys_switch_id, speed_mbps, duplex, driver, kind, slave_kind, vlan, vxlan, bond, bond_slave, bridge,
         bridge_slave, statistics
     }, { altnames, addresses, virtual_functions });
     for altname in altnames {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::attribute::{self, Kind, Part};
 use super::counter::{self, Direction};
 use super::merge::add;
-use super::{MAX_LINKS, MAX_PER_LINK, address, empty, set_below, set_flags, split_name};
+use super::{MAX_LINKS, MAX_PER_LINK, address, set_below, split_name};
 use crate::fact::link::{Link, VirtualFunction};
 use crate::name::IfaceName;
 use crate::text::{BadLine, BadLines, Line, Parsed};
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
                 return;
             }
         };
-        let mut link = empty(name);
+        let mut link = Link::named(name);
         link.ifindex = self
             .bad_lines
             .keep(line.number(header.ifindex, "the interface's index"));
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
         if let Some(behind) = text.strip_prefix('<') {
             match behind.split_once('>') {
                 Some((flags, behind)) => {
-                    set_flags(link, flags.split(','));
+                    link.set_flags(flags.split(','));
                     rest = behind;
                 }
                 None => {
