@@ -2,6 +2,7 @@
 
 mod answer;
 mod capture;
+mod corosync;
 mod host;
 mod secret;
 mod snapshot;

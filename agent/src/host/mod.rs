@@ -212,6 +212,17 @@ impl Host {
         Ok(answers)
     }
 
+    /// Asks something of the running corosync through its libraries, which can hang as its tools can.
+    pub(crate) fn ask_corosync<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HostError> {
+        let what = "corosync";
+        self.if_it_does_not_hang(what, Some(Service::Corosync), || {
+            file::within_deadline(what, ask)
+        })
+    }
+
     pub(crate) fn is_captured(&self) -> bool {
         self.captured
     }
