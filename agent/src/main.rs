@@ -2,9 +2,10 @@
 
 mod answer;
 mod capture;
+mod corosync;
 mod host;
-mod run;
 mod netlink;
+mod run;
 mod secret;
 mod snapshot;
 mod source;

@@ -26,7 +26,7 @@ pub(crate) fn is_secret_file(path: &str) -> bool {
 }
 
 /// Is this what a secret is called: `key`, `wpa-psk`, `wireless-key1`, `PrivateKey`, `totem.key`?
-fn names_a_secret(word: &str) -> bool {
+pub(crate) fn names_a_secret(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let word = word.trim_end_matches(|sign: char| sign.is_ascii_digit());
     let parts = ["key", "psk"];

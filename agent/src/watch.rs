@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 async fn watch(mut printer: Printer) -> io::Result<()> {
-    let mut eyes = Eyes::open();
+    let mut eyes = Eyes::open()?;
     let mut hub = Hub::new();
     let mut is_ready = false;
     while let Some(news) = eyes.next().await {

@@ -227,6 +227,15 @@ impl Host {
         Ok(answers)
     }
 
+    /// Asks something of the running corosync through its libraries, which can hang as its tools can.
+    pub(crate) fn ask_corosync<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HostError> {
+        let service = Service::Corosync;
+        self.in_lane(service, Path::new(service.name()), move || Ok(ask()))
+    }
+
     pub(crate) fn is_captured(&self) -> bool {
         self.patience.is_none()
     }
@@ -272,15 +281,26 @@ impl Host {
         path: &str,
         work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
     ) -> Result<T, HostError> {
-        let (Some(patience), Some(service)) = (&self.patience, Service::of_path(path)) else {
+        match Service::of_path(path) {
+            Some(service) => self.in_lane(service, &self.root.join(path), work),
+            None => work(),
+        }
+    }
+
+    fn in_lane<T: Send + 'static>(
+        &self,
+        service: Service,
+        path: &Path,
+        work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+    ) -> Result<T, HostError> {
+        let Some(patience) = &self.patience else {
             return work();
         };
-        let path = self.root.join(path);
         let what = path.display().to_string();
         self.if_it_does_not_hang(&what, Some(service), || {
             let on = service.name();
-            let done = patience.lane(on).within(work);
             let what = what.clone();
+            let done = patience.lane(on).within(work);
             done.unwrap_or_else(|vain| {
                 Err(match vain {
                     Vain::Hangs => HostError::Hangs { what, on },
@@ -288,7 +308,10 @@ impl Host {
                         what,
                         after: patience.deadline(),
                     },
-                    Vain::Broken(source) => HostError::Read { path, source },
+                    Vain::Broken(source) => HostError::Read {
+                        path: path.to_owned(),
+                        source,
+                    },
                 })
             })
         })

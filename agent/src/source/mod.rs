@@ -4,7 +4,7 @@
 mod bonding;
 mod bridges;
 mod ceph;
-mod corosync;
+pub(crate) mod corosync;
 mod corosync_conf;
 #[cfg(test)]
 mod documented;

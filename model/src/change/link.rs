@@ -67,6 +67,8 @@ fn without_measures(link: &Link) -> Link {
     for address in link.addresses.iter_mut().flatten() {
         address.valid = None;
         address.preferred = None;
+        // An IPv6 address is tentative for a second; anything else said of it stays.
+        address.flags.retain(|flag| flag != "tentative");
     }
     link
 }
@@ -117,6 +119,7 @@ fn clauses(was: &Link, is: &Link) -> Vec<String> {
 
 /// The carrier is as it was, but it was away, or there, in between.
 fn blinked(was: &Link, is: &Link) -> Option<String> {
+    is.carrier?;
     let count = |link: &Link| link.statistics.as_ref()?.carrier_changes;
     let times = count(is)?
         .checked_sub(count(was)?)

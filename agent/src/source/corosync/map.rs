@@ -12,14 +12,20 @@ const MAX_RINGS: usize = 16;
 
 /// A node of the nodelist.
 #[derive(Debug, Default)]
-pub(super) struct Node {
-    pub(super) id: u32,
+pub(crate) struct Node {
+    pub(crate) id: u32,
     name: Option<String>,
     addresses: BTreeMap<LinkNumber, String>,
 }
 
+impl Node {
+    pub(crate) fn links(&self) -> impl Iterator<Item = LinkNumber> {
+        self.addresses.keys().copied()
+    }
+}
+
 /// `node_id` is what other tools said of this node's own id; the map's own word comes first.
-pub(super) fn corosync(map: &Cmap, node_id: Option<u32>) -> Corosync {
+pub(crate) fn corosync(map: &Cmap, node_id: Option<u32>) -> Corosync {
     let text = |key| map.text(key).map(str::to_owned);
     let nodes = nodelist(map);
     let own_id = id(map, "runtime.votequorum.this_node_id")
@@ -48,7 +54,7 @@ fn id(map: &Cmap, key: &str) -> Option<u32> {
 }
 
 /// The nodes that have an id: `nodelist.node.0.{nodeid,name,ring0_addr}`.
-pub(super) fn nodelist(map: &Cmap) -> Vec<Node> {
+pub(crate) fn nodelist(map: &Cmap) -> Vec<Node> {
     let mut nodes = BTreeMap::<u32, Node>::new();
     for (key, value) in map.below("nodelist.node.") {
         let Some((place, field)) = key.split_once('.') else {
