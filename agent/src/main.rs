@@ -3,6 +3,7 @@
 mod answer;
 mod capture;
 mod host;
+mod privilege;
 mod secret;
 mod snapshot;
 mod source;
