@@ -2,6 +2,7 @@
 
 mod answer;
 mod capture;
+mod config;
 mod host;
 mod privilege;
 mod secret;
