@@ -2,9 +2,11 @@
 
 mod answer;
 mod capture;
+mod config;
 mod corosync;
 mod host;
 mod netlink;
+mod privilege;
 mod run;
 mod secret;
 mod snapshot;
