@@ -3,9 +3,13 @@
 mod answer;
 mod capture;
 mod host;
+#[allow(dead_code, reason = "the running agent will follow it")]
+mod journal;
 mod secret;
 mod snapshot;
 mod source;
+#[allow(dead_code, reason = "the running agent will open it")]
+mod spool;
 mod summary;
 
 use std::panic::catch_unwind;

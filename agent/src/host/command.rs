@@ -120,7 +120,7 @@ pub(super) fn run(command: &Command) -> Result<Option<Vec<u8>>, HostError> {
 }
 
 /// How a tool ended that has closed its pipes; `None` if it does not end.
-fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+pub(super) fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
     for _ in 0..LAST_LOOKS {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
@@ -132,7 +132,7 @@ fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
 
 /// Kills a tool and looks a few times whether it has gone. One that hangs in the kernel is left behind: waiting for
 /// it would hang as well.
-fn end(child: &mut Child) {
+pub(super) fn end(child: &mut Child) {
     // It may be gone already; then there is nothing to kill.
     let _ = child.kill();
     for _ in 0..LAST_LOOKS {

@@ -2,8 +2,10 @@
 //! below a root. The root is `/` on a live node, or a captured tree whose command outputs lie in `commands/`
 //! (docs/capture.md), so that a support bundle is examined by the same code as the node itself.
 
+pub(crate) mod changes;
 mod command;
 mod file;
+pub(crate) mod stream;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
