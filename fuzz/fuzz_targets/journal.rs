@@ -1,8 +1,8 @@
 #![no_main]
-//! No bytes make the journal's parser panic, alone or merged with themselves.
+//! No bytes make the journal's parser panic, alone, merged with themselves, or one line at a time.
 
 use libfuzzer_sys::fuzz_target;
-use model::parse::journal::{Part, merge, parse};
+use model::parse::journal::{Part, merge, one, parse};
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
@@ -12,4 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let parts: Vec<Part> = [part(), part()].into_iter().flatten().collect();
     let _ = merge(parts);
+    for line in text.lines().take(100) {
+        let _ = one(line);
+    }
 });

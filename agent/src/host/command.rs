@@ -1,6 +1,7 @@
 //! Commands of the fixed list, run without a shell, with a clean environment and a deadline; and how their captured
 //! outputs are named.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -88,7 +89,7 @@ pub(super) fn run(
         what: what.to_owned(),
     })?;
     turn.begins_now();
-    let mut child = match spawn(command) {
+    let mut child = match spawn(command.path, command.args) {
         Ok(child) => child,
         Err(error) if is_absence(&error) => return Ok(None),
         Err(source) => return Err(failed(source)),
@@ -123,9 +124,9 @@ pub(super) fn run(
 
 /// In a process group of its own, so that what it started can be ended with it; and not in the caller's directory,
 /// which may lie on a file system that hangs.
-fn spawn(command: &Command) -> io::Result<Child> {
-    Process::new(command.path)
-        .args(command.args)
+pub(super) fn spawn<S: AsRef<OsStr>>(path: &str, args: &[S]) -> io::Result<Child> {
+    Process::new(path)
+        .args(args)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C")
@@ -218,9 +219,20 @@ fn take(pipe: &mut Option<impl io::Read>, bytes: &mut Vec<u8>) -> io::Result<()>
     Ok(())
 }
 
+/// How a tool ended that has closed its pipes; `None` if it does not end.
+pub(super) fn ended(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    for _ in 0..LAST_LOOKS {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(None)
+}
+
 /// Kills a tool with all that it started, and looks a few times whether it has gone. `true`: it has not. It hangs in
 /// the kernel, and waiting for it would hang as well.
-fn end(child: &mut Child) -> bool {
+pub(super) fn end(child: &mut Child) -> bool {
     // They may be gone already; then there is nothing to kill.
     if let Ok(group) = i32::try_from(child.id()) {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);

@@ -2,12 +2,14 @@
 //! below a root. The root is `/` on a live node, or a captured tree whose command outputs lie in `commands/`
 //! (docs/capture.md), so that a support bundle is examined by the same code as the node itself.
 
+pub(crate) mod changes;
 mod command;
 mod file;
 #[cfg(test)]
 mod hanging;
 mod lane;
 mod patience;
+pub(crate) mod stream;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

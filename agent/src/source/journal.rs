@@ -177,7 +177,7 @@ fn stream(lines: &mut impl BufRead, reader: &mut Reader) -> io::Result<()> {
 }
 
 /// Reads the next line without its end. Did the text end with it, and was it within the limit?
-fn take_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<(bool, bool)> {
+pub(crate) fn take_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<(bool, bool)> {
     line.clear();
     let mut whole = true;
     loop {

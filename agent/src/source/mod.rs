@@ -11,7 +11,7 @@ mod documented;
 mod gather;
 mod ha;
 mod interfaces;
-mod journal;
+pub(crate) mod journal;
 mod links;
 mod lldp;
 mod members;

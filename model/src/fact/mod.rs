@@ -17,3 +17,4 @@ pub mod lldp;
 pub mod members;
 pub mod ovs;
 pub mod packages;
+pub mod spool;

@@ -14,6 +14,7 @@ mod json;
 mod kernel;
 mod merge;
 mod nic;
+mod one;
 mod pmxcfs;
 mod quorum;
 mod reader;
@@ -31,6 +32,7 @@ use crate::text::{Parsed, Unreadable};
 
 pub use entry::programs;
 pub use merge::{Part, merge};
+pub use one::{One, one};
 pub use reader::Reader;
 
 /// The longest line that is read. `journalctl` itself leaves out fields of more than 4 kB unless told otherwise.

@@ -1,0 +1,527 @@
+//! What the agent keeps on disk until a collector has it: numbered records in a few files of bounded size.
+//!
+//! A record of the journal holds the place in the journal behind it, in the same write. The place where the journal
+//! is to be read on is therefore that of the last intact record, and every line is in the spool exactly once, whenever
+//! the agent is killed. Numbers count up by one: where one is missing, a record is missing, and a reader is told so.
+//!
+//! Not here: who reads the journal, and who sends the records on.
+
+mod record;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::fact::spool::SpoolState;
+
+pub(crate) use record::{JournalGap, Kind, MAX_CURSOR_BYTES, New, Record};
+use record::{MAX_JSON_BYTES, Step, encode, encoded_bytes, find_intact, step};
+use segment::{HEADER_BYTES, Header, MAX_READ_BYTES};
+
+pub(crate) const DEFAULT_DIR: &str = "/var/lib/quorate/agent/spool";
+pub(crate) const DEFAULT_MAX_BYTES: u64 = 16 << 20;
+/// A smaller spool could not drop its oldest part and keep the rest.
+pub(crate) const MIN_MAX_BYTES: u64 = 1 << 20;
+const MIN_SEGMENT_BYTES: u64 = 128 << 10;
+const SEGMENTS: u64 = 16;
+const LOCK_ATTEMPTS: u32 = 20;
+const BETWEEN_LOCK_ATTEMPTS: Duration = Duration::from_millis(25);
+/// The most JSON that one reading hands out.
+const MAX_HANDED_OUT_BYTES: usize = 1 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpoolError {
+    #[error("the spool {dir} cannot be opened")]
+    Open { dir: PathBuf, source: io::Error },
+    #[error("the spool {dir} is in use: another agent runs here")]
+    InUse { dir: PathBuf },
+    #[error("the spool {dir} cannot be written")]
+    Write { dir: PathBuf, source: io::Error },
+    #[error("the spool {dir} cannot be read")]
+    Read { dir: PathBuf, source: io::Error },
+}
+
+/// What a reader is given, in the order of the numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Record(Record),
+    /// Records that are not there any more: dropped because the spool was full, damaged, or acknowledged before.
+    Missing {
+        from: u64,
+        to: u64,
+        count: u64,
+    },
+}
+
+#[derive(Debug)]
+struct Segment {
+    first: u64,
+    bytes: u64,
+}
+
+/// The spool, open and locked.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    dir: PathBuf,
+    /// Held as long as the spool is open.
+    _lock: File,
+    max_bytes: u64,
+    segment_bytes: u64,
+    /// Oldest first; the last one is being written.
+    segments: VecDeque<Segment>,
+    newest: File,
+    id: [u8; 16],
+    next: u64,
+    cursor: Option<String>,
+    acknowledged: u64,
+    /// A write failed and could not be taken back: it is cut off before the next.
+    needs_cut: bool,
+    dropped: u64,
+    overflows: u64,
+    damaged: u64,
+    cut: u64,
+    left_out: u64,
+    not_written: Option<String>,
+}
+
+impl Spool {
+    /// Opens the spool, or makes it. `max_bytes` is taken for [`MIN_MAX_BYTES`] where it is less.
+    pub(crate) fn open(dir: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
+        let failed = |source| SpoolError::Open {
+            dir: dir.to_owned(),
+            source,
+        };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(dir).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true).mode(0o600);
+        let lock = options.open(dir.join("lock")).map_err(failed)?;
+        take(&lock).map_err(|error| match error {
+            TryLockError::WouldBlock => SpoolError::InUse {
+                dir: dir.to_owned(),
+            },
+            TryLockError::Error(source) => failed(source),
+        })?;
+        Self::found(dir, lock, max_bytes.max(MIN_MAX_BYTES)).map_err(failed)
+    }
+
+    fn found(dir: &Path, lock: File, max_bytes: u64) -> io::Result<Self> {
+        let found = Found::in_dir(dir)?;
+        let next = found.scan.as_ref().map_or(1, |scan| scan.next);
+        let newest = match (&found.header, found.segments.back()) {
+            (Some(_), Some(newest)) => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(segment::path(dir, newest.first))?,
+            _ => segment::create(dir, &found.fresh_header(next)?)?,
+        };
+        let header = match &found.header {
+            Some(header) => header.clone(),
+            None => segment::read(dir, next, HEADER_BYTES as u64)
+                .map(|bytes| Header::decode(&bytes))?
+                .ok_or_else(|| io::Error::other("what was written is not there"))?,
+        };
+        let mut spool = Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+            max_bytes,
+            segment_bytes: (max_bytes / SEGMENTS).max(MIN_SEGMENT_BYTES),
+            segments: found.segments,
+            newest,
+            id: header.id,
+            next,
+            cursor: found
+                .scan
+                .as_ref()
+                .map_or(header.cursor, |scan| scan.cursor.clone()),
+            acknowledged: 0,
+            needs_cut: false,
+            dropped: header.dropped,
+            overflows: header.overflows,
+            damaged: found.scan.as_ref().map_or(0, |scan| scan.damaged),
+            cut: 0,
+            left_out: 0,
+            not_written: None,
+        };
+        if found.header.is_none() {
+            spool.segments.push_back(Segment {
+                first: next,
+                bytes: HEADER_BYTES as u64,
+            });
+        } else if let Some(scan) = found.scan {
+            spool.cut = scan.cut;
+            spool.needs_cut = scan.cut > 0;
+            // On a disk that cannot be written this is tried again before the next write.
+            let mut begun = spool.cut_off();
+            if scan.is_number_lost {
+                // The name of the next segment remembers that the number is not free.
+                begun = begun.and_then(|()| spool.begin_segment());
+            }
+            spool.not_written = begun.err().map(|error| error.to_string());
+        }
+        Ok(spool)
+    }
+
+    /// Where the journal is to be read on.
+    pub(crate) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// The number that the next record will have.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Writes records and syncs them once a segment: when it returns `Ok` they are on the disk. After an error
+    /// [`Self::cursor`] and [`Self::next_number`] say how far it came.
+    pub(crate) fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
+        let written = self.try_append(records);
+        self.not_written = written.as_ref().err().map(io::Error::to_string);
+        written.map_err(|source| SpoolError::Write {
+            dir: self.dir.clone(),
+            source,
+        })
+    }
+
+    fn try_append(&mut self, records: &[New]) -> io::Result<()> {
+        let mut rest = records;
+        while !rest.is_empty() {
+            self.cut_off()?;
+            let room = self.segment_bytes.saturating_sub(self.newest_bytes());
+            let (mut bytes, mut next, mut cursor) = (Vec::new(), self.next, None);
+            while let Some((record, behind)) = rest.split_first() {
+                let (record, is_left_out) = bounded(record);
+                if (bytes.len() + encoded_bytes(&record)) as u64 > room {
+                    break;
+                }
+                self.left_out += u64::from(is_left_out);
+                encode(next, &record, &mut bytes);
+                next += 1;
+                cursor = record.cursor.clone().or(cursor);
+                rest = behind;
+            }
+            if bytes.is_empty() {
+                self.begin_segment()?;
+                continue;
+            }
+            self.write(&bytes)?;
+            self.next = next;
+            self.cursor = cursor.or(self.cursor.take());
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let at = self.newest_bytes();
+        let written = self
+            .newest
+            .write_all_at(bytes, at)
+            .and_then(|()| self.newest.sync_data());
+        if let Err(error) = written {
+            self.needs_cut = true;
+            // If it cannot be done now, it is tried again before the next write; what the write left is whole
+            // records and perhaps a torn one, so a restart in between finds nothing wrong.
+            let _ = self.cut_off();
+            return Err(error);
+        }
+        if let Some(newest) = self.segments.back_mut() {
+            newest.bytes += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn cut_off(&mut self) -> io::Result<()> {
+        if self.needs_cut {
+            self.newest.set_len(self.newest_bytes())?;
+            self.newest.sync_data()?;
+            self.needs_cut = false;
+        }
+        Ok(())
+    }
+
+    fn newest_bytes(&self) -> u64 {
+        self.segments.back().map_or(0, |newest| newest.bytes)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// The first number behind the oldest segment: where the second one begins.
+    fn second(&self) -> u64 {
+        self.segments
+            .get(1)
+            .map_or(self.next, |segment| segment.first)
+    }
+
+    /// Begins a new segment; where that would be too much, the oldest go.
+    fn begin_segment(&mut self) -> io::Result<()> {
+        let (mut bytes, mut goes, mut oldest, mut lost) = (self.bytes(), 0, self.oldest(), 0);
+        for (index, segment) in self.segments.iter().enumerate() {
+            if bytes + self.segment_bytes <= self.max_bytes {
+                break;
+            }
+            let behind = self
+                .segments
+                .get(index + 1)
+                .map_or(self.next, |next| next.first);
+            lost += behind.saturating_sub(segment.first.max(self.acknowledged + 1));
+            bytes = bytes.saturating_sub(segment.bytes);
+            (goes, oldest) = (index + 1, behind);
+        }
+        // The new header says what was dropped before it is dropped: a kill in between changes nothing.
+        let header = Header {
+            id: self.id,
+            first: self.next,
+            oldest,
+            dropped: self.dropped + lost,
+            overflows: self.overflows + u64::from(lost > 0),
+            cursor: self.cursor.clone(),
+        };
+        self.newest = segment::create(&self.dir, &header)?;
+        self.segments.push_back(Segment {
+            first: self.next,
+            bytes: HEADER_BYTES as u64,
+        });
+        (self.dropped, self.overflows) = (header.dropped, header.overflows);
+        for _ in 0..goes {
+            self.remove_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn remove_oldest(&mut self) -> io::Result<()> {
+        if let Some(segment) = self.segments.front() {
+            std::fs::remove_file(segment::path(&self.dir, segment.first))?;
+            self.segments.pop_front();
+        }
+        Ok(())
+    }
+
+    fn oldest(&self) -> u64 {
+        self.segments
+            .front()
+            .map_or(self.next, |segment| segment.first)
+    }
+
+    /// Whoever the records are for has all up to this number. Whole segments are freed; the last one stays, and with
+    /// it the place in the journal.
+    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), SpoolError> {
+        self.acknowledged = self
+            .acknowledged
+            .max(up_to.min(self.next.saturating_sub(1)));
+        while self.segments.len() > 1 && self.second() <= self.acknowledged + 1 {
+            self.remove_oldest().map_err(|source| SpoolError::Write {
+                dir: self.dir.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
+    pub(crate) fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
+        let mut taking = Taking {
+            expected: number.max(1),
+            limit,
+            bytes: 0,
+            items: Vec::new(),
+        };
+        for (index, segment) in self.segments.iter().enumerate() {
+            let behind = self
+                .segments
+                .get(index + 1)
+                .map_or(self.next, |next| next.first);
+            if behind <= taking.expected || segment.bytes <= HEADER_BYTES as u64 {
+                continue;
+            }
+            let bytes = segment::read(&self.dir, segment.first, segment.bytes.min(MAX_READ_BYTES));
+            let bytes = bytes.map_err(|source| SpoolError::Read {
+                dir: self.dir.clone(),
+                source,
+            })?;
+            if !taking.take_from(&bytes, segment.first) {
+                return Ok(taking.items);
+            }
+        }
+        taking.skip_to(self.next);
+        Ok(taking.items)
+    }
+
+    pub(crate) fn state(&self) -> SpoolState {
+        let (first, last) = (self.oldest(), self.next.saturating_sub(1));
+        let has_any = first <= last;
+        SpoolState {
+            id: self.id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            first: has_any.then_some(first),
+            last: has_any.then_some(last),
+            bytes: self.bytes(),
+            max_bytes: self.max_bytes,
+            records_dropped: self.dropped,
+            overflows: self.overflows,
+            records_damaged: self.damaged,
+            bytes_cut: self.cut,
+            records_left_out: self.left_out,
+            not_written: self.not_written.clone(),
+        }
+    }
+}
+
+/// Locks for this process alone. A process that an agent was just starting when it was killed has the lock for a
+/// moment more, so it is tried for a while.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_ATTEMPTS {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_LOCK_ATTEMPTS),
+            taken => return taken,
+        }
+    }
+    lock.try_lock()
+}
+
+/// What lies in the directory.
+struct Found {
+    segments: VecDeque<Segment>,
+    /// Of the newest segment, if it is intact.
+    header: Option<Header>,
+    /// Of the newest segment.
+    scan: Option<segment::Scan>,
+    /// The newest intact header of all.
+    any_header: Option<Header>,
+}
+
+impl Found {
+    fn in_dir(dir: &Path) -> io::Result<Self> {
+        let mut found = Self {
+            segments: VecDeque::new(),
+            header: None,
+            scan: None,
+            any_header: None,
+        };
+        for first in segment::list(dir)? {
+            let bytes = std::fs::metadata(segment::path(dir, first))?.len();
+            found.header = Header::decode(&segment::read(dir, first, HEADER_BYTES as u64)?);
+            found.any_header = found.header.clone().or(found.any_header);
+            found.segments.push_back(Segment { first, bytes });
+        }
+        let oldest = found.any_header.as_ref().map_or(0, |header| header.oldest);
+        while let Some(segment) = found.segments.front()
+            && segment.first < oldest
+        {
+            std::fs::remove_file(segment::path(dir, segment.first))?;
+            found.segments.pop_front();
+        }
+        // The newest last. Without its header the place in the journal may stand in a segment before it.
+        let mut cursor = None;
+        let from = if found.header.is_some() {
+            found.segments.len().saturating_sub(1)
+        } else {
+            0
+        };
+        for segment in found.segments.iter_mut().skip(from) {
+            let bytes = segment::read(dir, segment.first, MAX_READ_BYTES)?;
+            let header = Header::decode(&bytes);
+            let before = header.and_then(|header| header.cursor).or(cursor);
+            let scan = segment::scan(&bytes, segment.first, before);
+            cursor = scan.cursor.clone();
+            segment.bytes = scan.end as u64;
+            found.scan = Some(scan);
+        }
+        Ok(found)
+    }
+
+    /// The header of the segment that is begun at the start: the first of all, or behind one that lost its header.
+    fn fresh_header(&self, next: u64) -> io::Result<Header> {
+        let known = self.any_header.as_ref();
+        Ok(Header {
+            id: known.map_or_else(random_id, |header| Ok(header.id))?,
+            first: next,
+            oldest: self.segments.front().map_or(next, |segment| segment.first),
+            dropped: known.map_or(0, |header| header.dropped),
+            overflows: known.map_or(0, |header| header.overflows),
+            cursor: self.scan.as_ref().and_then(|scan| scan.cursor.clone()),
+        })
+    }
+}
+
+fn random_id() -> io::Result<[u8; 16]> {
+    let mut id = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut id)?;
+    Ok(id)
+}
+
+/// A record within its bounds, and whether its text had to be left out.
+fn bounded(record: &New) -> (New, bool) {
+    let mut record = record.clone();
+    if record
+        .cursor
+        .as_ref()
+        .is_some_and(|cursor| cursor.len() > MAX_CURSOR_BYTES)
+    {
+        record.cursor = None;
+    }
+    let is_too_long = record.json.len() > MAX_JSON_BYTES;
+    if is_too_long {
+        record.json = format!(r#"{{"left_out_bytes":{}}}"#, record.json.len());
+    }
+    (record, is_too_long)
+}
+
+/// Items being collected for a reader.
+struct Taking {
+    expected: u64,
+    limit: usize,
+    bytes: usize,
+    items: Vec<Item>,
+}
+
+impl Taking {
+    fn is_full(&self) -> bool {
+        self.items.len() >= self.limit || self.bytes >= MAX_HANDED_OUT_BYTES
+    }
+
+    /// Takes what is wanted of a segment. Is there room for more?
+    fn take_from(&mut self, bytes: &[u8], first: u64) -> bool {
+        let (mut at, mut last) = (HEADER_BYTES, first.saturating_sub(1));
+        while !self.is_full() {
+            match step(bytes, at) {
+                Step::Record { record, next } => {
+                    (at, last) = (next, record.number);
+                    if record.number >= self.expected {
+                        self.skip_to(record.number);
+                        if self.is_full() {
+                            return false;
+                        }
+                        self.expected = record.number.saturating_add(1);
+                        self.bytes += record.json.len();
+                        self.items.push(Item::Record(record));
+                    }
+                }
+                Step::End => return true,
+                Step::Torn | Step::Damaged => match find_intact(bytes, at, last) {
+                    Some(intact) => at = intact,
+                    None => return true,
+                },
+            }
+        }
+        false
+    }
+
+    fn skip_to(&mut self, number: u64) {
+        if number > self.expected && !self.is_full() {
+            self.items.push(Item::Missing {
+                from: self.expected,
+                to: number - 1,
+                count: number - self.expected,
+            });
+            self.expected = number;
+        }
+    }
+}
