@@ -5,7 +5,7 @@ mod capture;
 mod config;
 mod corosync;
 mod host;
-#[allow(dead_code, reason = "the running agent will follow it")]
+
 mod journal;
 mod netlink;
 mod privilege;
@@ -13,7 +13,7 @@ mod run;
 mod secret;
 mod snapshot;
 mod source;
-#[allow(dead_code, reason = "the running agent will open it")]
+
 mod spool;
 mod summary;
 mod watch;

@@ -1,6 +1,7 @@
 //! `quorate-agent watch`: each change as it happens, for a person who works on the node, or for a program.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -11,7 +12,10 @@ use model::report::NodeReport;
 use serde::Serialize;
 
 use crate::answer::{NO_ANSWER, complain, complain_of_output};
-use crate::run::{Eyes, Hub, Told, runtime};
+use crate::config::Config;
+use crate::host::{Patience, said};
+use crate::journal::Start;
+use crate::run::{Eyes, Hub, Opening, Told, runtime};
 
 /// Prints each change of this node as it happens, until it is ended (Ctrl-C)
 ///
@@ -22,9 +26,19 @@ pub(crate) struct Args {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Read the configuration FILE instead of /etc/quorate/agent.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
+    let config = match Config::read(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&said(&error));
+            return ExitCode::from(NO_ANSWER);
+        }
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -32,7 +46,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(NO_ANSWER);
         }
     };
-    match runtime.block_on(watch(Printer::new(args.json))) {
+    match runtime.block_on(watch(&config, Printer::new(args.json))) {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has enough (`| head`) is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -43,8 +57,14 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-async fn watch(mut printer: Printer) -> io::Result<()> {
-    let mut eyes = Eyes::open()?;
+async fn watch(config: &Config, mut printer: Printer) -> io::Result<()> {
+    // From now on: what the journal said before is history, and `snapshot` shows it.
+    let mut eyes = Eyes::open(Opening {
+        patience: Patience::new(Patience::OF_THE_RUNNING_AGENT),
+        disabled: config.sources_disabled.clone(),
+        journal: config.journal(),
+        start: Start::Now,
+    })?;
     let mut hub = Hub::new();
     let mut is_ready = false;
     while let Some(news) = eyes.next().await {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use model::report::Family;
 use toml::de::{DeTable, DeValue};
 
+use crate::journal::Settings;
 use value::{absolute, absolute_or_none, families, socket, spool_mib, word_or_none};
 
 const DEFAULT_FILE: &str = "/etc/quorate/agent.toml";
@@ -65,6 +66,17 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
+    pub(crate) fn spool_dir(&self) -> PathBuf {
+        self.state_dir.join("spool")
+    }
+
+    pub(crate) fn journal(&self) -> Settings {
+        Settings {
+            directory: self.journal_directory.clone(),
+            namespace: self.journal_namespace.clone(),
+        }
+    }
+
     /// Reads the file that `--config` names, which must be there, or else the default one, which need not.
     pub(crate) fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(DEFAULT_FILE));

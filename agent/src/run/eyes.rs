@@ -1,14 +1,20 @@
-//! Opens all the agent's eyes at once: every source at its pace, and every listener that wakes them.
+//! Opens all the agent's eyes at once: every source at its pace, the threads that tell by themselves, and every
+//! listener that wakes them.
 
+mod attended;
+mod followed;
+
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use model::reading::Reading;
 use model::report::{Fact, Family};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 
-use crate::corosync;
 use crate::host::Patience;
+use crate::journal::{Settings, Start};
 use crate::netlink;
 use crate::run::files;
 use crate::run::hub::{MAX_WAITING, News};
@@ -19,7 +25,18 @@ use crate::source::{SOURCES, Wake};
 /// A listener whose socket failed is opened again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 /// These are told by threads of their own, and not asked.
-const TOLD: [Family; 2] = [Family::Corosync, Family::Cmap];
+const TOLD: [Family; 3] = [Family::Corosync, Family::Cmap, Family::Journal];
+
+/// How the eyes are to be opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) patience: Patience,
+    /// Families that nobody wants to see here.
+    pub(crate) disabled: Vec<Family>,
+    pub(crate) journal: Settings,
+    /// Where the journal is begun, and whether it is kept.
+    pub(crate) start: Start,
+}
 
 /// What all eyes see, in the order in which it was seen.
 #[derive(Debug)]
@@ -30,27 +47,50 @@ pub(crate) struct Eyes {
 
 impl Eyes {
     /// Must be called within the runtime.
-    pub(crate) fn open() -> std::io::Result<Self> {
+    pub(crate) fn open(opening: Opening) -> io::Result<Self> {
         let opened = Instant::now();
+        let Opening {
+            patience,
+            disabled,
+            journal,
+            start,
+        } = opening;
         let (sender, news) = mpsc::channel(MAX_WAITING);
         let wakes = Wakes::new();
-        let patience = Patience::new(Patience::OF_THE_RUNNING_AGENT);
+        let is_wanted = |family: &Family| !disabled.contains(family);
         // Who listens first misses nothing that happens while the sources are asked for the first time.
         tokio::spawn(listen_to_the_kernel(wakes.clone()));
-        tokio::spawn(files::listen(wakes.clone()));
-        attend_corosync(patience.clone(), wakes.clone(), sender.clone())?;
-        let sampler = Sampler::new(patience, wakes, sender);
-        for source in SOURCES {
-            if !TOLD.contains(&source.family) {
-                sampler.begin(source);
-            }
+        files::listen(wakes.clone())?;
+        if is_wanted(&Family::Corosync) {
+            attended::corosync(patience.clone(), wakes.clone(), sender.clone())?;
         }
+        if is_wanted(&Family::Journal) {
+            followed::journal(journal, start, wakes.clone(), sender.clone())?;
+        }
+        let sampler = Sampler::new(patience, wakes, sender.clone());
+        let asked = SOURCES
+            .iter()
+            .filter(|source| !TOLD.contains(&source.family));
+        for source in asked.filter(|source| is_wanted(&source.family)) {
+            sampler.begin(source);
+        }
+        tokio::spawn(say_disabled(disabled, sender));
         Ok(Self { news, opened })
     }
 
     /// The next piece of news. There is always another one: sources are asked until the runtime ends.
     pub(crate) async fn next(&mut self) -> Option<News> {
         self.news.recv().await
+    }
+}
+
+/// What is switched off has failed as far as anybody knows: it is not absent.
+async fn say_disabled(disabled: Vec<Family>, news: mpsc::Sender<News>) {
+    for family in disabled {
+        let why = "it is switched off in the agent's configuration (sources.disabled)".to_owned();
+        if news.send(fact_now(family.failed(why), None)).await.is_err() {
+            return;
+        }
     }
 }
 
@@ -63,43 +103,14 @@ async fn listen_to_the_kernel(wakes: Wakes) {
     }
 }
 
-fn attend_corosync(
-    patience: Patience,
-    wakes: Wakes,
-    news: mpsc::Sender<News>,
-) -> std::io::Result<()> {
-    let sender = news.clone();
-    let mut listening = wakes.listen(&[Wake::Corosync]);
-    let supervisor = corosync::run(patience, move |fact, noticed| {
-        // It waits where the hub is behind; the hub never waits for corosync. Nobody listens any more at the end.
-        let _ = sender.blocking_send(fact_at(fact, Some(noticed)));
-    })?;
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = sleep_until(supervisor.deadline().into()) => {}
-                _ = listening.woken() => {
-                    // Only a lack of memory can refuse this, and the thread looks by itself soon.
-                    let _ = supervisor.look();
-                    continue;
-                }
-            }
-            for fact in supervisor.overdue(Instant::now()).into_iter().flatten() {
-                if news.send(fact_at(fact, None)).await.is_err() {
-                    return;
-                }
-            }
-            // A thread that has ended is overdue for ever, and said so once.
-            sleep(AGAIN).await;
-        }
-    });
-    Ok(())
-}
-
-fn fact_at(fact: Fact, noticed: Option<Instant>) -> News {
+fn fact_now(fact: Fact, noticed: Option<Instant>) -> News {
     News::Fact {
         fact,
         noticed,
         at: Timestamp::now(),
     }
+}
+
+fn is_heard<T>(reading: &Reading<T>) -> bool {
+    !matches!(reading, Reading::NeverHeard)
 }

@@ -2,11 +2,13 @@
 //! never sees there what another node wrote, and a watch would keep it from being unmounted.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::os::fd::AsFd as _;
+use std::thread;
+use std::time::Instant;
 
-use inotify::{EventMask, Inotify, WatchMask};
-use tokio::io::unix::AsyncFd;
-use tokio::time::timeout;
+use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
 
 use crate::run::wakes::Wakes;
 use crate::source::Wake;
@@ -25,55 +27,62 @@ const WATCHED: &[(&str, Wake)] = &[
     ("/run/systemd/shutdown", Wake::Power),
 ];
 /// A directory that was not there is looked for again after this time.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_MS: u16 = 60_000;
 /// Room for some events at a time. What they say beyond the directory is not looked at.
 const ROOM_BYTES: usize = 2048;
+const STACK_BYTES: usize = 64 << 10;
 
-/// Wakes for ever; ends when the kernel gives no inotify (its limit of instances is reached).
-pub(super) async fn listen(wakes: Wakes) -> io::Error {
-    match hear(&wakes).await {
-        Ok(never) => match never {},
-        Err(error) => error,
+/// Wakes for as long as the process lives, on a thread that sleeps until a file changes.
+pub(super) fn listen(wakes: Wakes) -> io::Result<()> {
+    let inotify = Inotify::init()?;
+    let thread = thread::Builder::new()
+        .name("files".to_owned())
+        .stack_size(STACK_BYTES);
+    // The paces of the sources stay where the kernel refuses to go on.
+    thread.spawn(move || hear(inotify, &wakes).unwrap_or_default())?;
+    Ok(())
+}
+
+fn hear(mut inotify: Inotify, wakes: &Wakes) -> io::Result<()> {
+    let mut room = [0; ROOM_BYTES];
+    let mut watched = Vec::new();
+    loop {
+        watch_all(&inotify, &mut watched);
+        match poll(
+            &mut [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)],
+            AGAIN_MS,
+        ) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let noticed = Instant::now();
+        for event in inotify.read_events(&mut room)? {
+            let of_this = watched.iter().filter(|(watch, _)| *watch == event.wd);
+            for (_, wake) in of_this {
+                wakes.wake(*wake, noticed);
+            }
+            if event.mask.contains(EventMask::IGNORED) {
+                watched.retain(|(watch, _)| *watch != event.wd);
+            }
+        }
     }
 }
 
-async fn hear(wakes: &Wakes) -> io::Result<std::convert::Infallible> {
-    let mut inotify = AsyncFd::new(Inotify::init()?)?;
+/// Watches what is not watched yet. The directory of a scheduled shutdown, for one, comes and goes with it, and its
+/// parent says so. Adding one that is watched already gives the same descriptor again.
+fn watch_all(inotify: &Inotify, watched: &mut Vec<(WatchDescriptor, Wake)>) {
     let mask = WatchMask::CREATE
         | WatchMask::CLOSE_WRITE
         | WatchMask::MOVE
         | WatchMask::DELETE
         | WatchMask::ONLYDIR;
-    let mut room = [0; ROOM_BYTES];
-    let mut kinds = Vec::new();
-    loop {
-        // Adding one that is watched already gives the same descriptor again.
-        for (dir, wake) in WATCHED {
-            if let Ok(watch) = inotify.get_ref().watches().add(dir, mask)
-                && !kinds.iter().any(|(known, _)| *known == watch)
-            {
-                kinds.push((watch, *wake));
-            }
-        }
-        let Ok(ready) = timeout(AGAIN, inotify.readable_mut()).await else {
-            continue;
-        };
-        let mut ready = ready?;
-        match ready.get_inner_mut().read_events(&mut room) {
-            Ok(events) => {
-                let noticed = Instant::now();
-                for event in events {
-                    for (_, wake) in kinds.iter().filter(|(watch, _)| *watch == event.wd) {
-                        wakes.wake(*wake, noticed);
-                    }
-                    if event.mask.contains(EventMask::IGNORED) {
-                        kinds.retain(|(watch, _)| *watch != event.wd);
-                    }
-                }
-                // A directory that was just made may be one of those above: they are all added again.
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
-            Err(error) => return Err(error),
+    for (dir, wake) in WATCHED {
+        // What is not there is looked for again.
+        if let Ok(watch) = inotify.watches().add(dir, mask)
+            && !watched.iter().any(|(known, _)| *known == watch)
+        {
+            watched.push((watch, *wake));
         }
     }
 }

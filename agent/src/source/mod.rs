@@ -22,6 +22,7 @@ mod packages;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use model::reading::Reading;
 use model::report::{Fact, Family, NodeReport};
 
 use crate::host::{Command, Host};
@@ -135,6 +136,11 @@ pub(crate) fn report(host: &Host) -> NodeReport {
 /// How the cluster, or else the node itself, calls this node.
 pub(crate) fn own_name(host: &Host) -> Option<String> {
     members::own_name(host, &mut gather::Gathering::default())
+}
+
+/// What `pvecm status` prints, run now: for whoever asks for it in the operator's own format.
+pub(crate) fn pvecm_status(host: &Host) -> Reading<String> {
+    corosync::pvecm_status(host)
 }
 
 /// Every command that any source runs: the whole list that the agent may execute, and what a capture keeps.

@@ -6,6 +6,7 @@ use model::parse::own_cost;
 use model::reading::Reading;
 
 use crate::host::Host;
+use crate::privilege;
 
 /// The kernel tells times of processes in hundredths of a second (USER_HZ), whatever its own tick is.
 const MS_PER_TICK: u64 = 10;
@@ -29,6 +30,7 @@ pub(crate) fn collect(host: &Host) -> Reading<Agent> {
                     .and_then(own_cost::proportional_memory_kib),
                 cpu_ms: ticks.map(|ticks| ticks.saturating_mul(MS_PER_TICK)),
             },
+            blind_spots: privilege::blind_spots(),
             ..Agent::default()
         },
         at: Timestamp::now(),
