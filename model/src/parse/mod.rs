@@ -15,6 +15,8 @@ mod json;
 pub mod lldpcli;
 pub mod lrm_status;
 pub mod members;
+pub mod ovs_bond;
 pub mod ovs_vsctl;
+pub mod ovsdb;
 pub mod pveversion;
 pub mod quorumtool;
