@@ -10,6 +10,7 @@ mod hanging;
 mod lane;
 mod patience;
 pub(crate) mod stream;
+mod socket;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use jiff::Timestamp;
 
 pub(crate) use command::{Command, words_of};
 pub(crate) use patience::Patience;
+pub(crate) use socket::ObjectEnd;
 
 use lane::Vain;
 
@@ -120,6 +122,12 @@ impl Host {
     /// This node. All hosts of a process share one patience.
     pub(crate) fn live(patience: &Patience) -> Self {
         Self::below(Path::new("/"), Some(patience.clone()))
+    }
+
+    /// A live node whose files lie below another directory than `/`.
+    #[cfg(test)]
+    pub(crate) fn live_below(root: &Path, patience: &Patience) -> Self {
+        Self::below(root, Some(patience.clone()))
     }
 
     /// A captured tree; `root` must be a directory.
@@ -236,6 +244,29 @@ impl Host {
     ) -> Result<T, HostError> {
         let service = Service::Corosync;
         self.in_lane(service, Path::new(service.name()), move || Ok(ask()))
+    /// What a daemon of the live node answers to a request in JSON-RPC; `None` if there is no such socket.
+    pub(crate) fn call(&self, socket: &str, request: &str) -> Result<Option<Text>, HostError> {
+        let Some(patience) = &self.patience else {
+            return Ok(None);
+        };
+        let path = self.root.join(socket);
+        let answer = socket::ask(&path, request, patience.deadline());
+        let answer = answer.map_err(|source| match source.kind() {
+            io::ErrorKind::TimedOut => HostError::Deadline {
+                what: path.display().to_string(),
+                after: patience.deadline(),
+            },
+            _ => HostError::Read { path, source },
+        })?;
+        Ok(answer.map(|bytes| Text {
+            source: socket.to_owned(),
+            text: file::into_text(bytes),
+            at: Timestamp::now(),
+        }))
+    }
+    /// Is there anything at this place of the live node? It is not opened.
+    pub(crate) fn is_there(&self, path: &str) -> bool {
+        std::fs::symlink_metadata(self.root.join(path)).is_ok()
     }
 
     pub(crate) fn is_captured(&self) -> bool {

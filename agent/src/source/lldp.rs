@@ -15,9 +15,15 @@ const NEIGHBOURS: Command = Command {
     words: &[],
 };
 
-/// Absent: no lldpd is installed. An empty list: it runs and hears nobody.
+const SOCKET: &str = "run/lldpd.socket";
+
+/// Absent: no lldpd runs here. An empty list: it runs and hears nobody.
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Neighbour>> {
     let mut gathering = Gathering::default();
+    // Without it lldpcli would only be started in vain, again and again.
+    if !host.is_captured() && !host.is_there(SOCKET) {
+        return gathering.finish(None);
+    }
     let mut best: Option<Vec<Neighbour>> = None;
     for text in gathering.ask(host, &NEIGHBOURS) {
         // Several captures are the same list with and without details: the one that says most is taken.

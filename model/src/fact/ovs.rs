@@ -1,7 +1,7 @@
-//! Open vSwitch, as `ovs-vsctl show` prints its configuration database.
+//! Open vSwitch: its configuration database, as `ovs-vsctl show` prints it, and what ovs-vswitchd knows of its bonds.
 //!
-//! That database says what is *configured*, and what ovs-vswitchd wrote back into it (`error`, `is_connected`,
-//! `bfd_status`): it does not say which member of a bond carries traffic.
+//! The database says what is *configured*, and what ovs-vswitchd wrote back into it (`error`, `is_connected`,
+//! `bfd_status`): only ovs-vswitchd itself knows which members of a bond carry traffic.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,35 @@ pub struct Ovs {
     pub version: Option<String>,
     pub managers: Vec<OvsTarget>,
     pub bridges: Vec<OvsBridge>,
+    /// As ovs-vswitchd says; `None` where it was not asked, or did not answer.
+    #[serde(default)]
+    pub bonds: Option<Vec<OvsBond>>,
     /// Every other column as it was written.
     pub other: BTreeMap<String, String>,
+}
+
+impl Ovs {
+    /// Rows by their names, and `is_connected` only where it is true, as `ovs-vsctl show` prints it: for comparing what
+    /// was read in different ways.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        let only_true = |targets: &mut Vec<OvsTarget>| {
+            for target in targets.iter_mut() {
+                target.is_connected = target.is_connected.filter(|connected| *connected);
+            }
+            targets.sort_by(|a, b| a.target.cmp(&b.target));
+        };
+        only_true(&mut self.managers);
+        self.bridges.sort_by(|a, b| a.name.cmp(&b.name));
+        for bridge in &mut self.bridges {
+            only_true(&mut bridge.controllers);
+            bridge.ports.sort_by(|a, b| a.name.cmp(&b.name));
+            for port in &mut bridge.ports {
+                port.interfaces.sort_by(|a, b| a.name.cmp(&b.name));
+            }
+        }
+        self
+    }
 }
 
 /// A manager (OVSDB) or a controller (OpenFlow).
@@ -72,6 +99,55 @@ pub struct OvsInterface {
     /// Bidirectional forwarding detection of a tunnel: `state`, `forwarding`.
     pub bfd_status: BTreeMap<String, String>,
     pub other: BTreeMap<String, String>,
+}
+
+/// A bond, as ovs-vswitchd runs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OvsBond {
+    pub name: String,
+    pub mode: Option<OvsBondMode>,
+    pub lacp_status: Option<OvsLacpStatus>,
+    /// The one that carries what is not balanced; `None` where none does.
+    pub active_member: Option<String>,
+    pub members: Vec<OvsBondMember>,
+}
+
+impl OvsBond {
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mode: None,
+            lacp_status: None,
+            active_member: None,
+            members: Vec::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OvsBondMember {
+    pub name: String,
+    /// It carries traffic.
+    pub enabled: Option<bool>,
+    /// Carrier and LACP allow it to; it is enabled after the up delay.
+    pub may_enable: Option<bool>,
+}
+
+words! {
+    pub enum OvsBondMode {
+        BalanceSlb = "balance-slb",
+        BalanceTcp = "balance-tcp",
+        ActiveBackup = "active-backup",
+    }
+}
+
+words! {
+    pub enum OvsLacpStatus {
+        Off = "off",
+        /// Nobody answers.
+        Configured = "configured",
+        Negotiated = "negotiated",
+    }
 }
 
 words! {

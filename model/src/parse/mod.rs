@@ -18,5 +18,7 @@ pub mod members;
 pub mod net_class;
 pub mod ovs_vsctl;
 pub mod own_cost;
+pub mod ovs_bond;
+pub mod ovsdb;
 pub mod pveversion;
 pub mod quorumtool;
