@@ -3,12 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fact::bond::Bond;
+use crate::fact::boot::Boot;
 use crate::fact::bridge::Bridge;
 use crate::fact::ceph::Ceph;
+use crate::fact::clock::Clock;
 use crate::fact::cmap::Cmap;
 use crate::fact::corosync::Corosync;
 use crate::fact::corosync_conf::CorosyncConfFiles;
 use crate::fact::ha::Ha;
+use crate::fact::host::HostLoad;
 use crate::fact::interfaces::Interfaces;
 use crate::fact::journal::Journal;
 use crate::fact::link::Link;
@@ -16,6 +19,7 @@ use crate::fact::lldp::Neighbour;
 use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
+use crate::fact::power::Power;
 use crate::reading::{Reading, Standing};
 
 /// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
@@ -112,6 +116,10 @@ families! {
     ovs: Ovs(Ovs),
     ceph: Ceph(Ceph),
     journal: Journal(Journal),
+    power: Power(Power),
+    boot: Boot(Boot),
+    time: Time(Clock),
+    host: Host(HostLoad),
 }
 
 #[cfg(test)]

@@ -2,13 +2,16 @@
 //! not state, or that could not be read, is `None`: unknown, which is never the same as zero or "no".
 
 pub mod bond;
+pub mod boot;
 pub mod bridge;
 pub mod ceph;
+pub mod clock;
 pub mod cmap;
 pub mod corosync;
 pub mod corosync_conf;
 pub mod ha;
 pub mod hardware_address;
+pub mod host;
 pub mod interfaces;
 pub mod journal;
 pub mod link;
@@ -16,3 +19,4 @@ pub mod lldp;
 pub mod members;
 pub mod ovs;
 pub mod packages;
+pub mod power;
