@@ -10,6 +10,7 @@ pub(crate) const LEFT_OUT: &str = "(left-out)";
 pub(crate) const NEVER_READ: &[&str] = &[
     "files below /etc/pve/priv, /etc/corosync/authkey, *.key, *.pem, *keyring*, *shadow*, *secret*",
     "what stands behind a word for a key, password or secret in /etc/network, corosync.conf, ceph.conf and corosync's map",
+    "storage mounted from the network",
     "entries of all programs but those that decide about quorum",
 ];
 
@@ -43,6 +44,12 @@ pub(crate) fn names_a_secret(word: &str) -> bool {
 pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     if path.starts_with("var/log/") {
         return only(text, is_of_a_known_program);
+    }
+    if path == "var/lib/dpkg/status" {
+        return only(text, is_of_a_package);
+    }
+    if path == "proc/mounts" {
+        return only(text, is_of_a_device);
     }
     let holds_options = path.starts_with("etc/network/")
         || path.ends_with("corosync.conf")
@@ -110,6 +117,20 @@ fn only(text: &str, keep: impl Fn(&str) -> bool) -> (Cow<'_, str>, usize) {
         }
     }
     (Cow::Owned(kept), dropped)
+}
+
+/// What is kept of a package: the paragraph's end, too.
+fn is_of_a_package(line: &str) -> bool {
+    let fields = ["Package:", "Status:", "Version:"];
+    line.trim().is_empty() || fields.iter().any(|field| line.starts_with(field))
+}
+
+/// Storage in the network is named by server, share and user, which nobody needs to know.
+fn is_of_a_device(line: &str) -> bool {
+    let device = line.split_ascii_whitespace().next().unwrap_or_default();
+    let options = ["password=", "secret=", "username=", "user="];
+    let is_remote = device.contains(':') || device.starts_with("//");
+    !is_remote && !options.iter().any(|option| line.contains(option))
 }
 
 /// A line of syslog, or of corosync's own log: the program is the first word that ends in a colon, with its process
@@ -212,6 +233,22 @@ mod tests {
             assert!(is_secret_file(path), "{path}");
         }
         assert!(!is_secret_file("etc/pve/corosync.conf"));
+    }
+
+    #[test]
+    fn of_packages_only_names_states_and_versions_are_kept() {
+        let text =
+            "Package: a\nStatus: install ok installed\nMaintainer: x\nVersion: 1\n Version: 2\n\n";
+        let kept = "Package: a\nStatus: install ok installed\nVersion: 1\n\n";
+        check("var/lib/dpkg/status", text, kept);
+    }
+
+    #[test]
+    fn of_mounts_those_of_the_network_are_left_out() {
+        let kept = "/dev/mapper/pve-root / ext4 rw 0 0\nrpool/ROOT / zfs rw 0 0\n";
+        let dropped = "192.0.2.1:/x /mnt nfs rw 0 0\n//nas/x /mnt cifs rw,username=me 0 0\n\
+                       [2001:db8::1]:/x /mnt ceph rw,name=admin,secret=<hidden> 0 0\n";
+        check("proc/mounts", &format!("{dropped}{kept}"), kept);
     }
 
     #[test]

@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::fact::agent::Agent;
 use crate::fact::bond::Bond;
+use crate::fact::boot::Boot;
 use crate::fact::bridge::Bridge;
 use crate::fact::ceph::Ceph;
+use crate::fact::clock::Clock;
 use crate::fact::cmap::Cmap;
 use crate::fact::corosync::Corosync;
 use crate::fact::corosync_conf::CorosyncConfFiles;
 use crate::fact::ha::Ha;
+use crate::fact::host::HostLoad;
 use crate::fact::interfaces::Interfaces;
 use crate::fact::journal::Journal;
 use crate::fact::link::Link;
@@ -17,6 +20,7 @@ use crate::fact::lldp::Neighbour;
 use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
+use crate::fact::power::Power;
 use crate::reading::{Reading, Standing};
 
 /// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
@@ -131,6 +135,10 @@ families! {
     ceph: Ceph(Ceph),
     journal: Journal(Journal),
     agent: Agent(Agent),
+    power: Power(Power),
+    boot: Boot(Boot),
+    time: Time(Clock),
+    host: Host(HostLoad),
 }
 
 #[cfg(test)]

@@ -5,15 +5,19 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
 use super::HostError;
+use jiff::Timestamp;
+use super::{DEADLINE, HostError};
 
 /// The largest text that is taken into memory; a larger one is refused by name.
 pub(super) const MAX_TEXT_BYTES: u64 = 32 << 20;
+/// What systemd's files are linked to when they are masked.
+const NOTHING: &str = "/dev/null";
 /// As in the kernel (MAXSYMLINKS).
 const MAX_LINKS: usize = 40;
 
 /// Where a path below the root lies. In a captured tree a symbolic link is followed as it would be on its own node:
 /// an absolute one begins at the root of the tree, and none leads out of it. One that leads to nothing is an error: what
-/// it stands for was there on the node, and was not captured.
+/// it stands for was there on the node, and was not captured. `/dev/null` is the same everywhere.
 pub(super) fn locate(root: &Path, path: &str) -> Result<PathBuf, HostError> {
     let failed = |why: String| HostError::Read {
         path: root.join(path),
@@ -56,6 +60,7 @@ pub(super) fn locate(root: &Path, path: &str) -> Result<PathBuf, HostError> {
         }
     }
     match last_target {
+        Some(target) if target == Path::new(NOTHING) => Ok(target),
         Some(target) if fs::symlink_metadata(&found).is_err_and(|error| is_absence(&error)) => {
             let target = target.display();
             Err(failed(format!(
@@ -104,6 +109,9 @@ pub(super) fn open(path: &Path) -> Result<Option<File>, HostError> {
 }
 
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
+    if fs::canonicalize(path).is_ok_and(|real| real == Path::new(NOTHING)) {
+        return Ok(Some(Vec::new()));
+    }
     let Some(file) = open(path)? else {
         return Ok(None);
     };
@@ -161,6 +169,53 @@ pub(super) fn list(path: &Path) -> Result<Option<Vec<String>>, HostError> {
     Ok(Some(names))
 }
 
+/// When a file was last written to; `None` if there is none.
+pub(super) fn written_at(path: &Path) -> Result<Option<Timestamp>, HostError> {
+    let failed = |source| HostError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    match fs::metadata(path).and_then(|about| about.modified()) {
+        Ok(at) => match Timestamp::try_from(at) {
+            Ok(at) => Ok(Some(at)),
+            Err(error) => Err(failed(io::Error::other(error))),
+        },
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Of what a file system holds, as statvfs(3) counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) size_bytes: u64,
+    /// As `df` counts it, rounded up: of what is used and what is left to users other than root.
+    pub(crate) used_percent: Option<u8>,
+    /// `None`: it makes inodes as it needs them.
+    pub(crate) used_inodes_percent: Option<u8>,
+}
+
+pub(super) fn room(mount_point: &Path) -> Result<Room, HostError> {
+    let held = nix::sys::statvfs::statvfs(mount_point).map_err(|errno| HostError::Read {
+        path: mount_point.to_owned(),
+        source: errno.into(),
+    })?;
+    let used = held.blocks().saturating_sub(held.blocks_free());
+    let used_inodes = held.files().saturating_sub(held.files_free());
+    Ok(Room {
+        size_bytes: held.blocks().saturating_mul(held.fragment_size()),
+        used_percent: percent(used, held.blocks_available()),
+        used_inodes_percent: percent(used_inodes, held.files_available()),
+    })
+}
+
+/// The share of the one in both, rounded up; `None` if both are nothing.
+fn percent(used: u64, left: u64) -> Option<u8> {
+    let all = u128::from(used) + u128::from(left);
+    let share = (u128::from(used) * 100).checked_add(all.checked_sub(1)?)?;
+    u8::try_from(share / all).ok()
+}
+
 /// Not there, or not even a place where it could be.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(
@@ -200,6 +255,8 @@ mod tests {
         );
         assert_eq!(located("etc/absolute"), root.join("etc/hostname"));
         assert_eq!(located("etc/upwards"), root.join("etc/hostname"));
+        symlink("/dev/null", root.join("etc/masked")).unwrap();
+        assert_eq!(read(&located("etc/masked")).unwrap(), Some(Vec::new()));
         assert!(locate(root, "etc/circle").is_err());
         assert!(locate(root, "etc/not-captured").is_err());
     }
@@ -211,6 +268,27 @@ mod tests {
         let error = read(dir.path()).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert_eq!(cause, "it is a directory");
+    }
+
+    #[test]
+    fn room_is_counted_as_df_does() {
+        for (used, left, expect) in [
+            (0, 100, Some(0)),
+            (1, 999, Some(1)),
+            (999, 1, Some(100)),
+            (50, 50, Some(50)),
+            (u64::MAX, 0, Some(100)),
+            (0, 0, None),
+        ] {
+            assert_eq!(
+                percent(used, left),
+                expect,
+                "{used} of which {left} are left"
+            );
+        }
+        let root = room(Path::new("/")).unwrap();
+        assert!(root.size_bytes > 0 && root.used_percent.is_some());
+        assert!(room(Path::new("/no/such/place")).is_err());
     }
 
     #[test]

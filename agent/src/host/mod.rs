@@ -24,6 +24,7 @@ use jiff::Timestamp;
 pub(crate) use command::{Command, words_of};
 pub(crate) use patience::Patience;
 pub(crate) use socket::ObjectEnd;
+pub(crate) use file::Room;
 
 use lane::Vain;
 
@@ -191,9 +192,32 @@ impl Host {
         self.patiently(dir, move || file::list(&full))
     }
 
-    /// The files that a pattern of a source's list names, in order: a file, all files of a directory (`dir/`), or with
-    /// `*` for any one directory (`nodes/*/lrm_status`). What is not there is left out.
+    /// When a file was last written to on the live node; `None` if there is no such file, and in a captured tree, where
+    /// a file is as old as the capture.
+    pub(crate) fn written_at(&self, path: &str) -> Result<Option<Timestamp>, HostError> {
+        if self.captured {
+            return Ok(None);
+        }
+        file::written_at(&self.root.join(path))
+    }
+
+    /// How full the file system is that is mounted there; `None` in a captured tree, which does not hold it.
+    pub(crate) fn room(&self, mount_point: &str) -> Result<Option<Room>, HostError> {
+        if self.captured {
+            return Ok(None);
+        }
+        file::room(&self.root.join(mount_point)).map(Some)
+    }
+
+    /// The files that a pattern of a source's list names, in order: a file, all files of a directory (`dir/`), those with
+    /// one ending (`dir/*.link`), or with `*` for any one directory (`nodes/*/lrm_status`). What is not there is left out.
     pub(crate) fn expand(&self, pattern: &str) -> Result<Vec<String>, HostError> {
+        if let Some((dir, ending)) = pattern.split_once("/*.") {
+            let ending = format!(".{ending}");
+            let mut names = self.list(dir)?.unwrap_or_default();
+            names.retain(|name| name.ends_with(&ending));
+            return Ok(names.iter().map(|name| format!("{dir}/{name}")).collect());
+        }
         let (dir, behind) = match pattern.split_once("/*/") {
             Some((dir, behind)) => (dir, format!("/{behind}")),
             None => match pattern.strip_suffix('/') {
@@ -479,7 +503,13 @@ mod tests {
     #[test]
     fn a_pattern_names_a_file_a_directory_or_a_file_in_each_directory() {
         let dir = tempfile::tempdir().unwrap();
-        for path in ["nodes/b/lrm_status", "nodes/a/lrm_status", "nodes/.version"] {
+        for path in [
+            "nodes/b/lrm_status",
+            "nodes/a/lrm_status",
+            "nodes/.version",
+            "network/a.link",
+            "network/a.netdev",
+        ] {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
@@ -488,6 +518,7 @@ mod tests {
         let expanded = |pattern| host.expand(pattern).unwrap();
         assert_eq!(expanded("etc/hostname"), ["etc/hostname"]);
         assert_eq!(expanded("nodes/a/"), ["nodes/a/lrm_status"]);
+        assert_eq!(expanded("network/*.link"), ["network/a.link"]);
         assert_eq!(
             expanded("nodes/*/lrm_status"),
             [

@@ -2,9 +2,11 @@
 //! the model, and makes one reading of them. A source that fails or panics never stops the others.
 
 mod bonding;
+mod boot;
 mod bridges;
 mod ceph;
 pub(crate) mod corosync;
+mod clock;
 mod corosync_conf;
 #[cfg(test)]
 mod documented;
@@ -14,10 +16,12 @@ mod interfaces;
 pub(crate) mod journal;
 mod links;
 mod lldp;
+mod load;
 mod members;
 mod ovs;
 mod own;
 mod packages;
+mod power;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -88,6 +92,10 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Ceph, every_s(60), |host| Fact::Ceph(ceph::collect(host))),
     source(Family::Journal, every_s(60), |host| Fact::Journal(journal::collect(host))).woken_by(&[Wake::Journal]),
     source(Family::Agent, every_s(60), |host| Fact::Agent(own::collect(host))),
+    source(Family::Power, every_s(60), |host| Fact::Power(power::collect(host))).woken_by(&[Wake::Power]),
+    source(Family::Boot, every_s(300), |host| Fact::Boot(boot::collect(host))).woken_by(&[Wake::Boot]),
+    source(Family::Time, every_s(120), |host| Fact::Time(clock::collect(host))),
+    source(Family::Host, every_s(60), |host| Fact::Host(load::collect(host))),
 ];
 
 const fn every_s(seconds: u64) -> Duration {
@@ -154,6 +162,8 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     ovs::COMMANDS,
     ceph::COMMANDS,
     journal::COMMANDS,
+    power::COMMANDS,
+    clock::COMMANDS,
 ];
 
 /// Every file that any source reads, below the root, as patterns for [`Host::expand`].
@@ -166,6 +176,10 @@ pub(crate) const FILES: &[&[&str]] = &[
     ha::FILES,
     ceph::FILES,
     journal::FILES,
+    packages::FILES,
+    power::FILES,
+    boot::FILES,
+    load::FILES,
 ];
 
 /// The files that the network's configuration is made of, those that only its `source` lines name too.

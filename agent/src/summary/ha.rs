@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::fact::ha::{Armed, Ha, HaStatus};
+use model::fact::packages::Packages;
 use model::report::NodeReport;
 
 use super::page::{Cell, Mark, Page, known, plain};
+
+/// How many unfinished packages are named; the JSON holds more.
+const MAX_UNSETTLED: usize = 10;
 
 pub(super) fn show(page: &mut Page, report: &NodeReport) {
     let Some(ha) = report.ha.known() else {
@@ -146,5 +150,28 @@ pub(super) fn packages(page: &mut Page, report: &NodeReport) {
     }
     for name in &packages.not_correctly_installed {
         page.line(&[Cell::bad(format!("{name} is not correctly installed"))]);
+    }
+    unsettled(page, packages);
+}
+
+/// What a stopped upgrade left behind.
+fn unsettled(page: &mut Page, packages: &Packages) {
+    let Some(unsettled) = &packages.unsettled else {
+        page.line(&[plain("unfinished packages:"), Cell::unknown()]);
+        return;
+    };
+    for one in unsettled.iter().take(MAX_UNSETTLED) {
+        let again = if one.reinstall_required {
+            ", and has to be installed anew"
+        } else {
+            ""
+        };
+        let said = format!("{} is {}{again}", one.package, one.state);
+        page.line(&[Cell::bad(said)]);
+    }
+    let kept = u32::try_from(unsettled.len().saturating_sub(MAX_UNSETTLED)).unwrap_or(u32::MAX);
+    let more = kept.saturating_add(packages.unsettled_not_kept);
+    if more > 0 {
+        page.line(&[Cell::bad(format!("{more} more are unfinished"))]);
     }
 }

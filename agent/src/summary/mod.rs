@@ -9,6 +9,7 @@ mod journal;
 mod links;
 mod neighbours;
 mod network;
+mod node;
 mod page;
 
 use std::io::{self, Write as _};
@@ -45,6 +46,7 @@ fn write(report: &NodeReport, name: Option<&str>, root: Option<&Path>) -> String
     if let Some(at) = read {
         page.say(format!("the oldest of these readings is of {at:.0}"));
     }
+    node::show(&mut page, report);
     corosync::show(&mut page, report);
     ha::show(&mut page, report);
     links::bonds(&mut page, report);

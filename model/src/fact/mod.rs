@@ -3,13 +3,16 @@
 
 pub mod agent;
 pub mod bond;
+pub mod boot;
 pub mod bridge;
 pub mod ceph;
+pub mod clock;
 pub mod cmap;
 pub mod corosync;
 pub mod corosync_conf;
 pub mod ha;
 pub mod hardware_address;
+pub mod host;
 pub mod interfaces;
 pub mod journal;
 pub mod link;
@@ -18,3 +21,4 @@ pub mod members;
 pub mod ovs;
 pub mod packages;
 pub mod spool;
+pub mod power;

@@ -1,0 +1,9 @@
+#![no_main]
+//! No bytes make the parser of `/proc/mounts` panic.
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+    let _ = model::parse::mounts::parse(&text, &["/", "/boot/efi"]);
+});
