@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use model::parse::{guests, ha_config, storage};
+
 /// Stands where a secret stood.
 pub(crate) const LEFT_OUT: &str = "(left-out)";
 
@@ -11,6 +13,7 @@ pub(crate) const NEVER_READ: &[&str] = &[
     "files below /etc/pve/priv, /etc/corosync/authkey, *.key, *.pem, *keyring*, *shadow*, *secret*",
     "what stands behind a word for a key, password or secret in /etc/network, corosync.conf, ceph.conf and corosync's map",
     "storage mounted from the network",
+    "lines of guests' files, storage.cfg, datacenter.cfg and pmxcfs' statistics that no source reads, descriptions and comments",
     "entries of all programs but those that decide about quorum",
 ];
 
@@ -42,6 +45,9 @@ pub(crate) fn names_a_secret(word: &str) -> bool {
 
 /// The text without what it must not tell, and how many lines were changed or dropped.
 pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
+    if path.starts_with("var/log/pve/tasks/") {
+        return only(text, |line| line.starts_with("UPID:"));
+    }
     if path.starts_with("var/log/") {
         return only(text, is_of_a_known_program);
     }
@@ -50,6 +56,8 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     }
     if path == "proc/mounts" {
         return only(text, is_of_a_device);
+    if let Some(keep) = of_proxmox(path) {
+        return only(text, keep);
     }
     let holds_options = path.starts_with("etc/network/")
         || path.ends_with("corosync.conf")
@@ -60,6 +68,43 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     } else {
         (Cow::Borrowed(text), 0)
     }
+}
+
+/// Which lines of a file of Proxmox VE are kept: those that a source reads. Others can hold a password, a key, a name, or
+/// whatever somebody wrote down.
+fn of_proxmox(path: &str) -> Option<fn(&str) -> bool> {
+    let (dir, name) = path
+        .strip_prefix("etc/pve/")?
+        .rsplit_once('/')
+        .unwrap_or(("", path));
+    let is_guest = ["qemu-server", "lxc"]
+        .iter()
+        .any(|kind| dir.ends_with(kind));
+    match name.rsplit('/').next().unwrap_or(name) {
+        _ if is_guest => Some(|line| {
+            line.starts_with('[')
+                || line
+                    .split_once(':')
+                    .is_some_and(|(key, _)| guests::config::is_read(key))
+        }),
+        "storage.cfg" => Some(|line| is_section_or(line, storage::READ_OPTIONS)),
+        "datacenter.cfg" => Some(|line| {
+            let key = line.split_once(':').map(|(key, _)| key);
+            key.is_some_and(|key| ha_config::DATACENTER_KEYS.contains(&key))
+        }),
+        ".rrd" => Some(storage::is_of_storage),
+        "replication.cfg" | "resources.cfg" | "groups.cfg" | "rules.cfg" => Some(|line| {
+            !line.starts_with('#') && line.split_ascii_whitespace().next() != Some("comment")
+        }),
+        _ => None,
+    }
+}
+
+/// The beginning of a section, what ends one, or one of these options.
+fn is_section_or(line: &str, options: &[&str]) -> bool {
+    let indented = line.starts_with([' ', '\t']);
+    let word = line.split_ascii_whitespace().next();
+    word.is_none_or(|word| (!indented && !word.starts_with('#')) || options.contains(&word))
 }
 
 /// Behind a word that names a secret nothing of the line is kept.
@@ -219,6 +264,42 @@ mod tests {
             "totem.key (str) = abc\ntotem.token (u32) = 1000\n",
             "totem.key (str) = (left-out)\ntotem.token (u32) = 1000\n",
         );
+    }
+
+    #[test]
+    fn of_proxmox_files_only_the_lines_that_are_read_are_kept() {
+        check(
+            "etc/pve/qemu-server/100.conf",
+            "#hunter2\nargs: -x hunter2\ncipassword: hunter2\nname: a\nsshkeys: hunter2\nscsi0: b:c\n\n[snap]\n#hunter2\nname: d\n",
+            "name: a\nscsi0: b:c\n[snap]\nname: d\n",
+        );
+        check(
+            "etc/pve/lxc/101.conf",
+            "hostname: a\nlxc.environment: T=hunter2\nrootfs: b:c\n",
+            "hostname: a\nrootfs: b:c\n",
+        );
+        check(
+            "etc/pve/storage.cfg",
+            "#hunter2\npbs: a\n\tserver x\n\tusername hunter2\n\tpassword hunter2\n\nnfs: b\n\tpath /x\n",
+            "pbs: a\n\tserver x\n\nnfs: b\n\tpath /x\n",
+        );
+        check(
+            "etc/pve/datacenter.cfg",
+            "http_proxy: http://a:hunter2@b\nha: shutdown_policy=freeze\n",
+            "ha: shutdown_policy=freeze\n",
+        );
+        check(
+            "etc/pve/.rrd",
+            "pve2.3-vm/100:web\npve2-storage/a/b:1:2:3\n",
+            "pve2-storage/a/b:1:2:3\n",
+        );
+        check(
+            "etc/pve/ha/resources.cfg",
+            "vm: 100\n\tcomment hunter2\n\tstate started\n",
+            "vm: 100\n\tstate started\n",
+        );
+        check("var/log/pve/tasks/index", "UPID:a\nx\n", "UPID:a\n");
+        check("etc/pve/.vmlist", "{}", "{}");
     }
 
     #[test]

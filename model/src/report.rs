@@ -11,6 +11,7 @@ use crate::fact::clock::Clock;
 use crate::fact::cmap::Cmap;
 use crate::fact::corosync::Corosync;
 use crate::fact::corosync_conf::CorosyncConfFiles;
+use crate::fact::guests::Guests;
 use crate::fact::ha::Ha;
 use crate::fact::host::HostLoad;
 use crate::fact::interfaces::Interfaces;
@@ -21,6 +22,8 @@ use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
 use crate::fact::power::Power;
+use crate::fact::storage::Storage;
+use crate::fact::tasks::Tasks;
 use crate::reading::{Reading, Standing};
 
 /// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
@@ -129,6 +132,9 @@ families! {
     cmap: Cmap(Cmap),
     members: Members(Members),
     ha: Ha(Ha),
+    guests: Guests(Guests),
+    tasks: Tasks(Tasks),
+    storage: Storage(Storage),
     packages: Packages(Packages),
     lldp: Lldp(Vec<Neighbour>),
     ovs: Ovs(Ovs),

@@ -1,11 +1,13 @@
-//! The HA manager: its files below `/etc/pve`, and `ha-manager status`.
+//! The HA manager: its files below `/etc/pve`, how it is configured, and in a capture what `ha-manager status` said. A live
+//! node is not asked for that: it costs a second of Perl, and tells what these files hold.
 //! Without quorum the files are yesterday's and reading them does not fail: the time stamps inside tell.
 
 use std::collections::BTreeMap;
 
 use model::fact::ha::{Ha, HaStatus, LrmStatus};
+use model::fact::ha_config::HaConfig;
 use model::name::NodeName;
-use model::parse::{ha_status, lrm_status};
+use model::parse::{ha_config, ha_status, lrm_status};
 use model::reading::Reading;
 use model::text::{BadLine, Line, Parsed, Unreadable};
 
@@ -24,7 +26,19 @@ const NODES: &str = "etc/pve/nodes";
 /// A link to the directory of this node, which a capture may hold as a directory of its own.
 const LOCAL: &str = "etc/pve/local/lrm_status";
 const MANAGER: &str = "etc/pve/ha/manager_status";
-pub(crate) const FILES: &[&str] = &["etc/pve/nodes/*/lrm_status", LOCAL, MANAGER];
+const RESOURCES: &str = "etc/pve/ha/resources.cfg";
+const GROUPS: &str = "etc/pve/ha/groups.cfg";
+const RULES: &str = "etc/pve/ha/rules.cfg";
+const DATACENTER: &str = "etc/pve/datacenter.cfg";
+pub(crate) const FILES: &[&str] = &[
+    "etc/pve/nodes/*/lrm_status",
+    LOCAL,
+    MANAGER,
+    RESOURCES,
+    GROUPS,
+    RULES,
+    DATACENTER,
+];
 
 /// Absent: nobody has used HA here.
 pub(crate) fn collect(host: &Host) -> Reading<Ha> {
@@ -35,15 +49,41 @@ pub(crate) fn collect(host: &Host) -> Reading<Ha> {
         manager: gathering
             .found(MANAGER, host.read(MANAGER))
             .and_then(|text| gathering.take(&text, lrm_status::parse_manager_status(&text.text))),
+        config: config(host, &mut gathering),
     };
     fill_from_verbose(&mut ha);
-    let something = ha.status.is_some() || ha.manager.is_some() || !ha.lrm.is_empty();
+    let something = ha.status.is_some()
+        || ha.manager.is_some()
+        || !ha.lrm.is_empty()
+        || ha.config != HaConfig::default();
     gathering.finish(something.then_some(ha))
+}
+
+fn config(host: &Host, gathering: &mut Gathering) -> HaConfig {
+    HaConfig {
+        resources: read(host, gathering, RESOURCES, ha_config::parse_resources),
+        groups: read(host, gathering, GROUPS, ha_config::parse_groups),
+        rules: read(host, gathering, RULES, ha_config::parse_rules),
+        datacenter: read(host, gathering, DATACENTER, ha_config::parse_datacenter),
+    }
+}
+
+fn read<T>(
+    host: &Host,
+    gathering: &mut Gathering,
+    path: &str,
+    parse: fn(&str) -> Result<Parsed<T>, Unreadable>,
+) -> Option<T> {
+    let text = gathering.found(path, host.read(path))?;
+    gathering.take(&text, parse(&text.text))
 }
 
 /// Of several captured answers the one with the JSON of `--verbose` holds, else the one with the most lines.
 fn status(host: &Host, gathering: &mut Gathering) -> Option<HaStatus> {
     let mut richest: Option<HaStatus> = None;
+    if !host.is_captured() {
+        return None;
+    }
     for text in gathering.ask(host, &STATUS) {
         let read = gathering.take(&text, ha_status::parse(&text.text));
         let rank = |status: &HaStatus| {
@@ -186,6 +226,39 @@ mod tests {
         assert_eq!(ha.armed(&node("pve1")), Armed::Yes);
         assert_eq!(ha.armed(&node("pve2")), Armed::No);
         assert_eq!(ha.manager.unwrap().master_node, Some(node("pve1")));
+    }
+
+    #[test]
+    fn the_configuration_is_read_with_the_shutdown_policy() {
+        let ha = known(&[
+            ("etc/pve/ha/resources.cfg", "vm: 100\n\tstate started\n"),
+            (
+                "etc/pve/ha/rules.cfg",
+                "node-affinity: a\n\tnodes pve1\n\tresources vm:100\n",
+            ),
+            ("etc/pve/datacenter.cfg", "ha: shutdown_policy=migrate\n"),
+        ]);
+        assert_eq!(ha.config.resources.unwrap()[0].id, "vm:100");
+        assert_eq!(ha.config.rules.unwrap()[0].resources, ["vm:100"]);
+        assert_eq!(ha.config.groups, None);
+        let policy = ha.config.datacenter.unwrap().shutdown_policy.unwrap();
+        assert_eq!(policy.as_str(), "migrate");
+    }
+
+    #[test]
+    fn an_lrm_in_mode_disarm_is_disarmed_once_the_manager_says_so() {
+        let lrm = ACTIVE.replace(r#""mode":"active""#, r#""mode":"disarm""#);
+        for (state, armed) in [("disarming", Armed::Unknown), ("disarmed", Armed::No)] {
+            let manager =
+                format!(r#"{{"timestamp":1,"disarm":{{"mode":"freeze","state":"{state}"}}}}"#);
+            let ha = known(&[
+                ("etc/pve/nodes/pve1/lrm_status", &lrm),
+                ("etc/pve/nodes/pve2/lrm_status", ACTIVE),
+                ("etc/pve/ha/manager_status", &manager),
+            ]);
+            assert_eq!(ha.armed(&node("pve1")), armed, "{state}");
+            assert_eq!(ha.armed(&node("pve2")), Armed::Yes, "{state}");
+        }
     }
 
     #[test]

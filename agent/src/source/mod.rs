@@ -11,6 +11,7 @@ mod corosync_conf;
 #[cfg(test)]
 mod documented;
 mod gather;
+mod guests;
 mod ha;
 mod interfaces;
 pub(crate) mod journal;
@@ -22,6 +23,9 @@ mod ovs;
 mod own;
 mod packages;
 mod power;
+pub(crate) mod pve_version;
+mod storage;
+mod tasks;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -50,8 +54,10 @@ pub(crate) enum Wake {
     Network,
     /// Membership or quorum changed, or corosync came or went.
     Corosync,
-    /// pmxcfs counted up one of its versions, which nothing but asking it tells.
+    /// pmxcfs counted up one of its versions, which nothing but asking it tells (see [`pve_version::changed`]).
     Pve,
+    /// A guest was made, moved or removed, or its file was written: pmxcfs counts that too, and often.
+    Guests,
     /// systemd or logind said in the journal that the node is going down or has come up, or a shutdown is scheduled.
     Power,
     /// A file changed that decides what will be in force after the next boot.
@@ -86,6 +92,9 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Cmap, every_s(30), |host| Fact::Cmap(corosync::cmap(host))).woken_by(&[Wake::Corosync]),
     source(Family::Members, every_s(30), |host| Fact::Members(members::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Ha, every_s(30), |host| Fact::Ha(ha::collect(host))).woken_by(&[Wake::Pve]),
+    source(Family::Guests, every_s(300), |host| Fact::Guests(guests::collect(host))).woken_by(&[Wake::Guests, Wake::Tasks]),
+    source(Family::Tasks, every_s(300), |host| Fact::Tasks(tasks::collect(host))).woken_by(&[Wake::Tasks]),
+    source(Family::Storage, every_s(300), |host| Fact::Storage(storage::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Packages, every_s(3600), |host| Fact::Packages(packages::collect(host))).woken_by(&[Wake::Boot]),
     source(Family::Lldp, every_s(60), |host| Fact::Lldp(lldp::collect(host))),
     source(Family::Ovs, every_s(60), |host| Fact::Ovs(ovs::collect(host))).woken_by(&[Wake::Network]),
@@ -174,6 +183,9 @@ pub(crate) const FILES: &[&[&str]] = &[
     corosync_conf::FILES,
     members::FILES,
     ha::FILES,
+    guests::FILES,
+    tasks::FILES,
+    storage::FILES,
     ceph::FILES,
     journal::FILES,
     packages::FILES,

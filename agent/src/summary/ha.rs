@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::fact::ha::{Armed, Ha, HaStatus};
 use model::fact::packages::Packages;
+use model::fact::ha_config::HaConfig;
 use model::report::NodeReport;
 
 use super::page::{Cell, Mark, Page, known, plain};
@@ -31,9 +32,36 @@ pub(super) fn show(page: &mut Page, report: &NodeReport) {
         for (node, state) in odd {
             page.line(&[Cell::bad(format!("{node} is {state} to the manager"))]);
         }
+        if let Some(disarm) = &manager.disarm {
+            page.line(&[
+                Cell::labelled("fencing of the whole cluster:", disarm.state.as_ref()),
+                Cell::labelled("· services meanwhile:", disarm.mode.as_ref()),
+            ]);
+        }
     }
+    configured(page, &ha.config);
     watchdogs(page, ha);
     services(page, ha);
+}
+
+fn configured(page: &mut Page, config: &HaConfig) {
+    if let Some(datacenter) = &config.datacenter {
+        let policy = datacenter.shutdown_policy.as_ref();
+        let network = datacenter.migration_network.as_deref();
+        page.line(&[
+            plain(format!(
+                "on shutdown: {}",
+                policy.map_or("conditional (the default)", |policy| policy.as_str())
+            )),
+            plain(format!(
+                "· migrations over: {}",
+                network.unwrap_or("the node's own address")
+            )),
+        ]);
+    }
+    if let Some(resources) = &config.resources {
+        page.say(format!("services configured: {}", resources.len()));
+    }
 }
 
 /// What `ha-manager status` says.

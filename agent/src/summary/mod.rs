@@ -4,6 +4,7 @@
 mod ceph;
 mod corosync;
 mod gaps;
+mod guests;
 mod ha;
 mod journal;
 mod links;
@@ -49,6 +50,7 @@ fn write(report: &NodeReport, name: Option<&str>, root: Option<&Path>) -> String
     node::show(&mut page, report);
     corosync::show(&mut page, report);
     ha::show(&mut page, report);
+    guests::show(&mut page, report, name);
     links::bonds(&mut page, report);
     links::links(&mut page, report);
     network::show(&mut page, report);

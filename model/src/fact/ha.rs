@@ -11,6 +11,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fact::ha_config::HaConfig;
 use crate::name::NodeName;
 use crate::word::words;
 
@@ -23,6 +24,8 @@ pub struct Ha {
     pub lrm: BTreeMap<NodeName, LrmStatus>,
     /// `/etc/pve/ha/manager_status`; `None` where HA was never used.
     pub manager: Option<ManagerStatus>,
+    #[serde(default)]
+    pub config: HaConfig,
 }
 
 impl Ha {
@@ -32,9 +35,23 @@ impl Ha {
             .manager
             .as_ref()
             .and_then(|manager| manager.active_services(node));
-        self.lrm
-            .get(node)
-            .map_or(Armed::Unknown, |lrm| lrm.armed(services))
+        let Some(lrm) = self.lrm.get(node) else {
+            return Armed::Unknown;
+        };
+        match lrm.armed(services) {
+            // Written while the LRM let go. The manager says `disarmed` only when all have.
+            Armed::Unknown if lrm.mode == Some(LrmMode::Disarm) && self.is_disarmed() => Armed::No,
+            armed => armed,
+        }
+    }
+
+    /// Does the manager say that no node of the cluster would reset itself?
+    fn is_disarmed(&self) -> bool {
+        let disarm = self
+            .manager
+            .as_ref()
+            .and_then(|manager| manager.disarm.as_ref());
+        disarm.is_some_and(|disarm| disarm.state == Some(FencingState::Disarmed))
     }
 }
 
@@ -66,12 +83,14 @@ impl LrmStatus {
     /// Whether the LRM held its watchdog when it wrote this. How old that is, is the caller's to judge.
     ///
     /// The LRM opens the watchdog with its lock and closes it when it gives the lock back, so the state decides:
-    /// a mode (`disarm`, `shutdown`) only says what is meant to come. In maintenance it keeps both until the last
-    /// active service has left; `active_services` is how many this node has, `None` if that is not known.
+    /// a mode (`shutdown`, `restart`) only says what is meant to come. In mode `disarm` an active LRM is about to let go,
+    /// or has: that alone is not certain. In maintenance it keeps both until the last active service has left;
+    /// `active_services` is how many this node has, `None` if that is not known.
     pub fn armed(&self, active_services: Option<usize>) -> Armed {
         let in_maintenance =
             self.mode == Some(LrmMode::Maintenance) || self.state == Some(LrmState::Maintenance);
         match &self.state {
+            Some(LrmState::Active) if self.mode == Some(LrmMode::Disarm) => Armed::Unknown,
             Some(LrmState::Active | LrmState::LostAgentLock) => Armed::Yes,
             Some(LrmState::WaitForAgentLock | LrmState::Maintenance) if in_maintenance => {
                 match active_services {

@@ -126,6 +126,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// All members, by key.
+    pub(in crate::parse) fn take_all(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.object)
+    }
+
     /// What was not taken.
     pub(in crate::parse) fn rest(self) -> BTreeMap<String, Value> {
         self.object.into_iter().collect()

@@ -108,19 +108,18 @@ fn check_armed(mode: &str, state: &str, active_services: Option<usize>, expected
 
 #[test]
 fn who_holds_the_lock_holds_the_watchdog_whatever_the_mode() {
-    for mode in [
-        "active",
-        "restart",
-        "shutdown",
-        "disarm",
-        "maintenance",
-        "hyperdrive",
-    ] {
+    for mode in ["active", "restart", "shutdown", "maintenance", "hyperdrive"] {
         for services in [None, Some(0), Some(3)] {
             check_armed(mode, "active", services, Armed::Yes);
             check_armed(mode, "lost_agent_lock", services, Armed::Yes);
         }
     }
+}
+
+#[test]
+fn an_active_lrm_that_is_to_disarm_may_have_let_go_already() {
+    check_armed("disarm", "active", Some(3), Armed::Unknown);
+    check_armed("disarm", "lost_agent_lock", Some(3), Armed::Yes);
 }
 
 #[test]
