@@ -299,26 +299,29 @@ impl Rack {
 
     /// Waits until every node with power is in one membership, with every link connected.
     pub fn wait_for_cluster(&self) -> Result<()> {
-        let running: Vec<&Node> = self
+        let running: Vec<&str> = self
             .nodes
             .iter()
             .filter(|node| node.room.is_some())
+            .map(|node| node.name.as_str())
             .collect();
-        let links = (running.len() - 1) * self.links;
-        let mut rings = BTreeSet::new();
-        for node in &running {
-            let formed = wait_until("the nodes to form a cluster", PATIENCE, || {
-                let membership = self.membership(&node.name)?;
-                let formed = membership.filter(|formed| formed.nodes == running.len());
-                Ok(match formed {
-                    Some(formed) if self.connected_links(&node.name)? == links => Some(formed),
-                    _ => None,
-                })
-            });
-            rings.insert(formed.with_context(|| self.log_of(&node.name))?.ring);
-        }
-        ensure!(rings.len() == 1, "the nodes are in {} rings", rings.len());
-        Ok(())
+        let mut behind = "";
+        let formed = wait_until("the nodes to form a cluster", PATIENCE, || {
+            let mut rings = BTreeSet::new();
+            for node in &running {
+                behind = node;
+                match self.membership(node)? {
+                    Some(seen) if seen.nodes == running.len() => rings.insert(seen.ring),
+                    _ => return Ok(None),
+                };
+                if self.connected_links(node)? != (running.len() - 1) * self.links {
+                    return Ok(None);
+                }
+            }
+            // A node whose membership ended without its notice still names the old ring.
+            Ok((rings.len() == 1).then_some(()))
+        });
+        formed.with_context(|| self.log_of(behind))
     }
 
     /// The end of a node's corosync log, for errors.
