@@ -5,15 +5,17 @@
 //! so that any number of racks stand beside each other and nothing of one outlives the process that built it, not even
 //! when that process is killed: see [`room`].
 
-pub mod agent;
+mod agent;
+mod cable;
 mod clock;
 mod corosync;
-pub mod program;
+mod program;
 mod rack;
 mod room;
 
 pub use agent::agent_binary;
+pub use cable::{Cable, in_network_of};
 pub use clock::{PATIENCE, wait_until};
 pub use corosync::Membership;
-pub use program::{Line, Lines, Program};
+pub use program::{Line, Lines, Program, children};
 pub use rack::Rack;

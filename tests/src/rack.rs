@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::agent::agent_binary;
+use crate::cable::Cable;
 use crate::clock::{PATIENCE, wait_until};
 use crate::corosync::{self, Membership, address, node_name};
 use crate::program::{Program, children};
@@ -100,6 +101,11 @@ impl Rack {
             return Ok(());
         }
         ip_batch(&self.fabric, &format!("link set {port} up\n"))
+    }
+
+    /// A cable to be pulled many times, and without delay.
+    pub fn cable(&self, node: &str, link: usize) -> Result<Cable> {
+        Cable::new(self.fabric.init(), &self.port(node, link)?)
     }
 
     /// A switch loses its power: every card on it loses its carrier.
@@ -360,7 +366,7 @@ impl Rack {
     }
 
     /// The name of a cable's end at the switch.
-    pub fn port(&self, node: &str, link: usize) -> Result<String> {
+    fn port(&self, node: &str, link: usize) -> Result<String> {
         self.check_link(link)?;
         Ok(port(self.node(node)?.number, link))
     }
