@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, docs, fuzz, oracle, shell, tidy};
+use crate::{deny, docs, fuzz, lab, oracle, shell, tidy};
 
 /// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leaves out what needs root or a long time: the oracle, the fuzzers and the licences
+    /// Leaves out what needs root or a long time: the oracle, the fuzzers, the lab machine and the licences
     #[arg(long)]
     quick: bool,
 }
@@ -79,11 +79,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         shell::run(doc.env("RUSTDOCFLAGS", flags))
     })?;
     if args.quick {
-        println!("\nleft out: licences, oracle, fuzzers (run without --quick)");
+        println!("\nleft out: licences, oracle, fuzzers, lab machine (run without --quick)");
     } else {
         section("licences and doubles", deny::check)?;
         section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
         section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
+        section("lab machine", || lab::agent(&lab::Agent::default()))?;
     }
     println!(
         "\nall checks passed in {:.0} s",
