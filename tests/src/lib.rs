@@ -1,2 +1,21 @@
 //! The rack: a cluster of real corosyncs in network namespaces on this machine, with a real agent in each node, cables
 //! to cut, switches to kill and nodes to stop.
+//!
+//! It needs root, and Debian's corosync, iproute2 and util-linux. Everything of a rack lives in namespaces of its own,
+//! so that any number of racks stand beside each other and nothing of one outlives the process that built it, not even
+//! when that process is killed: see [`room`].
+
+mod agent;
+mod cable;
+mod clock;
+mod corosync;
+mod program;
+mod rack;
+mod room;
+
+pub use agent::agent_binary;
+pub use cable::{Cable, in_network_of};
+pub use clock::{PATIENCE, wait_until};
+pub use corosync::Membership;
+pub use program::{Line, Lines, Program, children};
+pub use rack::Rack;

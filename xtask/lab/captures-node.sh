@@ -173,7 +173,8 @@ links_connected() { [ "$(corosync-cfgtool -n 2>/dev/null | grep -c 'connected mt
 bond_shows() { grep -A1 "^Slave Interface: $1" /proc/net/bonding/bond0 | grep -q "^MII Status: $2"; }
 inquorate() { corosync-quorumtool -s 2>/dev/null | grep -q '^Quorate: *No'; }
 
-capture_node_trees() {
+# The machine as pve-01, and two other nodes, in one cluster.
+build_cluster() {
   hostname pve-01
   echo pve-01 > /etc/hostname
   ip netns add far
@@ -193,6 +194,10 @@ capture_node_trees() {
   systemctl start corosync
   poll 300 'a cluster of three' members 3
   poll 120 'all links of corosync' links_connected 4
+}
+
+capture_node_trees() {
+  build_cluster
   sleep 5
   tree healthy
   # Written out they are long: once is enough.

@@ -52,9 +52,11 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
 /// Words in backquotes that name a source file or a page: `model/src/quorum/voter.rs`, `docs/capture.md`.
 fn named_files(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2).filter(|word| {
-        let is_ours = ["model/", "agent/", "cli/", "xtask/", "docs/", "fuzz/"]
-            .iter()
-            .any(|dir| word.starts_with(dir));
+        let is_ours = [
+            "model/", "agent/", "cli/", "xtask/", "docs/", "fuzz/", "tests/",
+        ]
+        .iter()
+        .any(|dir| word.starts_with(dir));
         is_ours && !word.contains(['*', '<', ' ', '{', '…']) && !word.contains("NAME")
     })
 }

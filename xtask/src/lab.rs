@@ -1,5 +1,5 @@
-//! `cargo xtask lab`: boots a real Debian 13 kernel under QEMU, and makes the fixtures that only a real kernel, a
-//! real corosync and a real journal can make. The work is done by the scripts in `xtask/lab/`.
+//! `cargo xtask lab`: boots a real Debian 13 kernel under QEMU, makes the fixtures that only a real kernel, a real
+//! corosync and a real journal can make, and puts the agent before those. The work is done by the scripts in `xtask/lab/`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -8,7 +8,7 @@ use std::hash::Hasher as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::shell;
 
@@ -16,6 +16,8 @@ use crate::shell;
 const RECIPE: &str = "build-machine.sh";
 /// An emulated machine needs about 6 minutes for the captures on two idle cores.
 const CAPTURES_DEADLINE_S: u32 = 1800;
+/// And about as long for the agent's cases.
+const AGENT_DEADLINE_S: u32 = 2400;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -31,6 +33,18 @@ enum Task {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    Agent(Agent),
+}
+
+/// Put the agent before real bonds, bridges, corosync and a journal, and look whether it sees what changes
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Agent {
+    /// Another binary than a debug build of this tree
+    #[arg(long, value_name = "PATH")]
+    agent: Option<PathBuf>,
+    /// Where the snapshots of cases that were not seen go [default: target/lab]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -39,37 +53,78 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             let fixtures = workspace().join("model/fixtures");
             captures(out.as_deref().unwrap_or(&fixtures))
         }
+        Task::Agent(args) => agent(args),
     }
 }
 
 fn captures(out: &Path) -> anyhow::Result<()> {
-    let machine = machine()?;
     let results = tempfile::tempdir().context("a directory for the machine's results")?;
     let scripts = [
         "captures-init.sh",
+        "machine.sh",
         "captures-bonding.sh",
         "captures-node.sh",
     ];
-    let mut args: Vec<OsString> = vec![
-        machine.into(),
-        results.path().into(),
-        CAPTURES_DEADLINE_S.to_string().into(),
-    ];
-    args.extend(scripts.map(|name| script(name).into()));
-    bash("run-machine.sh", &args)?;
-    let status = fs::read_to_string(results.path().join("status"))
-        .context("the machine left no exit code")?;
-    if status.trim() != "0" {
-        bail!(
-            "the machine's script ended with {}: what it said is above; {} is left as it was",
-            status.trim(),
-            out.display()
-        );
-    }
+    let files: Vec<PathBuf> = scripts.map(script).into();
+    let status = run_machine(results.path(), CAPTURES_DEADLINE_S, &files)?;
+    ensure!(
+        status == "0",
+        "the machine's script ended with {status}: what it said is above; {} is left as it was",
+        out.display()
+    );
     for part in ["bonding", "trees"] {
         copy_tree(&results.path().join(part), &out.join(part))?;
     }
     Ok(())
+}
+
+/// The cases are in the scripts; each says what it saw.
+pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
+    let binary = if let Some(path) = &args.agent {
+        path.clone()
+    } else {
+        let mut build = Command::new("cargo");
+        shell::run(build.args(["build", "--locked", "--quiet", "-p", "quorate-agent"]))?;
+        workspace().join("target/debug/quorate-agent")
+    };
+    let inputs = tempfile::tempdir().context("a directory for the machine's inputs")?;
+    // Symbols are a hundred times what the machine needs.
+    let stripped = inputs.path().join("quorate-agent");
+    let mut strip = Command::new("strip");
+    shell::run(strip.arg("-o").arg(&stripped).arg(&binary))?;
+    let scripts = [
+        "agent-init.sh",
+        "machine.sh",
+        "captures-bonding.sh",
+        "captures-node.sh",
+        "agent-bonds.sh",
+        "agent-node.sh",
+    ];
+    let mut files: Vec<PathBuf> = scripts.map(script).into();
+    files.push(stripped);
+    let default = workspace().join("target/lab");
+    let out = args.out.as_deref().unwrap_or(&default);
+    let status = run_machine(out, AGENT_DEADLINE_S, &files)?;
+    ensure!(
+        status == "0",
+        "not everything was seen: what was not is above, its last snapshots are in {}",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Boots the machine with these files, of which the first is run, and gives the exit code that it left.
+fn run_machine(results: &Path, deadline_s: u32, files: &[PathBuf]) -> anyhow::Result<String> {
+    let mut args: Vec<OsString> = vec![
+        machine()?.into(),
+        results.into(),
+        deadline_s.to_string().into(),
+    ];
+    args.extend(files.iter().map(OsString::from));
+    bash("run-machine.sh", &args)?;
+    let status =
+        fs::read_to_string(results.join("status")).context("the machine left no exit code")?;
+    Ok(status.trim().to_owned())
 }
 
 /// The machine's directory in the cache; it is built if there is none of this recipe.

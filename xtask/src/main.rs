@@ -11,6 +11,7 @@ mod docs;
 mod fuzz;
 mod lab;
 mod oracle;
+mod rack;
 mod record;
 mod shell;
 mod test;
@@ -35,6 +36,7 @@ enum Command {
     Fuzz(fuzz::Args),
     Bench(bench::Args),
     Lab(lab::Args),
+    Rack(rack::Args),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Rack(args) => rack::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

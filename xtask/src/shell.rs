@@ -50,13 +50,33 @@ pub(crate) fn is_root() -> bool {
     output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Sees to it that each (program, Debian package) is there: installs it where it may, says what is needed where not.
-pub(crate) fn need(tools: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<&str> = tools
+/// Does pkg-config know this C library?
+fn have_library(name: &str) -> bool {
+    Command::new("pkg-config")
+        .args(["--exists", name])
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Sees to it that each (program or its path, Debian package) is there: installs it where it may, says what is needed
+/// where not.
+pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
+    install_missing(programs, have)
+}
+
+/// The same for (C library as pkg-config calls it, Debian package).
+pub(crate) fn need_libraries(libraries: &[(&str, &str)]) -> Result<()> {
+    need(&[("pkg-config", "pkg-config")])?;
+    install_missing(libraries, have_library)
+}
+
+fn install_missing(wanted: &[(&str, &str)], have_it: impl Fn(&str) -> bool) -> Result<()> {
+    let mut missing: Vec<&str> = wanted
         .iter()
-        .filter(|(program, _)| !have(program))
+        .filter(|(name, _)| !have_it(name))
         .map(|(_, package)| *package)
         .collect();
+    missing.dedup();
     if missing.is_empty() {
         return Ok(());
     }
@@ -73,9 +93,9 @@ pub(crate) fn need(tools: &[(&str, &str)]) -> Result<()> {
         .args(&missing);
     run(install.env("DEBIAN_FRONTEND", "noninteractive"))
         .with_context(|| format!("cannot install {packages}"))?;
-    match tools.iter().find(|(program, _)| !have(program)) {
+    match wanted.iter().find(|(name, _)| !have_it(name)) {
         None => Ok(()),
-        Some((program, package)) => bail!("{package} is installed, but there is no {program}"),
+        Some((name, package)) => bail!("{package} is installed, but there is no {name}"),
     }
 }
 

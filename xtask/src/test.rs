@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, docs, fuzz, oracle, shell, tidy};
+use crate::{deny, docs, fuzz, lab, oracle, shell, tidy};
 
 /// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leaves out what needs root or a long time: the oracle, the fuzzers and the licences
+    /// Leaves out what needs root or a long time: the oracle, the fuzzers, the lab machine and the licences
     #[arg(long)]
     quick: bool,
 }
@@ -20,9 +20,35 @@ pub(crate) struct Args {
 /// A tenth of the 500 that `cargo xtask oracle` plays.
 const ORACLE_CASES: u64 = 50;
 const FUZZ_SECONDS: u64 = 3;
+/// What the agent is linked against.
+const LIBRARIES: &[(&str, &str)] = &[
+    ("libcmap", "libcmap-dev"),
+    ("libquorum", "libquorum-dev"),
+    ("libvotequorum", "libvotequorum-dev"),
+    ("libcfg", "libcfg-dev"),
+    ("libcpg", "libcpg-dev"),
+];
+/// What the tests run: the rack, and the real counterparts of the agent's sources.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("corosync", "corosync"),
+    ("corosync-qdevice", "corosync-qdevice"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
+    ("ps", "procps"),
+    ("lldpd", "lldpd"),
+    ("ovs-vswitchd", "openvswitch-switch"),
+    (
+        "/lib/systemd/systemd-journal-remote",
+        "systemd-journal-remote",
+    ),
+];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let begun = Instant::now();
+    section("packages", || {
+        shell::need_libraries(LIBRARIES)?;
+        shell::need(PROGRAMS)
+    })?;
     section("format", || cargo(&["fmt", "--all", "--check"]))?;
     section("tidy", tidy::check)?;
     section("links in the docs", docs::check)?;
@@ -36,6 +62,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "warnings",
     ];
     section("lints", || cargo(&lints))?;
+    // The rack runs the agent's binary, which `cargo test` alone would not build anew.
+    section("binaries", || cargo(&["build", "--workspace", "--locked"]))?;
     section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
     section("documentation of the code", || {
         let mut doc = Command::new("cargo");
@@ -51,11 +79,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         shell::run(doc.env("RUSTDOCFLAGS", flags))
     })?;
     if args.quick {
-        println!("\nleft out: licences, oracle, fuzzers (run without --quick)");
+        println!("\nleft out: licences, oracle, fuzzers, lab machine (run without --quick)");
     } else {
         section("licences and doubles", deny::check)?;
         section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
         section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
+        section("lab machine", || lab::agent(&lab::Agent::default()))?;
     }
     println!(
         "\nall checks passed in {:.0} s",

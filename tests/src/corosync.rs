@@ -1,0 +1,99 @@
+//! corosync on a node of the rack: its configuration, and what its own tools say of it.
+
+use std::fmt::Write as _;
+
+/// What `corosync-quorumtool -s` says on one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// How many nodes this node sees, itself included.
+    pub nodes: usize,
+    /// The ring on which it sees them; nodes of one membership name the same.
+    pub ring: String,
+    pub quorate: bool,
+}
+
+impl Membership {
+    /// `None` where corosync does not answer.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))
+                .map(str::trim)
+        };
+        Some(Self {
+            nodes: value("Nodes")?.parse().ok()?,
+            ring: value("Ring ID")?.to_owned(),
+            quorate: value("Quorate")? == "Yes",
+        })
+    }
+}
+
+pub(crate) fn node_name(number: usize) -> String {
+    format!("pve-{number:02}")
+}
+
+/// Each link has a network of its own; the host part is the same in all.
+pub(crate) fn address(number: usize, link: usize) -> String {
+    format!("10.{}.0.{}", 20 + link, 10 + number)
+}
+
+/// The same for all nodes, as on a Proxmox VE cluster. corosync reads one statement a line only.
+pub(crate) fn conf(nodes: usize, links: usize) -> String {
+    let mut text = String::from(
+        "logging {\n  debug: off\n  to_logfile: yes\n  to_syslog: no\n  \
+         logfile: /var/log/corosync/corosync.log\n  timestamp: hires\n}\n\nnodelist {\n",
+    );
+    for number in 1..=nodes {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "  node {{\n    name: {}\n    nodeid: {number}\n    quorum_votes: 1\n",
+            node_name(number)
+        );
+        for link in 0..links {
+            let _ = writeln!(text, "    ring{link}_addr: {}", address(number, link));
+        }
+        text.push_str("  }\n");
+    }
+    text.push_str("}\n\nquorum {\n  provider: corosync_votequorum\n}\n\ntotem {\n");
+    text.push_str("  cluster_name: rack\n  config_version: 1\n");
+    for link in 0..links {
+        let _ = write!(text, "  interface {{\n    linknumber: {link}\n  }}\n");
+    }
+    text.push_str("  ip_version: ipv4-6\n  link_mode: passive\n  secauth: off\n  version: 2\n}\n");
+    // Where memory cannot be locked, knet would not start.
+    text.push_str("\nsystem {\n  allow_knet_handle_fallback: yes\n}\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_membership_is_read_from_quorumtool() {
+        let text = "Quorum information\n------------------\nNodes:            3\nNode ID:          1\n\
+                    Ring ID:          1.19\nQuorate:          Yes\n";
+        let expected = Membership {
+            nodes: 3,
+            ring: "1.19".to_owned(),
+            quorate: true,
+        };
+        assert_eq!(Membership::parse(text), Some(expected));
+        assert_eq!(
+            Membership::parse("Cannot initialize QUORUM service\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn every_statement_of_the_configuration_is_on_a_line_of_its_own() {
+        for line in conf(8, 2).lines() {
+            let statements = line.matches(": ").count();
+            assert!(
+                statements <= 1 && !(statements == 1 && line.contains('{')),
+                "{line}"
+            );
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask rack`: what an agent is worth and what it costs, on a rack of real corosyncs. Root only. These are
+//! measures, not tests: nothing here fails for being slow.
+
+mod cost;
+mod footprint;
+mod latency;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::shell;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Task {
+    Latency(latency::Args),
+    Footprint(footprint::Args),
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    shell::need(&[
+        ("corosync", "corosync"),
+        ("ip", "iproute2"),
+        ("nsenter", "util-linux"),
+    ])?;
+    match &args.task {
+        Task::Latency(args) => latency::run(args),
+        Task::Footprint(args) => footprint::run(args),
+    }
+}
+
+/// The named agent, or else the one of a release build.
+fn agent(named: Option<&PathBuf>) -> Result<String> {
+    let path = if let Some(path) = named {
+        path.clone()
+    } else {
+        let mut build = Command::new("cargo");
+        shell::run(build.args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "-p",
+            "quorate-agent",
+        ]))?;
+        PathBuf::from("target/release/quorate-agent")
+    };
+    let path = path
+        .canonicalize()
+        .with_context(|| format!("there is no {}", path.display()))?;
+    Ok(path.to_string_lossy().into_owned())
+}
