@@ -56,6 +56,7 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     }
     if path == "proc/mounts" {
         return only(text, is_of_a_device);
+    }
     if let Some(keep) = of_proxmox(path) {
         return only(text, keep);
     }

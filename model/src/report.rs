@@ -140,11 +140,11 @@ families! {
     ovs: Ovs(Ovs),
     ceph: Ceph(Ceph),
     journal: Journal(Journal),
-    agent: Agent(Agent),
     power: Power(Power),
     boot: Boot(Boot),
     time: Time(Clock),
     host: Host(HostLoad),
+    agent: Agent(Agent),
 }
 
 #[cfg(test)]

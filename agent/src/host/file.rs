@@ -6,7 +6,6 @@ use std::path::{Component, Path, PathBuf};
 
 use super::HostError;
 use jiff::Timestamp;
-use super::{DEADLINE, HostError};
 
 /// The largest text that is taken into memory; a larger one is refused by name.
 pub(super) const MAX_TEXT_BYTES: u64 = 32 << 20;

@@ -9,8 +9,8 @@ mod file;
 mod hanging;
 mod lane;
 mod patience;
-pub(crate) mod stream;
 mod socket;
+pub(crate) mod stream;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +22,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(crate) use command::{Command, words_of};
+pub(crate) use file::Room;
 pub(crate) use patience::Patience;
 pub(crate) use socket::ObjectEnd;
-pub(crate) use file::Room;
 
 use lane::Vain;
 
@@ -131,6 +131,12 @@ impl Host {
         Self::below(root, Some(patience.clone()))
     }
 
+    /// This node, for a test that asks it once.
+    #[cfg(test)]
+    pub(crate) fn here() -> Self {
+        Self::live(&Patience::new(Patience::OF_A_REPORT))
+    }
+
     /// A captured tree; `root` must be a directory.
     pub(crate) fn captured(root: &Path) -> Result<Self, HostError> {
         std::fs::read_dir(root).map_err(|source| HostError::Read {
@@ -195,7 +201,7 @@ impl Host {
     /// When a file was last written to on the live node; `None` if there is no such file, and in a captured tree, where
     /// a file is as old as the capture.
     pub(crate) fn written_at(&self, path: &str) -> Result<Option<Timestamp>, HostError> {
-        if self.captured {
+        if self.is_captured() {
             return Ok(None);
         }
         file::written_at(&self.root.join(path))
@@ -203,7 +209,7 @@ impl Host {
 
     /// How full the file system is that is mounted there; `None` in a captured tree, which does not hold it.
     pub(crate) fn room(&self, mount_point: &str) -> Result<Option<Room>, HostError> {
-        if self.captured {
+        if self.is_captured() {
             return Ok(None);
         }
         file::room(&self.root.join(mount_point)).map(Some)
@@ -268,6 +274,8 @@ impl Host {
     ) -> Result<T, HostError> {
         let service = Service::Corosync;
         self.in_lane(service, Path::new(service.name()), move || Ok(ask()))
+    }
+
     /// What a daemon of the live node answers to a request in JSON-RPC; `None` if there is no such socket.
     pub(crate) fn call(&self, socket: &str, request: &str) -> Result<Option<Text>, HostError> {
         let Some(patience) = &self.patience else {
@@ -288,6 +296,7 @@ impl Host {
             at: Timestamp::now(),
         }))
     }
+
     /// Is there anything at this place of the live node? It is not opened.
     pub(crate) fn is_there(&self, path: &str) -> bool {
         std::fs::symlink_metadata(self.root.join(path)).is_ok()

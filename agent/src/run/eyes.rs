@@ -2,6 +2,7 @@
 //! listener that wakes them.
 
 mod attended;
+mod counted;
 mod followed;
 
 use std::io;
@@ -20,7 +21,7 @@ use crate::run::files;
 use crate::run::hub::{MAX_WAITING, News};
 use crate::run::sampler::Sampler;
 use crate::run::wakes::Wakes;
-use crate::source::{SOURCES, Wake};
+use crate::source::{self, SOURCES, Wake};
 
 /// A listener whose socket failed is opened again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -61,6 +62,13 @@ impl Eyes {
         // Who listens first misses nothing that happens while the sources are asked for the first time.
         tokio::spawn(listen_to_the_kernel(wakes.clone()));
         files::listen(wakes.clone())?;
+        if is_wanted(&Family::Ovs) {
+            let wakes = wakes.clone();
+            tokio::spawn(source::ovs::listen(move |kind| {
+                wakes.wake(kind, Instant::now())
+            }));
+        }
+        tokio::spawn(counted::pmxcfs(patience.clone(), wakes.clone()));
         if is_wanted(&Family::Corosync) {
             attended::corosync(patience.clone(), wakes.clone(), sender.clone())?;
         }

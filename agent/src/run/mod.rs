@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::Context as _;
-use model::report::NodeReport;
+use model::reading::Reading;
+use model::report::{Fact, NodeReport};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -24,11 +25,12 @@ use tokio::sync::mpsc;
 use crate::answer::{NO_ANSWER, complain};
 use crate::config::Config;
 use crate::host::{Host, Patience};
-use crate::journal::Start;
+use crate::journal::{SharedSpool, Start};
 use crate::privilege;
 use crate::source;
 use crate::spool::Spool;
 pub(crate) use eyes::{Eyes, Opening};
+use hub::News;
 pub(crate) use hub::{Hub, Told};
 use socket::{Asked, Question, Socket};
 
@@ -74,6 +76,8 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
 fn live(args: &Args) -> anyhow::Result<()> {
     let began = Instant::now();
     let config = Config::read(args.config.as_deref())?;
+    // The directory it was started in may lie on a file system that hangs, or is to be unmounted.
+    std::env::set_current_dir("/").context("/ cannot be entered")?;
     let patience = Patience::new(Patience::OF_THE_RUNNING_AGENT);
     for remark in privilege::give_up(&Host::live(&patience))? {
         say(&remark);
@@ -95,7 +99,7 @@ fn live(args: &Args) -> anyhow::Result<()> {
                 journal: config.journal(),
                 start: Start::Spool(Arc::clone(&spool)),
             })?;
-            attend(eyes, questions, patience, began).await
+            attend(eyes, questions, patience, spool, began).await
         })
 }
 
@@ -104,6 +108,7 @@ async fn attend(
     mut eyes: Eyes,
     mut questions: mpsc::Receiver<Asked>,
     patience: Patience,
+    spool: SharedSpool,
     began: Instant,
 ) -> anyhow::Result<()> {
     let mut hub = Hub::new();
@@ -113,7 +118,8 @@ async fn attend(
     loop {
         tokio::select! {
             news = eyes.next() => {
-                let Some(news) = news else { return Ok(()) };
+                let Some(mut news) = news else { return Ok(()) };
+                add_spool(&mut news, &spool);
                 hub.take(news);
                 if !is_ready && hub.missing().next().is_none() {
                     is_ready = true;
@@ -125,6 +131,18 @@ async fn attend(
             _ = end.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
         }
+    }
+}
+
+/// What the agent says of itself is completed by its spool. While that is being written its state is as it was.
+fn add_spool(news: &mut News, spool: &SharedSpool) {
+    if let News::Fact {
+        fact: Fact::Agent(Reading::Known { value, .. }),
+        ..
+    } = news
+        && let Ok(spool) = spool.try_lock()
+    {
+        value.spool = Some(spool.state());
     }
 }
 

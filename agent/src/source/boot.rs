@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_root_with_room_or_without() {
-        let boot = collect(&Host::live());
+        let boot = collect(&Host::here());
         let boot = boot.known().unwrap();
         assert!(boot.kernels.running.is_some());
         let file_systems = boot.file_systems.as_ref().unwrap();

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn this_machine_has_a_processor_memory_and_a_load() {
-        let reading = collect(&Host::live());
+        let reading = collect(&Host::here());
         let Reading::Known {
             value, problems, ..
         } = reading

@@ -5,8 +5,8 @@ mod bonding;
 mod boot;
 mod bridges;
 mod ceph;
-pub(crate) mod corosync;
 mod clock;
+pub(crate) mod corosync;
 mod corosync_conf;
 #[cfg(test)]
 mod documented;
@@ -19,7 +19,7 @@ mod links;
 mod lldp;
 mod load;
 mod members;
-mod ovs;
+pub(crate) mod ovs;
 mod own;
 mod packages;
 mod power;
@@ -69,10 +69,11 @@ pub(crate) enum Wake {
 }
 
 impl Wake {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Network,
         Self::Corosync,
         Self::Pve,
+        Self::Guests,
         Self::Power,
         Self::Boot,
         Self::Tasks,
@@ -100,11 +101,11 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Ovs, every_s(60), |host| Fact::Ovs(ovs::collect(host))).woken_by(&[Wake::Network]),
     source(Family::Ceph, every_s(60), |host| Fact::Ceph(ceph::collect(host))),
     source(Family::Journal, every_s(60), |host| Fact::Journal(journal::collect(host))).woken_by(&[Wake::Journal]),
-    source(Family::Agent, every_s(60), |host| Fact::Agent(own::collect(host))),
     source(Family::Power, every_s(60), |host| Fact::Power(power::collect(host))).woken_by(&[Wake::Power]),
     source(Family::Boot, every_s(300), |host| Fact::Boot(boot::collect(host))).woken_by(&[Wake::Boot]),
     source(Family::Time, every_s(120), |host| Fact::Time(clock::collect(host))),
     source(Family::Host, every_s(60), |host| Fact::Host(load::collect(host))),
+    source(Family::Agent, every_s(60), |host| Fact::Agent(own::collect(host))),
 ];
 
 const fn every_s(seconds: u64) -> Duration {
@@ -208,7 +209,6 @@ pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Patience;
 
     #[test]
     fn every_family_has_one_source() {
@@ -217,11 +217,19 @@ mod tests {
     }
 
     #[test]
+    fn every_wake_that_a_source_waits_for_has_a_channel() {
+        let waited_for = SOURCES.iter().flat_map(|source| source.woken_by);
+        for wake in waited_for {
+            assert!(Wake::ALL.contains(wake), "{wake:?}");
+        }
+    }
+
+    #[test]
     fn a_source_that_panics_has_failed() {
         // What a panic says is not printed in a test run either.
         std::panic::set_hook(Box::new(|_| {}));
         let broken = source(Family::Ovs, every_s(1), |_| panic!("no {}", "bridge"));
-        let fact = broken.ask(&Host::live(&Patience::new(Patience::OF_A_REPORT)));
+        let fact = broken.ask(&Host::here());
         let _ = std::panic::take_hook();
         let why = fact.standing().failed.unwrap().to_owned();
         assert!(why.starts_with("the source panicked: no bridge"), "{why}");

@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn the_packages_of_this_machine_are_read() {
         // Debian is what the tests run on, as the agent does.
-        let reading = collect(&Host::live());
+        let reading = collect(&Host::here());
         let packages = reading.known().unwrap();
         assert!(packages.versions.contains_key("systemd") || packages.unsettled.is_some());
     }

@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_boot_of_this_machine_is_known() {
-        let reading = collect(&Host::live());
+        let reading = collect(&Host::here());
         let power = reading.known().unwrap();
         assert!(power.boot_id.is_some());
         assert!(power.booted_at.unwrap() < Timestamp::now());

@@ -19,7 +19,6 @@ pub(crate) fn read(host: &Host) -> Result<Option<PveVersion>, HostError> {
 
 /// Reads the counters and says whom to wake because of those that counted up since the last time; `before` is what to
 /// hand in the next time. Nobody is woken the first time. That pmxcfs went away, or came back, wakes all.
-#[cfg_attr(not(test), expect(dead_code, reason = "the running agent asks it"))]
 pub(crate) fn changed(
     host: &Host,
     before: &mut Option<PveVersion>,

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_task_lives_if_its_process_began_when_its_name_says() {
-        let host = Host::live();
+        let host = Host::here();
         let stat = host.read("proc/self/stat").unwrap().unwrap().text;
         let pid_start = tasks::start_ticks(&stat).unwrap();
         let mut gathering = Gathering::default();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::fact::ha::{Armed, Ha, HaStatus};
-use model::fact::packages::Packages;
 use model::fact::ha_config::HaConfig;
+use model::fact::packages::Packages;
 use model::report::NodeReport;
 
 use super::page::{Cell, Mark, Page, known, plain};

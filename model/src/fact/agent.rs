@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::fact::spool::SpoolState;
+
 use serde::{Deserialize, Serialize};
 
 /// The agent of one node, as it knows itself.
@@ -13,6 +15,8 @@ pub struct Agent {
     /// Named limits that were hit since it started, and how often.
     pub limits_hit: BTreeMap<String, u64>,
     pub cost: AgentCost,
+    /// `None`: nothing is kept on disk, as in `watch` and `snapshot`.
+    pub spool: Option<SpoolState>,
 }
 
 /// What the agent and the tools that it ran cost so far. `None` is not readable.
