@@ -56,6 +56,8 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     }
     if path == "proc/mounts" {
         return only(text, is_of_a_device);
+    if is_guests_file(path) {
+        return of_guest(text);
     }
     if let Some(keep) = of_proxmox(path) {
         return only(text, keep);
@@ -74,20 +76,8 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
 /// Which lines of a file of Proxmox VE are kept: those that a source reads. Others can hold a password, a key, a name, or
 /// whatever somebody wrote down.
 fn of_proxmox(path: &str) -> Option<fn(&str) -> bool> {
-    let (dir, name) = path
-        .strip_prefix("etc/pve/")?
-        .rsplit_once('/')
-        .unwrap_or(("", path));
-    let is_guest = ["qemu-server", "lxc"]
-        .iter()
-        .any(|kind| dir.ends_with(kind));
-    match name.rsplit('/').next().unwrap_or(name) {
-        _ if is_guest => Some(|line| {
-            line.starts_with('[')
-                || line
-                    .split_once(':')
-                    .is_some_and(|(key, _)| guests::config::is_read(key))
-        }),
+    let below = path.strip_prefix("etc/pve/")?;
+    match below.rsplit('/').next().unwrap_or(below) {
         "storage.cfg" => Some(|line| is_section_or(line, storage::READ_OPTIONS)),
         "datacenter.cfg" => Some(|line| {
             let key = line.split_once(':').map(|(key, _)| key);
@@ -99,6 +89,29 @@ fn of_proxmox(path: &str) -> Option<fn(&str) -> bool> {
         }),
         _ => None,
     }
+}
+
+fn is_guests_file(path: &str) -> bool {
+    let dirs = ["/qemu-server/", "/lxc/"];
+    path.starts_with("etc/pve/") && dirs.iter().any(|dir| path.contains(dir))
+}
+
+/// Of a guest's file the lines that are read, and of options of QEMU or LXC that they are there.
+fn of_guest(text: &str) -> (Cow<'_, str>, usize) {
+    let mut changed = 0;
+    let mut kept = String::new();
+    for line in text.split_inclusive('\n') {
+        let key = line.split_once(':').map_or("", |(key, _)| key);
+        if line.starts_with('[') || guests::config::is_read(key) {
+            kept.push_str(line);
+            continue;
+        }
+        changed += 1;
+        if key == "args" || key.starts_with("lxc.") {
+            kept.push_str(&format!("{key}: {LEFT_OUT}\n"));
+        }
+    }
+    (Cow::Owned(kept), changed)
 }
 
 /// The beginning of a section, what ends one, or one of these options.
@@ -272,12 +285,12 @@ mod tests {
         check(
             "etc/pve/qemu-server/100.conf",
             "#hunter2\nargs: -x hunter2\ncipassword: hunter2\nname: a\nsshkeys: hunter2\nscsi0: b:c\n\n[snap]\n#hunter2\nname: d\n",
-            "name: a\nscsi0: b:c\n[snap]\nname: d\n",
+            "args: (left-out)\nname: a\nscsi0: b:c\n[snap]\nname: d\n",
         );
         check(
             "etc/pve/lxc/101.conf",
             "hostname: a\nlxc.environment: T=hunter2\nrootfs: b:c\n",
-            "hostname: a\nrootfs: b:c\n",
+            "hostname: a\nlxc.environment: (left-out)\nrootfs: b:c\n",
         );
         check(
             "etc/pve/storage.cfg",
