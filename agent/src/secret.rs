@@ -56,6 +56,7 @@ pub(crate) fn cleaned<'a>(path: &str, text: &'a str) -> (Cow<'a, str>, usize) {
     }
     if path == "proc/mounts" {
         return only(text, is_of_a_device);
+    }
     if is_guests_file(path) {
         return of_guest(text);
     }
