@@ -171,8 +171,8 @@ mod tests {
     fn unknown_numbers_stay_numbers() {
         assert_eq!((operstate(6), operstate(7)), ("UP".into(), "7".into()));
         assert_eq!(
-            (link_type(1), link_type(778)),
-            ("ether".into(), "[778]".into())
+            (link_type(1), link_type(9999)),
+            ("ether".into(), "[9999]".into())
         );
         assert_eq!((scope(254), scope(9)), ("host".into(), "9".into()));
         assert_eq!(

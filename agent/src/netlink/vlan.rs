@@ -257,7 +257,7 @@ mod tests {
     fn an_entry_that_is_none_costs_itself() {
         check(
             &[(0, 5), (0, 4095), (END, 9), (BEGIN, 20)],
-            "5-5; bond0: VLANs: attribute 2: 4095 is no VLAN: 1 to 4094 are; \
+            "5-5; bond0: VLANs: attribute 2: 4095 is not a VLAN id: 1 to 4094; \
              bond0: VLANs: attribute 2: a range ends that has not begun; \
              bond0: VLANs: the range from 20 does not end",
         );
