@@ -71,6 +71,7 @@ enum Next {
     Stop(Run),
 }
 
+/// Knows the place reached.
 #[derive(Debug)]
 pub(super) struct Looker {
     settings: Settings,
@@ -89,7 +90,7 @@ pub(super) struct Looker {
 }
 
 /// One run, while it goes on.
-struct Reading<'a> {
+struct Pass<'a> {
     from: From,
     /// The place was looked for before, and not found.
     is_gone: bool,
@@ -159,7 +160,7 @@ impl Looker {
         } else {
             self.seen.clone()
         };
-        let mut reading = Reading {
+        let mut pass = Pass {
             from: match place {
                 Some(place) => From::Place(place),
                 None if self.from_now => From::Newest,
@@ -175,7 +176,7 @@ impl Looker {
         };
         let mut done = None;
         for _ in 0..ATTEMPTS {
-            match self.run(&mut reading)? {
+            match self.run(&mut pass)? {
                 Run::Absent => {
                     locked(&self.shown).absent();
                     return Ok(false);
@@ -186,7 +187,7 @@ impl Looker {
                 }
                 Run::FilesMoved => sleep(BETWEEN_ATTEMPTS),
                 Run::PlaceGone { any } => {
-                    self.place_gone(&mut reading, any);
+                    self.place_gone(&mut pass, any);
                     sleep(BETWEEN_ATTEMPTS);
                 }
             }
@@ -196,7 +197,7 @@ impl Looker {
             locked(&self.shown).remark(why.to_owned());
             return Ok(true);
         };
-        if reading.is_storing {
+        if pass.is_storing {
             self.failures = 0;
             self.retry_at = None;
             locked(&self.shown).not_stored(None);
@@ -207,13 +208,13 @@ impl Looker {
     }
 
     /// journalctl may have missed a file once; a place is gone when it was not found twice.
-    fn place_gone(&mut self, reading: &mut Reading<'_>, any: bool) {
-        if let (true, false, From::Place(place)) = (reading.is_gone, any, &reading.from) {
+    fn place_gone(&mut self, pass: &mut Pass<'_>, any: bool) {
+        if let (true, false, From::Place(place)) = (pass.is_gone, any, &pass.from) {
             let why = "the last entry read is gone from the journal, and none is behind it";
             locked(&self.shown).remark(why.to_owned());
-            reading.from = From::OtherBoot(place.clone());
+            pass.from = From::OtherBoot(place.clone());
         }
-        reading.is_gone = true;
+        pass.is_gone = true;
     }
 
     fn args(&self, from: &From) -> Vec<String> {
@@ -238,13 +239,13 @@ impl Looker {
         args
     }
 
-    fn run(&mut self, reading: &mut Reading<'_>) -> Result<Run, String> {
+    fn run(&mut self, pass: &mut Pass<'_>) -> Result<Run, String> {
         let failed = |error: &dyn std::error::Error| format!("{JOURNALCTL}: {}", said(error));
         let dirs = self.dirs();
         let before = listing(&dirs);
-        reading.is_first = true;
-        reading.started_us = monotonic_us();
-        let started = Stream::start(JOURNALCTL, &self.args(&reading.from), SILENCE);
+        pass.is_first = true;
+        pass.started_us = monotonic_us();
+        let started = Stream::start(JOURNALCTL, &self.args(&pass.from), SILENCE);
         let Some(mut stream) = started.map_err(|error| failed(&error))? else {
             return Ok(Run::Absent);
         };
@@ -254,7 +255,7 @@ impl Looker {
             let (ended, whole) = match taken {
                 Ok(taken) => taken,
                 Err(error) => {
-                    self.write(reading);
+                    self.write(pass);
                     return Err(failed(&error));
                 }
             };
@@ -265,10 +266,10 @@ impl Looker {
             if !whole {
                 locked(&self.shown).too_long();
             } else if line.starts_with(b"{") {
-                match self.line(&String::from_utf8_lossy(&line), reading) {
+                match self.line(&String::from_utf8_lossy(&line), pass) {
                     Next::Line => {}
                     Next::Later => {
-                        self.write(reading);
+                        self.write(pass);
                         return Ok(Run::Done { again: true });
                     }
                     Next::Stop(run) => return Ok(run),
@@ -278,7 +279,7 @@ impl Looker {
                 break;
             }
         }
-        self.write(reading);
+        self.write(pass);
         let ended = stream.ended().map_err(|error| failed(&error))?;
         if ended.complaint.contains("No journal files were") && !self.has_journald() {
             return Ok(Run::Absent);
@@ -286,10 +287,8 @@ impl Looker {
         if !ended.well {
             return Err(format!("{JOURNALCTL}: {} ({})", ended.complaint, ended.how));
         }
-        if !ended.complaint.is_empty() {
-            locked(&self.shown).remark(ended.complaint);
-        }
-        if reading.is_first && matches!(reading.from, From::Place(_)) {
+        locked(&self.shown).complaint(ended.complaint);
+        if pass.is_first && matches!(pass.from, From::Place(_)) {
             return Ok(Run::PlaceGone { any: false });
         }
         Ok(Run::Done { again: false })
@@ -299,7 +298,7 @@ impl Looker {
         self.settings.directory.is_some() || Path::new("/run/systemd/system").exists()
     }
 
-    fn line(&mut self, line: &str, reading: &mut Reading<'_>) -> Next {
+    fn line(&mut self, line: &str, pass: &mut Pass<'_>) -> Next {
         let entry = match one(line) {
             Ok(entry) => entry,
             Err(error) => {
@@ -312,18 +311,18 @@ impl Looker {
             locked(&self.shown).unreadable(why.to_owned());
             return Next::Line;
         };
-        let ahead_us = cursor.monotonic_us().saturating_sub(reading.started_us);
+        let ahead_us = cursor.monotonic_us().saturating_sub(pass.started_us);
         if cursor.is_of_boot(&self.boot_id) && ahead_us > 0 && ahead_us < MAX_AHEAD_US {
             return Next::Later;
         }
-        let is_first = std::mem::take(&mut reading.is_first);
-        match &reading.from {
+        let is_first = std::mem::take(&mut pass.is_first);
+        match &pass.from {
             From::Newest => {
                 self.seen = Some(cursor);
                 return Next::Line;
             }
             From::Place(place) if place.names_the_same(&cursor) => return Next::Line,
-            From::Place(_) if is_first && !reading.is_gone => {
+            From::Place(_) if is_first && !pass.is_gone => {
                 return Next::Stop(Run::PlaceGone { any: true });
             }
             From::OtherBoot(place) if cursor.is_of_boot(place.boot()) => {
@@ -339,16 +338,16 @@ impl Looker {
             }
             From::Boot | From::Place(_) | From::OtherBoot(_) => {}
         }
-        self.take(entry, cursor, reading);
+        self.take(entry, cursor, pass);
         Next::Line
     }
 
-    fn take(&mut self, entry: One, cursor: Cursor, reading: &mut Reading<'_>) {
-        let seen = self.seen.as_ref().filter(|_| reading.is_catching_up);
+    fn take(&mut self, entry: One, cursor: Cursor, pass: &mut Pass<'_>) {
+        let seen = self.seen.as_ref().filter(|_| pass.is_catching_up);
         let is_new = seen.is_none_or(|seen| cursor.is_behind(seen));
         if is_new {
             if let Some(event) = &entry.event {
-                (reading.on_event)(event, reading.noticed);
+                (pass.on_event)(event, pass.noticed);
             }
             let mut shown = locked(&self.shown);
             if let Some(why) = entry.unread {
@@ -356,14 +355,14 @@ impl Looker {
             }
             shown.entry(entry.time, entry.event.clone());
         }
-        if reading.is_storing {
+        if pass.is_storing {
             self.keep(entry.event, &cursor);
         }
         if is_new {
             self.seen = Some(cursor);
         }
         if self.batch.len() >= MAX_BATCH_RECORDS || self.batch_bytes >= MAX_BATCH_BYTES {
-            self.write(reading);
+            self.write(pass);
         }
     }
 
@@ -419,10 +418,10 @@ impl Looker {
 
     /// Writes what was collected. If that fails, the place stays where it was, and all behind it is read again when
     /// writing is next tried.
-    fn write(&mut self, reading: &mut Reading<'_>) {
+    fn write(&mut self, pass: &mut Pass<'_>) {
         let batch = std::mem::take(&mut self.batch);
         self.batch_bytes = 0;
-        let Some(spool) = self.spool.as_ref().filter(|_| reading.is_storing) else {
+        let Some(spool) = self.spool.as_ref().filter(|_| pass.is_storing) else {
             return;
         };
         if batch.is_empty() {
@@ -432,7 +431,7 @@ impl Looker {
         if let Err(error) = written {
             let why = format!("the journal is not kept: {}", said(&error));
             locked(&self.shown).not_stored(Some(why));
-            reading.is_storing = false;
+            pass.is_storing = false;
             self.failures += 1;
             self.retry_at = Some(Instant::now() + pace::backoff(self.failures));
         }

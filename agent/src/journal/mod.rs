@@ -116,6 +116,7 @@ impl Follower {
     fn run(&mut self, on_event: &mut dyn FnMut(&JournalEvent, Instant)) {
         let mut failures = 0;
         let mut noticed = Instant::now();
+        let (mut pace, mut last) = (pace::Pace::default(), noticed);
         loop {
             self.changes.watch(&self.looker.dirs());
             // What is written from here on is seen now or wakes us again.
@@ -124,7 +125,7 @@ impl Follower {
             let (spacing, again) = match self.looker.look(noticed, on_event) {
                 Ok(again) => {
                     failures = 0;
-                    (pace::spacing(began.elapsed()), again)
+                    (pace.spacing(began.elapsed(), began - last), again)
                 }
                 Err(why) => {
                     failures += 1;
@@ -132,6 +133,7 @@ impl Follower {
                     (pace::backoff(failures), true)
                 }
             };
+            last = began;
             if pause(&self.stop, spacing) == Woken::Stopped {
                 return;
             }

@@ -9,9 +9,22 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(10);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
 
-/// How long not to look after a look that took so long.
-pub(super) fn spacing(took: Duration) -> Duration {
-    took.saturating_mul(SHARE).clamp(SHORTEST, LONGEST)
+/// What may be spent beyond that share after a quiet time: when much happens, it is seen within a second.
+const ALLOWANCE: Duration = Duration::from_millis(100);
+
+/// What the looks have cost beyond their share.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    debt: Duration,
+}
+
+impl Pace {
+    /// How long not to look after a look that took so long and began so long after the one before.
+    pub(super) fn spacing(&mut self, took: Duration, since_last: Duration) -> Duration {
+        self.debt = self.debt.saturating_sub(since_last / SHARE) + took;
+        let over = self.debt.saturating_sub(ALLOWANCE);
+        over.saturating_mul(SHARE).clamp(SHORTEST, LONGEST)
+    }
 }
 
 /// How long to wait after so many failures in a row.
@@ -27,11 +40,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slow_look_is_seldom_repeated_and_a_failing_one_ever_more_seldom() {
-        let ms = Duration::from_millis;
-        assert_eq!(spacing(ms(1)), ms(1_000));
-        assert_eq!(spacing(ms(5)), ms(2_500));
-        assert_eq!(spacing(ms(500)), ms(10_000));
+    fn a_burst_is_seen_within_a_second_and_in_the_long_run_looks_keep_to_their_share() {
+        let mut pace = Pace::default();
+        let (took, mut spent, mut passed) =
+            (Duration::from_millis(5), Duration::ZERO, Duration::ZERO);
+        let mut spacing = LONGEST;
+        for look in 0..1000 {
+            spacing = pace.spacing(took, spacing);
+            assert!(look >= 19 || spacing == SHORTEST, "{look}");
+            (spent, passed) = (spent + took, passed + spacing);
+        }
+        assert!(
+            spent <= passed / SHARE + ALLOWANCE + took,
+            "{spent:?} of {passed:?}"
+        );
+        assert_eq!(pace.spacing(Duration::from_secs(5), spacing), LONGEST);
+    }
+
+    #[test]
+    fn what_fails_is_tried_ever_more_seldom() {
         let pauses: Vec<u64> = (1..9).map(|count| backoff(count).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(backoff(u32::MAX), LONGEST_BACKOFF);

@@ -27,6 +27,7 @@ pub(super) struct Shown {
     journal: Journal,
     events: VecDeque<JournalEvent>,
     problems: VecDeque<Problem>,
+    complaint: Option<String>,
     not_stored: Option<String>,
 }
 
@@ -37,6 +38,7 @@ impl Shown {
             journal: Journal::default(),
             events: VecDeque::new(),
             problems: VecDeque::new(),
+            complaint: None,
             not_stored: None,
         }
     }
@@ -105,6 +107,11 @@ impl Shown {
         self.state = State::Failed(why);
     }
 
+    /// What journalctl complained of although it answered: a journal file that it cannot read.
+    pub(super) fn complaint(&mut self, complaint: String) {
+        self.complaint = Some(complaint).filter(|complaint| !complaint.is_empty());
+    }
+
     /// What is read is not kept on disk, or is again.
     pub(super) fn not_stored(&mut self, why: Option<String>) {
         self.not_stored = why;
@@ -119,8 +126,8 @@ impl Shown {
                 let mut value = self.journal.clone();
                 value.events = self.events.iter().cloned().collect();
                 let mut problems: Vec<Problem> = self.problems.iter().cloned().collect();
-                let not_stored = self.not_stored.as_ref();
-                problems.extend(not_stored.map(|why| Problem::whole(SOURCE, why.clone())));
+                let now = [&self.complaint, &self.not_stored].into_iter().flatten();
+                problems.extend(now.map(|why| Problem::whole(SOURCE, why.clone())));
                 Reading::Known {
                     value,
                     at: *at,

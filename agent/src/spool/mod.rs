@@ -6,23 +6,27 @@
 //!
 //! Not here: who reads the journal, and who sends the records on.
 
+mod found;
 mod record;
 mod segment;
+mod taking;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::fact::spool::SpoolState;
 
+use found::Found;
 pub(crate) use record::{JournalGap, Kind, MAX_CURSOR_BYTES, New, Record};
-use record::{MAX_JSON_BYTES, Step, encode, encoded_bytes, find_intact, step};
+use record::{MAX_JSON_BYTES, encode, encoded_bytes};
 use segment::{HEADER_BYTES, Header, MAX_READ_BYTES};
+use taking::Taking;
 
 pub(crate) const DEFAULT_DIR: &str = "/var/lib/quorate/agent/spool";
 pub(crate) const DEFAULT_MAX_BYTES: u64 = 16 << 20;
@@ -32,8 +36,6 @@ const MIN_SEGMENT_BYTES: u64 = 128 << 10;
 const SEGMENTS: u64 = 16;
 const LOCK_ATTEMPTS: u32 = 20;
 const BETWEEN_LOCK_ATTEMPTS: Duration = Duration::from_millis(25);
-/// The most JSON that one reading hands out.
-const MAX_HANDED_OUT_BYTES: usize = 1 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpoolError {
@@ -328,12 +330,7 @@ impl Spool {
 
     /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
     pub(crate) fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
-        let mut taking = Taking {
-            expected: number.max(1),
-            limit,
-            bytes: 0,
-            items: Vec::new(),
-        };
+        let mut taking = Taking::new(number, limit);
         for (index, segment) in self.segments.iter().enumerate() {
             let behind = self
                 .segments
@@ -386,77 +383,6 @@ fn take(lock: &File) -> Result<(), TryLockError> {
     lock.try_lock()
 }
 
-/// What lies in the directory.
-struct Found {
-    segments: VecDeque<Segment>,
-    /// Of the newest segment, if it is intact.
-    header: Option<Header>,
-    /// Of the newest segment.
-    scan: Option<segment::Scan>,
-    /// The newest intact header of all.
-    any_header: Option<Header>,
-}
-
-impl Found {
-    fn in_dir(dir: &Path) -> io::Result<Self> {
-        let mut found = Self {
-            segments: VecDeque::new(),
-            header: None,
-            scan: None,
-            any_header: None,
-        };
-        for first in segment::list(dir)? {
-            let bytes = std::fs::metadata(segment::path(dir, first))?.len();
-            found.header = Header::decode(&segment::read(dir, first, HEADER_BYTES as u64)?);
-            found.any_header = found.header.clone().or(found.any_header);
-            found.segments.push_back(Segment { first, bytes });
-        }
-        let oldest = found.any_header.as_ref().map_or(0, |header| header.oldest);
-        while let Some(segment) = found.segments.front()
-            && segment.first < oldest
-        {
-            std::fs::remove_file(segment::path(dir, segment.first))?;
-            found.segments.pop_front();
-        }
-        // The newest last. Without its header the place in the journal may stand in a segment before it.
-        let mut cursor = None;
-        let from = if found.header.is_some() {
-            found.segments.len().saturating_sub(1)
-        } else {
-            0
-        };
-        for segment in found.segments.iter_mut().skip(from) {
-            let bytes = segment::read(dir, segment.first, MAX_READ_BYTES)?;
-            let header = Header::decode(&bytes);
-            let before = header.and_then(|header| header.cursor).or(cursor);
-            let scan = segment::scan(&bytes, segment.first, before);
-            cursor = scan.cursor.clone();
-            segment.bytes = scan.end as u64;
-            found.scan = Some(scan);
-        }
-        Ok(found)
-    }
-
-    /// The header of the segment that is begun at the start: the first of all, or behind one that lost its header.
-    fn fresh_header(&self, next: u64) -> io::Result<Header> {
-        let known = self.any_header.as_ref();
-        Ok(Header {
-            id: known.map_or_else(random_id, |header| Ok(header.id))?,
-            first: next,
-            oldest: self.segments.front().map_or(next, |segment| segment.first),
-            dropped: known.map_or(0, |header| header.dropped),
-            overflows: known.map_or(0, |header| header.overflows),
-            cursor: self.scan.as_ref().and_then(|scan| scan.cursor.clone()),
-        })
-    }
-}
-
-fn random_id() -> io::Result<[u8; 16]> {
-    let mut id = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut id)?;
-    Ok(id)
-}
-
 /// A record within its bounds, and whether its text had to be left out.
 fn bounded(record: &New) -> (New, bool) {
     let mut record = record.clone();
@@ -472,56 +398,4 @@ fn bounded(record: &New) -> (New, bool) {
         record.json = format!(r#"{{"left_out_bytes":{}}}"#, record.json.len());
     }
     (record, is_too_long)
-}
-
-/// Items being collected for a reader.
-struct Taking {
-    expected: u64,
-    limit: usize,
-    bytes: usize,
-    items: Vec<Item>,
-}
-
-impl Taking {
-    fn is_full(&self) -> bool {
-        self.items.len() >= self.limit || self.bytes >= MAX_HANDED_OUT_BYTES
-    }
-
-    /// Takes what is wanted of a segment. Is there room for more?
-    fn take_from(&mut self, bytes: &[u8], first: u64) -> bool {
-        let (mut at, mut last) = (HEADER_BYTES, first.saturating_sub(1));
-        while !self.is_full() {
-            match step(bytes, at) {
-                Step::Record { record, next } => {
-                    (at, last) = (next, record.number);
-                    if record.number >= self.expected {
-                        self.skip_to(record.number);
-                        if self.is_full() {
-                            return false;
-                        }
-                        self.expected = record.number.saturating_add(1);
-                        self.bytes += record.json.len();
-                        self.items.push(Item::Record(record));
-                    }
-                }
-                Step::End => return true,
-                Step::Torn | Step::Damaged => match find_intact(bytes, at, last) {
-                    Some(intact) => at = intact,
-                    None => return true,
-                },
-            }
-        }
-        false
-    }
-
-    fn skip_to(&mut self, number: u64) {
-        if number > self.expected && !self.is_full() {
-            self.items.push(Item::Missing {
-                from: self.expected,
-                to: number - 1,
-                count: number - self.expected,
-            });
-            self.expected = number;
-        }
-    }
 }
