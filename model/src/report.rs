@@ -16,6 +16,7 @@ use crate::fact::lldp::Neighbour;
 use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
+use crate::fact::quorumtool::Quorumtool;
 use crate::reading::{Reading, Standing};
 
 /// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
@@ -105,6 +106,7 @@ families! {
     corosync: Corosync(Corosync),
     corosync_conf: CorosyncConf(CorosyncConfFiles),
     cmap: Cmap(Cmap),
+    quorumtool: Quorumtool(Quorumtool),
     members: Members(Members),
     ha: Ha(Ha),
     packages: Packages(Packages),

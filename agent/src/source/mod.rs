@@ -17,6 +17,7 @@ mod lldp;
 mod members;
 mod ovs;
 mod packages;
+mod quorumtool;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -66,6 +67,7 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Corosync, every_s(30), |host| Fact::Corosync(corosync::collect(host))).woken_by(&[Wake::Corosync]),
     source(Family::CorosyncConf, every_s(300), |host| Fact::CorosyncConf(corosync_conf::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Cmap, every_s(30), |host| Fact::Cmap(corosync::cmap(host))).woken_by(&[Wake::Corosync]),
+    source(Family::Quorumtool, every_s(60), |host| Fact::Quorumtool(quorumtool::collect(host))),
     source(Family::Members, every_s(30), |host| Fact::Members(members::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Ha, every_s(30), |host| Fact::Ha(ha::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Packages, every_s(3600), |host| Fact::Packages(packages::collect(host))).woken_by(&[Wake::Boot]),
@@ -114,6 +116,10 @@ pub(crate) fn report(host: &Host) -> NodeReport {
     let mut report = NodeReport::never_heard();
     for source in SOURCES {
         report.replace(source.ask(host));
+    }
+    if !host.is_captured() {
+        // Captured texts are not of one moment, and corosync's are compared where they are merged.
+        quorumtool::compare(&mut report);
     }
     report
 }

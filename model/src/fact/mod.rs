@@ -16,3 +16,4 @@ pub mod lldp;
 pub mod members;
 pub mod ovs;
 pub mod packages;
+pub mod quorumtool;
