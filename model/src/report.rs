@@ -22,6 +22,7 @@ use crate::fact::members::Members;
 use crate::fact::ovs::Ovs;
 use crate::fact::packages::Packages;
 use crate::fact::power::Power;
+use crate::fact::quorumtool::Quorumtool;
 use crate::fact::storage::Storage;
 use crate::fact::tasks::Tasks;
 use crate::reading::{Reading, Standing};
@@ -130,6 +131,7 @@ families! {
     corosync: Corosync(Corosync),
     corosync_conf: CorosyncConf(CorosyncConfFiles),
     cmap: Cmap(Cmap),
+    quorumtool: Quorumtool(Quorumtool),
     members: Members(Members),
     ha: Ha(Ha),
     guests: Guests(Guests),

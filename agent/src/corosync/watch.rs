@@ -155,7 +155,7 @@ impl<S: FnMut(Fact, Instant)> Watch<S> {
                     round.take_news(connection, now)?;
                     round.notice(now);
                 }
-                Woken::ByTime => {}
+                Woken::AtItsTime => {}
             }
             if self.life.was_silent() {
                 round.notice(now);
@@ -178,7 +178,7 @@ impl<S: FnMut(Fact, Instant)> Watch<S> {
         match polled {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                return Ok(Woken::ByTime);
+                return Ok(Woken::AtItsTime);
             }
             Err(error) => return Err(Away::here(&error)),
         }
@@ -188,7 +188,7 @@ impl<S: FnMut(Fact, Instant)> Watch<S> {
         } else if tokens().any(|token| token == NEWS) {
             Woken::ByNews
         } else {
-            Woken::ByTime
+            Woken::AtItsTime
         })
     }
 
@@ -242,7 +242,7 @@ fn is_same(one: &Reading<Corosync>, other: &Reading<Corosync>) -> bool {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Woken {
-    ByTime,
+    AtItsTime,
     ByNews,
     BySomebody,
 }

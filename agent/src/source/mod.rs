@@ -24,6 +24,7 @@ mod own;
 mod packages;
 mod power;
 pub(crate) mod pve_version;
+mod quorumtool;
 mod storage;
 mod tasks;
 
@@ -91,6 +92,7 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Corosync, every_s(30), |host| Fact::Corosync(corosync::collect(host))).woken_by(&[Wake::Corosync]),
     source(Family::CorosyncConf, every_s(300), |host| Fact::CorosyncConf(corosync_conf::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Cmap, every_s(30), |host| Fact::Cmap(corosync::cmap(host))).woken_by(&[Wake::Corosync]),
+    source(Family::Quorumtool, every_s(60), |host| Fact::Quorumtool(quorumtool::collect(host))),
     source(Family::Members, every_s(30), |host| Fact::Members(members::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Ha, every_s(30), |host| Fact::Ha(ha::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Guests, every_s(300), |host| Fact::Guests(guests::collect(host))).woken_by(&[Wake::Guests, Wake::Tasks]),
@@ -147,6 +149,10 @@ pub(crate) fn report(host: &Host) -> NodeReport {
     let mut report = NodeReport::never_heard();
     for source in SOURCES {
         report.replace(source.ask(host));
+    }
+    if !host.is_captured() {
+        // Captured texts are not of one moment, and corosync's are compared where they are merged.
+        quorumtool::compare(&mut report);
     }
     report
 }

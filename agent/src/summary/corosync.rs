@@ -21,6 +21,11 @@ pub(super) fn show(page: &mut Page, report: &NodeReport) {
         page.heading("Corosync");
         running(page, corosync);
     }
+    if let Some(tool) = report.quorumtool.known() {
+        for sentence in tool.disagreements.iter().flatten() {
+            page.line(&[Cell::bad(sentence.as_str())]);
+        }
+    }
     if let Some(cmap) = report.cmap.known() {
         let time = |key| cmap.count(key).map(|ms| format!("{ms} ms"));
         let token = Cell::labelled("token", time("runtime.config.totem.token"));

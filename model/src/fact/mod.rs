@@ -24,6 +24,7 @@ pub mod ovs;
 pub mod packages;
 pub mod power;
 pub mod pve_version;
+pub mod quorumtool;
 pub mod spool;
 pub mod storage;
 pub mod tasks;
