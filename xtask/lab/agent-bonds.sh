@@ -51,6 +51,7 @@ check_lacp() {
   look_from ip netns exec "$at" setpriv --bounding-set=-all --inh-caps=-all "--"
   seen 'no capability: the ports, but no partner' \
     "[$bond0 | .slaves[] | [.mii_status, .partner_mac]] == [[\"up\", null], [\"up\", null]]"
+  seen 'no capability: it is said what cannot be seen' '.bonds | tostring | contains("CAP_NET_ADMIN")'
   look_at_case
 
   start_watch
