@@ -15,7 +15,7 @@ use crate::answer::{NO_ANSWER, complain, complain_of_output};
 use crate::config::Config;
 use crate::host::{Patience, said};
 use crate::journal::Start;
-use crate::run::{Eyes, Hub, Opening, Told, runtime};
+use crate::run::{Eyes, Hub, Limits, Opening, Told, runtime};
 
 /// Prints each change of this node as it happens, until it is ended (Ctrl-C)
 ///
@@ -64,6 +64,7 @@ async fn watch(config: &Config, mut printer: Printer) -> io::Result<()> {
         disabled: config.sources_disabled.clone(),
         journal: config.journal(),
         start: Start::Now,
+        limits: Limits::default(),
     })?;
     let mut hub = Hub::new();
     let mut is_ready = false;

@@ -102,6 +102,12 @@ impl Config {
                 wrong.push((at, error.message().to_owned()));
             }
         }
+        if config.journal_directory.is_some() && config.journal_namespace.is_some() {
+            let at = text.find("namespace").unwrap_or_default();
+            let why = "`journal.namespace` does not go with `journal.directory`: name the directory of the namespace's \
+                       files, or leave the directory out";
+            wrong.push((at, why.to_owned()));
+        }
         if wrong.is_empty() {
             return Ok(config);
         }

@@ -42,17 +42,29 @@ fn the_example_holds_every_key_with_its_default() {
 fn nothing_said_is_the_default_and_what_is_said_is_taken() {
     assert_eq!(parse("").unwrap(), Config::default());
     let text = "state_dir = '/srv/q'\nsocket='/run/q.sock'\nspool.max_mib = 0x20\n[journal]\n\
-                directory = '/var/log/journal'\nnamespace = 'lab-1'\n[sources]\n\
+                namespace = 'lab-1'\n[sources]\n\
                 disabled = ['ceph', 'lldp', 'ceph']\n";
     let expect = Config {
         state_dir: PathBuf::from("/srv/q"),
         socket: PathBuf::from("/run/q.sock"),
-        journal_directory: Some(PathBuf::from("/var/log/journal")),
+        journal_directory: None,
         journal_namespace: Some("lab-1".to_owned()),
         spool_max_mib: 32,
         sources_disabled: vec![Family::Ceph, Family::Lldp],
     };
     assert_eq!(parse(text).unwrap(), expect);
+}
+
+#[test]
+fn a_directory_and_a_namespace_of_the_journal_exclude_each_other() {
+    let directory = "journal.directory = '/var/log/journal'\n";
+    assert!(parse(directory).is_ok());
+    let both = parse(&format!("{directory}journal.namespace = 'lab-1'\n"));
+    let why = both.unwrap_err().to_string();
+    assert!(
+        why.starts_with("agent.toml:2: `journal.namespace` does not go with"),
+        "{why}"
+    );
 }
 
 #[test]

@@ -121,11 +121,14 @@ impl Follower {
             self.changes.watch(&self.looker.dirs());
             // What is written from here on is seen now or wakes us again.
             self.changes.drain();
-            let began = Instant::now();
+            let (began, before) = (Instant::now(), pace::spent());
             let (spacing, again) = match self.looker.look(noticed, on_event) {
                 Ok(again) => {
                     failures = 0;
-                    (pace.spacing(began.elapsed(), began - last), again)
+                    (
+                        pace.spacing(pace::spent().saturating_sub(before), began - last),
+                        again,
+                    )
                 }
                 Err(why) => {
                     failures += 1;

@@ -19,6 +19,7 @@ use crate::journal::{Settings, Start};
 use crate::netlink;
 use crate::run::files;
 use crate::run::hub::{MAX_WAITING, News};
+use crate::run::limits::Limits;
 use crate::run::sampler::Sampler;
 use crate::run::wakes::Wakes;
 use crate::source::{self, SOURCES, Wake};
@@ -37,6 +38,7 @@ pub(crate) struct Opening {
     pub(crate) journal: Settings,
     /// Where the journal is begun, and whether it is kept.
     pub(crate) start: Start,
+    pub(crate) limits: Limits,
 }
 
 /// What all eyes see, in the order in which it was seen.
@@ -55,12 +57,13 @@ impl Eyes {
             disabled,
             journal,
             start,
+            limits,
         } = opening;
         let (sender, news) = mpsc::channel(MAX_WAITING);
         let wakes = Wakes::new();
         let is_wanted = |family: &Family| !disabled.contains(family);
         // Who listens first misses nothing that happens while the sources are asked for the first time.
-        tokio::spawn(listen_to_the_kernel(wakes.clone()));
+        tokio::spawn(listen_to_the_kernel(wakes.clone(), limits));
         files::listen(wakes.clone())?;
         if is_wanted(&Family::Ovs) {
             let wakes = wakes.clone();
@@ -70,7 +73,7 @@ impl Eyes {
         }
         tokio::spawn(counted::pmxcfs(patience.clone(), wakes.clone()));
         if is_wanted(&Family::Corosync) {
-            attended::corosync(patience.clone(), wakes.clone(), sender.clone())?;
+            attended::corosync(patience.clone(), &wakes, sender.clone())?;
         }
         if is_wanted(&Family::Journal) {
             followed::journal(journal, start, wakes.clone(), sender.clone())?;
@@ -102,9 +105,16 @@ async fn say_disabled(disabled: Vec<Family>, news: mpsc::Sender<News>) {
     }
 }
 
-async fn listen_to_the_kernel(wakes: Wakes) {
+async fn listen_to_the_kernel(wakes: Wakes, limits: Limits) {
     loop {
-        netlink::listen(|heard| wakes.wake(Wake::Network, heard.at)).await;
+        netlink::listen(|heard| {
+            limits.hit(
+                "announcements of the kernel lost, and asked for instead",
+                heard.overruns,
+            );
+            wakes.wake(Wake::Network, heard.at);
+        })
+        .await;
         // What happened in between is seen now.
         sleep(AGAIN).await;
         wakes.wake(Wake::Network, Instant::now());
@@ -113,7 +123,7 @@ async fn listen_to_the_kernel(wakes: Wakes) {
 
 fn fact_now(fact: Fact, noticed: Option<Instant>) -> News {
     News::Fact {
-        fact,
+        fact: Box::new(fact),
         noticed,
         at: Timestamp::now(),
     }

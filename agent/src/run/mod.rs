@@ -6,8 +6,10 @@
 mod eyes;
 mod files;
 mod hub;
+mod limits;
 mod sampler;
 mod socket;
+mod thrift;
 mod wakes;
 
 use std::path::PathBuf;
@@ -24,14 +26,15 @@ use tokio::sync::mpsc;
 
 use crate::answer::{NO_ANSWER, complain};
 use crate::config::Config;
-use crate::host::{Host, Patience};
+use crate::host::{Host, Patience, said};
 use crate::journal::{SharedSpool, Start};
 use crate::privilege;
 use crate::source;
-use crate::spool::Spool;
+use crate::spool::{Spool, SpoolError};
 pub(crate) use eyes::{Eyes, Opening};
 use hub::News;
 pub(crate) use hub::{Hub, Told};
+pub(crate) use limits::Limits;
 use socket::{Asked, Question, Socket};
 
 /// Threads that read: as many as there are sources, and some that are stuck.
@@ -54,6 +57,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
+    thrift::start_anew();
     match live(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -85,8 +89,10 @@ fn live(args: &Args) -> anyhow::Result<()> {
     for blind_spot in privilege::blind_spots() {
         say(&blind_spot);
     }
-    let max_bytes = u64::from(config.spool_max_mib) * BYTES_PER_MIB;
-    let spool = Arc::new(Mutex::new(Spool::open(&config.spool_dir(), max_bytes)?));
+    let own = Own {
+        spool: open_spool(&config)?,
+        limits: Limits::default(),
+    };
     runtime()
         .context("the runtime cannot start")?
         .block_on(async {
@@ -97,9 +103,13 @@ fn live(args: &Args) -> anyhow::Result<()> {
                 patience: patience.clone(),
                 disabled: config.sources_disabled.clone(),
                 journal: config.journal(),
-                start: Start::Spool(Arc::clone(&spool)),
+                start: match &own.spool {
+                    Ok(spool) => Start::Spool(Arc::clone(spool)),
+                    Err(_) => Start::Boot,
+                },
+                limits: own.limits.clone(),
             })?;
-            attend(eyes, questions, patience, spool, began).await
+            attend(eyes, questions, patience, &own, began).await
         })
 }
 
@@ -108,7 +118,7 @@ async fn attend(
     mut eyes: Eyes,
     mut questions: mpsc::Receiver<Asked>,
     patience: Patience,
-    spool: SharedSpool,
+    own: &Own,
     began: Instant,
 ) -> anyhow::Result<()> {
     let mut hub = Hub::new();
@@ -119,7 +129,7 @@ async fn attend(
         tokio::select! {
             news = eyes.next() => {
                 let Some(mut news) = news else { return Ok(()) };
-                add_spool(&mut news, &spool);
+                own.complete(&mut news);
                 hub.take(news);
                 if !is_ready && hub.missing().next().is_none() {
                     is_ready = true;
@@ -134,15 +144,42 @@ async fn attend(
     }
 }
 
-/// What the agent says of itself is completed by its spool. While that is being written its state is as it was.
-fn add_spool(news: &mut News, spool: &SharedSpool) {
-    if let News::Fact {
-        fact: Fact::Agent(Reading::Known { value, .. }),
-        ..
-    } = news
-        && let Ok(spool) = spool.try_lock()
-    {
-        value.spool = Some(spool.state());
+/// What the running agent knows of itself beyond what its source reads.
+struct Own {
+    /// Or in a sentence why nothing is kept.
+    spool: Result<SharedSpool, String>,
+    limits: Limits,
+}
+
+impl Own {
+    /// While the spool is being written its state is not known.
+    fn complete(&self, news: &mut News) {
+        let News::Fact { fact, .. } = news else {
+            return;
+        };
+        let Fact::Agent(Reading::Known { value, .. }) = &mut **fact else {
+            return;
+        };
+        value.limits_hit = self.limits.all();
+        match &self.spool {
+            Ok(spool) => value.spool = spool.try_lock().ok().map(|spool| spool.state()),
+            Err(why) => value.blind_spots.push(why.clone()),
+        }
+    }
+}
+
+/// An agent whose disk is full or read-only goes on watching, and says that it keeps nothing. Two agents with one spool
+/// would both be wrong.
+fn open_spool(config: &Config) -> anyhow::Result<Result<SharedSpool, String>> {
+    let max_bytes = u64::from(config.spool_max_mib) * BYTES_PER_MIB;
+    match Spool::open(&config.spool_dir(), max_bytes) {
+        Ok(spool) => Ok(Ok(Arc::new(Mutex::new(spool)))),
+        Err(error @ SpoolError::InUse { .. }) => Err(error.into()),
+        Err(error) => {
+            let why = format!("what happens is kept in memory only: {}", said(&error));
+            say(&why);
+            Ok(Err(why))
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 4;
 /// A source takes at most one part in this of the time, however often it is woken: 5 % of a core in the worst flood.
 const REST_PER_WORK: u32 = 20;
 /// The longest rest after a wake.
-const MAX_REST: Duration = Duration::from_secs(5);
+const MAX_REST: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// What is not there is looked for this often, unless something wakes its source.
 const UNTIL_IT_APPEARS: Duration = Duration::from_secs(60);
@@ -111,7 +111,7 @@ impl Asking {
 
     async fn hand_on(&self, fact: Fact, noticed: Option<Instant>) -> Option<()> {
         let news = News::Fact {
-            fact,
+            fact: Box::new(fact),
             noticed,
             at: Timestamp::now(),
         };
@@ -133,12 +133,13 @@ impl Asking {
         }
     }
 
-    /// Waits for the pace, or for a wake. Woken again and again, it rests in proportion to what the last look cost.
+    /// Waits for the pace, or for a wake and that it has settled. Woken again and again, it rests in proportion to what the last look cost.
     async fn wait(&mut self, pause: Duration, rest: Duration) -> Option<Instant> {
         let asked = time::Instant::now();
         tokio::select! {
             () = time::sleep(pause) => None,
             noticed = self.wakes.woken() => {
+                while timeout(self.source.settle, self.wakes.woken()).await.is_ok() {}
                 time::sleep_until(asked + rest).await;
                 Some(noticed)
             }

@@ -45,6 +45,8 @@ pub(crate) struct Source {
     pub(crate) deadline: Duration,
     /// What makes the agent ask it at once.
     pub(crate) woken_by: &'static [Wake],
+    /// After a wake it is only asked when nothing woke it for so long.
+    pub(crate) settle: Duration,
     pub(crate) collect: fn(&Host) -> Fact,
 }
 
@@ -53,8 +55,10 @@ pub(crate) struct Source {
 pub(crate) enum Wake {
     /// The kernel said that a link, an address or a VLAN changed.
     Network,
-    /// Membership or quorum changed, or corosync came or went.
+    /// corosync said something in the journal.
     Corosync,
+    /// The membership, or quorum, is not what it was.
+    Membership,
     /// pmxcfs counted up one of its versions, which nothing but asking it tells (see [`pve_version::changed`]).
     Pve,
     /// A guest was made, moved or removed, or its file was written: pmxcfs counts that too, and often.
@@ -70,9 +74,10 @@ pub(crate) enum Wake {
 }
 
 impl Wake {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Network,
         Self::Corosync,
+        Self::Membership,
         Self::Pve,
         Self::Guests,
         Self::Power,
@@ -83,16 +88,18 @@ impl Wake {
 }
 
 /// Every source, in the order in which a report is made.
+///
+/// The kernel announces a bond's ports, but not what LACP hears from the other side: that is looked at every 2 s.
 #[rustfmt::skip]
 pub(crate) const SOURCES: &[Source] = &[
-    source(Family::Bonds, every_s(30), |host| Fact::Bonds(bonding::collect(host))).woken_by(&[Wake::Network]),
+    source(Family::Bonds, every_s(2), |host| Fact::Bonds(bonding::collect(host))).woken_by(&[Wake::Network]),
     source(Family::Links, every_s(30), |host| Fact::Links(links::collect(host))).woken_by(&[Wake::Network]),
     source(Family::Bridges, every_s(60), |host| Fact::Bridges(bridges::collect(host))).woken_by(&[Wake::Network]),
     source(Family::Interfaces, every_s(300), |host| Fact::Interfaces(interfaces::collect(host))).woken_by(&[Wake::Boot]),
     source(Family::Corosync, every_s(30), |host| Fact::Corosync(corosync::collect(host))).woken_by(&[Wake::Corosync]),
     source(Family::CorosyncConf, every_s(300), |host| Fact::CorosyncConf(corosync_conf::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Cmap, every_s(30), |host| Fact::Cmap(corosync::cmap(host))).woken_by(&[Wake::Corosync]),
-    source(Family::Quorumtool, every_s(60), |host| Fact::Quorumtool(quorumtool::collect(host))),
+    source(Family::Quorumtool, every_s(60), |host| Fact::Quorumtool(quorumtool::collect(host))).woken_by(&[Wake::Membership]).once_settled_for(every_s(5)),
     source(Family::Members, every_s(30), |host| Fact::Members(members::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Ha, every_s(30), |host| Fact::Ha(ha::collect(host))).woken_by(&[Wake::Pve]),
     source(Family::Guests, every_s(300), |host| Fact::Guests(guests::collect(host))).woken_by(&[Wake::Guests, Wake::Tasks]),
@@ -120,6 +127,7 @@ const fn source(family: Family, every: Duration, collect: fn(&Host) -> Fact) -> 
         every,
         deadline: Duration::from_secs(30),
         woken_by: &[],
+        settle: Duration::ZERO,
         collect,
     }
 }
@@ -127,6 +135,11 @@ const fn source(family: Family, every: Duration, collect: fn(&Host) -> Fact) -> 
 impl Source {
     const fn woken_by(mut self, wakes: &'static [Wake]) -> Self {
         self.woken_by = wakes;
+        self
+    }
+
+    const fn once_settled_for(mut self, settle: Duration) -> Self {
+        self.settle = settle;
         self
     }
 

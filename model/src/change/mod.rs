@@ -9,6 +9,7 @@ mod corosync;
 mod link;
 mod pair;
 mod sentence;
+mod task;
 mod value;
 
 use serde::Serialize;
@@ -84,6 +85,7 @@ pub fn changes(before: &Fact, after: &Fact) -> Vec<Change> {
         (Fact::Corosync(before), Fact::Corosync(after)) => {
             compare(family, before, after, corosync::changes)
         }
+        (Fact::Tasks(before), Fact::Tasks(after)) => compare(family, before, after, task::changes),
         // The entries of a journal are told one by one, and the map repeats in numbers what corosync's fact says.
         (Fact::Journal(before), Fact::Journal(after)) => {
             compare(family, before, after, |_, _| Vec::new())
@@ -148,7 +150,9 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
     }
     let (before, after) = (before.to_json(), after.to_json());
     compare(family, &before, &after, |before, after| {
-        let differences = value::differences(before, after);
+        let mut differences = value::differences(before, after);
+        let wavering = wavering(family);
+        differences.retain(|difference| !wavering.iter().any(|field| difference.is_of(field)));
         let of_one = |difference: Difference| {
             let sentence = format!("{} {}", family.key(), difference);
             Change::new(family, family.key(), sentence).with(vec![difference])
@@ -159,7 +163,46 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
 
 /// Families that hold numbers which waver all the time, and nothing else.
 fn is_measure(family: Family) -> bool {
-    matches!(family, Family::Agent)
+    matches!(family, Family::Agent | Family::Host)
+}
+
+/// The fields of a family that are measures among its facts, or times that go on by themselves.
+fn wavering(family: Family) -> &'static [&'static str] {
+    match family {
+        Family::Boot => &["used_percent", "used_inodes_percent", "size_mib"],
+        Family::Ceph => &[
+            "by_state",
+            "data_bytes",
+            "used_bytes",
+            "available_bytes",
+            "total_bytes",
+            "degraded_objects",
+            "misplaced_objects",
+            "remapped_pgs",
+            "epoch",
+            "quorum_age_seconds",
+        ],
+        Family::Ha => &["timestamp", "local_time", "results", "uid"],
+        Family::Lldp => &["age"],
+        Family::Members => &["version"],
+        Family::Power => &["queued_jobs"],
+        // The tool repeats what corosync's own fact says; only where the two disagree is news.
+        Family::Quorumtool => &["text", "said"],
+        Family::Storage => &["at", "used_bytes", "last_sync", "last_try", "pid"],
+        Family::Time => &[
+            "measured_at",
+            "offset_s",
+            "last_offset_s",
+            "rms_offset_s",
+            "frequency_ppm",
+            "skew_ppm",
+            "root_delay_s",
+            "root_dispersion_s",
+            "update_interval_s",
+            "timesyncd_at",
+        ],
+        _ => &[],
+    }
 }
 
 impl Serialize for Family {

@@ -34,6 +34,12 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Is it a field of this name, or within one, wherever that stands?
+    pub(super) fn is_of(&self, field: &str) -> bool {
+        let mut names = self.path.split(['.', '[', ']']);
+        names.any(|name| name == field)
+    }
+
     /// Is it this value, or one within it?
     pub(super) fn is_below(&self, path: &str) -> bool {
         self.path

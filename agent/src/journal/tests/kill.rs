@@ -22,9 +22,7 @@ fn a_follower_to_be_killed() {
     ) else {
         return;
     };
-    let store = Arc::new(Mutex::new(
-        Spool::open(Path::new(&dir), DEFAULT_MAX_BYTES).unwrap(),
-    ));
+    let store = Arc::new(Mutex::new(Spool::open(Path::new(&dir), MAX_BYTES).unwrap()));
     let settings = Settings {
         directory: None,
         namespace: Some(namespace),
@@ -88,7 +86,7 @@ struct Collector {
 
 impl Collector {
     fn collect(&mut self) {
-        let mut spool = Spool::open(&self.dir, DEFAULT_MAX_BYTES).unwrap();
+        let mut spool = Spool::open(&self.dir, MAX_BYTES).unwrap();
         self.cut += u64::from(spool.state().bytes_cut > 0);
         loop {
             let items = spool.read_from(self.next, 500).unwrap();

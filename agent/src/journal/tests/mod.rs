@@ -11,9 +11,11 @@ use std::sync::mpsc::{Receiver, channel};
 use model::fact::journal::Event;
 
 use super::*;
-use crate::spool::{DEFAULT_MAX_BYTES, Item, MIN_MAX_BYTES};
+use crate::spool::{Item, MIN_MAX_BYTES};
 use journald::{Journald, send};
 
+/// As in the default configuration.
+const MAX_BYTES: u64 = 16 << 20;
 const LONG: Duration = Duration::from_secs(120);
 
 /// No test of its own: the process that [`Journald::say`] starts.

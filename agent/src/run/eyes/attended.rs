@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use model::report::Fact;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until};
 
@@ -15,12 +16,20 @@ use crate::source::Wake;
 
 pub(super) fn corosync(
     patience: Patience,
-    wakes: Wakes,
+    wakes: &Wakes,
     news: mpsc::Sender<News>,
 ) -> io::Result<()> {
     let sender = news.clone();
+    let waking = wakes.clone();
+    let mut before = None;
     let mut listening = wakes.listen(&[Wake::Corosync]);
     let supervisor = corosync::run(patience, move |fact, noticed| {
+        if let Some(now) = membership(&fact)
+            && before.as_ref() != Some(&now)
+        {
+            waking.wake(Wake::Membership, noticed);
+            before = Some(now);
+        }
         // It waits where the hub is behind; the hub never waits for corosync. At the end nobody listens any more.
         let _ = sender.blocking_send(fact_now(fact, Some(noticed)));
     })?;
@@ -44,4 +53,14 @@ pub(super) fn corosync(
         }
     });
     Ok(())
+}
+
+/// Who belongs together, and whether that is enough.
+fn membership(fact: &Fact) -> Option<(Option<bool>, Option<String>, Option<u32>)> {
+    let Fact::Corosync(reading) = fact else {
+        return None;
+    };
+    let corosync = reading.known()?;
+    let ring_id = corosync.ring_id.clone();
+    Some((corosync.quorate, ring_id, corosync.total_votes))
 }

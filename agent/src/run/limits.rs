@@ -1,0 +1,27 @@
+//! Limits that the running agent ran into, counted since it started. What a single source could not take is a problem in
+//! its own reading; here is what no reading tells.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Shared by its clones.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Limits {
+    /// The limit of this name was hit so often in all.
+    pub(crate) fn hit(&self, name: &'static str, in_all: u64) {
+        if in_all > 0 {
+            self.counts().insert(name, in_all);
+        }
+    }
+
+    pub(crate) fn all(&self) -> BTreeMap<String, u64> {
+        let named = |(name, count): (&&str, &u64)| ((*name).to_owned(), *count);
+        self.counts().iter().map(named).collect()
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
