@@ -139,10 +139,20 @@ impl Asking {
         tokio::select! {
             () = time::sleep(pause) => None,
             noticed = self.wakes.woken() => {
-                while timeout(self.source.settle, self.wakes.woken()).await.is_ok() {}
-                time::sleep_until(asked + rest).await;
+                self.settle().await;
+                // Even a timer that is over costs up to a millisecond.
+                if asked.elapsed() < rest {
+                    time::sleep_until(asked + rest).await;
+                }
                 Some(noticed)
             }
+        }
+    }
+
+    async fn settle(&mut self) {
+        let settle = self.source.settle;
+        if settle > Duration::ZERO {
+            while timeout(settle, self.wakes.woken()).await.is_ok() {}
         }
     }
 }
