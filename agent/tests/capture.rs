@@ -75,6 +75,10 @@ fn a_captured_node_says_what_the_live_one_says() {
     let live: Value = serde_json::from_slice(&live.stdout).unwrap();
     let from_tree: Value = serde_json::from_slice(&from_tree.stdout).unwrap();
     for (family, reading) in live.as_object().unwrap() {
+        // What the agent says of itself: in a tree it is another one's.
+        if family == "agent" {
+            continue;
+        }
         // A tool's error holds a time.
         if !NEVER_THE_SAME.contains(&family.as_str()) && !reading["failed"].is_string() {
             assert_eq!(facts(reading), facts(&from_tree[family]), "{family}");
