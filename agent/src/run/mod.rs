@@ -37,7 +37,7 @@ pub(crate) use hub::{Hub, Told};
 pub(crate) use limits::Limits;
 use socket::{Asked, Question, Socket};
 
-/// Threads that read: as many as there are sources, and some that are stuck.
+/// Threads that read: more than there are sources, so that none ever waits for one that hangs.
 const MAX_THREADS: usize = 48;
 /// Nothing here recurses deeply. Only what is touched costs memory.
 const STACK_BYTES: usize = 512 << 10;

@@ -1,14 +1,13 @@
 //! Asks each source at its own pace and when something woke it. Sources are asked in threads of their own, so one that
 //! hangs or panics costs its own family and nothing else: it has failed at its deadline, and is not asked again before
-//! it has come back.
+//! it has come back. There are never more threads than sources, and none waits for another's.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::reading::Standing;
 use model::report::Fact;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{self, timeout};
 
@@ -17,8 +16,6 @@ use crate::run::hub::News;
 use crate::run::wakes::{Listening, Wakes};
 use crate::source::Source;
 
-/// How many sources are asked at once; those that hang do not count.
-const AT_ONCE: usize = 4;
 /// A source takes at most one part in this of the time, however often it is woken: 5 % of a core in the worst flood.
 const REST_PER_WORK: u32 = 20;
 /// The longest rest after a wake.
@@ -33,7 +30,6 @@ pub(crate) struct Sampler {
     patience: Patience,
     wakes: Wakes,
     news: mpsc::Sender<News>,
-    places: Arc<Semaphore>,
 }
 
 impl Sampler {
@@ -42,7 +38,6 @@ impl Sampler {
             patience,
             wakes,
             news,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 
@@ -81,11 +76,9 @@ impl Asking {
 
     /// Asks once and hands the answer on. Gives the time until it is asked again; nothing if nobody listens any more.
     async fn ask(&mut self, noticed: Option<Instant>) -> Option<Duration> {
-        let place = self.sampler.places.clone().acquire_owned().await.ok()?;
         let (source, patience) = (self.source, self.sampler.patience.clone());
         let mut asked = task::spawn_blocking(move || source.ask(&Host::live(&patience)));
         let answer = timeout(source.deadline, &mut asked).await;
-        drop(place);
         let fact = match answer {
             Ok(answer) => answer.unwrap_or_else(|error| source.family.failed(error.to_string())),
             Err(_) => self.late(asked, noticed).await?,

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use model::fact::bond::BondMode;
 use model::fact::link::Link;
 use model::name::IfaceName;
 use model::parse::{ip, net_class};
@@ -16,6 +17,7 @@ use model::text::{Parsed, Unreadable};
 
 use crate::host::{Command, Host, HostError, Text, said};
 use crate::netlink;
+use crate::privilege;
 use crate::source::gather::Gathering;
 
 const SYSFS: &str = "sys/class/net";
@@ -69,11 +71,22 @@ pub(crate) fn listed(host: &Host, gathering: &mut Gathering) -> Option<Vec<Link>
     }
 }
 
+const HIDDEN: &str = "LACP's system priority and system MAC of this bond are not shown to a reader without \
+                      CAP_NET_ADMIN, which quorate-agent does not have here";
+
 fn live(gathering: &mut Gathering) -> Option<Vec<Link>> {
     match netlink::links() {
         Ok(answer) => {
             for why in answer.problems {
                 gathering.remark(SOURCE, why);
+            }
+            let sees_lacp = privilege::may_see_lacp();
+            for link in answer
+                .value
+                .iter()
+                .filter(|link| !sees_lacp && speaks_lacp(link))
+            {
+                gathering.remark(&format!("{SOURCE}, {}", link.name), HIDDEN);
             }
             gathering.value(Timestamp::now(), answer.value)
         }
@@ -82,6 +95,11 @@ fn live(gathering: &mut Gathering) -> Option<Vec<Link>> {
             None
         }
     }
+}
+
+fn speaks_lacp(link: &Link) -> bool {
+    let mode = link.bond.as_ref().and_then(|bond| bond.mode.as_ref());
+    mode == Some(&BondMode::Ieee8023ad)
 }
 
 fn captured(host: &Host, gathering: &mut Gathering) -> Option<Vec<Link>> {
