@@ -4,6 +4,7 @@ mod answer;
 mod capture;
 mod config;
 mod corosync;
+mod cost;
 mod host;
 
 mod journal;

@@ -16,7 +16,7 @@ const KEPT: Capability = Capability::CAP_NET_ADMIN;
 
 /// What root could read only by CAP_DAC_OVERRIDE, it goes on reading as a member: the socket of lldpd, and the task
 /// lists and the rest of what Proxmox VE writes as www-data.
-const GROUPS: &[&str] = &["_lldpd", "www-data"];
+const GROUPS: &[&str] = &["_lldpd", "adm", "www-data"];
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrivilegeError {

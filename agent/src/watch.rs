@@ -46,7 +46,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(NO_ANSWER);
         }
     };
-    match runtime.block_on(watch(&config, Printer::new(args.json))) {
+    let ended = runtime.block_on(watch(&config, Printer::new(args.json)));
+    // A source that hangs must not keep it from ending.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         // A reader that has enough (`| head`) is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -58,6 +61,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 async fn watch(config: &Config, mut printer: Printer) -> io::Result<()> {
+    // The directory it was started in may lie on a file system that hangs, or is to be unmounted.
+    std::env::set_current_dir("/")?;
     // From now on: what the journal said before is history, and `snapshot` shows it.
     let mut eyes = Eyes::open(Opening {
         patience: Patience::new(Patience::OF_THE_RUNNING_AGENT),

@@ -23,7 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STACK_BYTES: usize = 512 << 10;
 
 /// Attends corosync on a thread of its own. `sink` takes each fact as it was read, and the instant in which it was
-/// noticed that there is something to be read; it must not wait.
+/// noticed that there is something to be read. It may wait: that counts as a silence of whoever it waits for, not of
+/// corosync.
 pub(crate) fn run(
     patience: Patience,
     sink: impl FnMut(Fact, Instant) + Send + 'static,

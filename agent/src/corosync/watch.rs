@@ -38,6 +38,9 @@ const BETWEEN_READINGS: Duration = Duration::from_millis(100);
 /// For so long after a change it is read with each look: what belongs to the change may come later than its news.
 const SETTLING: Duration = Duration::from_secs(3);
 
+/// Longer than anybody looks at a page that stands still.
+const AT_LEISURE: Duration = Duration::from_secs(7 * 24 * 3600);
+
 pub(super) const WAKE: Token = Token(0);
 const NEWS: Token = Token(1);
 
@@ -99,9 +102,16 @@ impl<S: FnMut(Fact, Instant)> Watch<S> {
         };
         if self.life.was_silent() || said != self.said {
             self.said = said.clone();
-            (self.sink)(Fact::Corosync(said), noticed);
-            (self.sink)(Fact::Cmap(cmap), noticed);
+            self.hand_on(Fact::Corosync(said), noticed);
+            self.hand_on(Fact::Cmap(cmap), noticed);
         }
+    }
+
+    /// Whoever takes the fact may let this wait, which is no silence of corosync.
+    fn hand_on(&mut self, fact: Fact, noticed: Instant) {
+        self.life.sign(AT_LEISURE);
+        (self.sink)(fact, noticed);
+        self.life.sign(Duration::ZERO);
     }
 
     /// Waits before corosync is tried again; whoever wakes the thread knows that it is worth trying.
@@ -214,10 +224,10 @@ impl<S: FnMut(Fact, Instant)> Watch<S> {
         let is_new = !is_same(&self.said, &answer.corosync);
         if is_new || want.measures {
             self.said = answer.corosync.clone();
-            (self.sink)(Fact::Corosync(answer.corosync), noticed);
+            self.hand_on(Fact::Corosync(answer.corosync), noticed);
         }
         if changed || want.measures {
-            (self.sink)(Fact::Cmap(answer.cmap), noticed);
+            self.hand_on(Fact::Cmap(answer.cmap), noticed);
         }
         Ok(is_new || changed)
     }

@@ -60,11 +60,11 @@ impl Eyes {
             limits,
         } = opening;
         let (sender, news) = mpsc::channel(MAX_WAITING);
-        let wakes = Wakes::new();
+        let wakes = Wakes::default();
         let is_wanted = |family: &Family| !disabled.contains(family);
         // Who listens first misses nothing that happens while the sources are asked for the first time.
-        tokio::spawn(listen_to_the_kernel(wakes.clone(), limits));
-        files::listen(wakes.clone())?;
+        tokio::spawn(listen_to_the_kernel(wakes.clone(), limits.clone()));
+        files::listen(wakes.clone(), limits)?;
         if is_wanted(&Family::Ovs) {
             let wakes = wakes.clone();
             tokio::spawn(source::ovs::listen(move |kind| {
@@ -72,8 +72,9 @@ impl Eyes {
             }));
         }
         tokio::spawn(counted::pmxcfs(patience.clone(), wakes.clone()));
-        if is_wanted(&Family::Corosync) {
-            attended::corosync(patience.clone(), &wakes, sender.clone())?;
+        // One thread tells both.
+        if is_wanted(&Family::Corosync) || is_wanted(&Family::Cmap) {
+            attended::corosync(patience.clone(), &wakes, sender.clone(), disabled.clone())?;
         }
         if is_wanted(&Family::Journal) {
             followed::journal(journal, start, wakes.clone(), sender.clone())?;
@@ -107,14 +108,21 @@ async fn say_disabled(disabled: Vec<Family>, news: mpsc::Sender<News>) {
 
 async fn listen_to_the_kernel(wakes: Wakes, limits: Limits) {
     loop {
+        let mut overruns = 0;
         netlink::listen(|heard| {
+            let more = heard.overruns.saturating_sub(overruns);
             limits.hit(
                 "announcements of the kernel lost, and asked for instead",
-                heard.overruns,
+                more,
             );
+            overruns = heard.overruns;
             wakes.wake(Wake::Network, heard.at);
         })
         .await;
+        limits.hit(
+            "the kernel's announcements could not be heard for a moment",
+            1,
+        );
         // What happened in between is seen now.
         sleep(AGAIN).await;
         wakes.wake(Wake::Network, Instant::now());

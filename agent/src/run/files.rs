@@ -10,6 +10,7 @@ use inotify::{EventMask, Inotify, WatchDescriptor, WatchMask};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
+use crate::run::limits::Limits;
 use crate::run::wakes::Wakes;
 use crate::source::Wake;
 
@@ -36,17 +37,21 @@ const ROOM_BYTES: usize = 2048;
 const STACK_BYTES: usize = 64 << 10;
 
 /// Wakes for as long as the process lives, on a thread that sleeps until a file changes.
-pub(super) fn listen(wakes: Wakes) -> io::Result<()> {
+pub(super) fn listen(wakes: Wakes, limits: Limits) -> io::Result<()> {
     let inotify = Inotify::init()?;
     let thread = thread::Builder::new()
         .name("files".to_owned())
         .stack_size(STACK_BYTES);
-    // The paces of the sources stay where the kernel refuses to go on.
-    thread.spawn(move || hear(inotify, &wakes).unwrap_or_default())?;
+    thread.spawn(move || {
+        if hear(inotify, &wakes, &limits).is_err() {
+            // The paces of the sources stay.
+            limits.hit("changes of files cannot be heard any more", 1);
+        }
+    })?;
     Ok(())
 }
 
-fn hear(mut inotify: Inotify, wakes: &Wakes) -> io::Result<()> {
+fn hear(mut inotify: Inotify, wakes: &Wakes, limits: &Limits) -> io::Result<()> {
     let mut room = [0; ROOM_BYTES];
     let mut watched = Vec::new();
     loop {
@@ -64,6 +69,10 @@ fn hear(mut inotify: Inotify, wakes: &Wakes) -> io::Result<()> {
             let of_this = watched.iter().filter(|(watch, _)| *watch == event.wd);
             for (_, wake) in of_this {
                 wakes.wake(*wake, noticed);
+            }
+            if event.mask.contains(EventMask::Q_OVERFLOW) {
+                limits.hit("changes of files lost, and all looked at instead", 1);
+                wakes.wake_all(noticed);
             }
             if event.mask.contains(EventMask::IGNORED) {
                 watched.retain(|(watch, _)| *watch != event.wd);

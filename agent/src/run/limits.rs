@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Limits(Arc<Mutex<BTreeMap<&'static str, u64>>>);
 
 impl Limits {
-    /// The limit of this name was hit so often in all.
-    pub(crate) fn hit(&self, name: &'static str, in_all: u64) {
-        if in_all > 0 {
-            self.counts().insert(name, in_all);
+    /// The limit of this name was hit so often more.
+    pub(crate) fn hit(&self, name: &'static str, times: u64) {
+        if times > 0 {
+            *self.counts().entry(name).or_default() += times;
         }
     }
 

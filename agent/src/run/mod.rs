@@ -93,24 +93,26 @@ fn live(args: &Args) -> anyhow::Result<()> {
         spool: open_spool(&config)?,
         limits: Limits::default(),
     };
-    runtime()
-        .context("the runtime cannot start")?
-        .block_on(async {
-            let socket = Socket::listen(&config.socket)?;
-            let (asked, questions) = mpsc::channel(MAX_QUESTIONS);
-            tokio::spawn(socket.serve(asked));
-            let eyes = Eyes::open(Opening {
-                patience: patience.clone(),
-                disabled: config.sources_disabled.clone(),
-                journal: config.journal(),
-                start: match &own.spool {
-                    Ok(spool) => Start::Spool(Arc::clone(spool)),
-                    Err(_) => Start::Boot,
-                },
-                limits: own.limits.clone(),
-            })?;
-            attend(eyes, questions, patience, &own, began).await
-        })
+    let runtime = runtime().context("the runtime cannot start")?;
+    let ended = runtime.block_on(async {
+        let socket = Socket::listen(&config.socket)?;
+        let (asked, questions) = mpsc::channel(MAX_QUESTIONS);
+        tokio::spawn(socket.serve(asked));
+        let eyes = Eyes::open(Opening {
+            patience: patience.clone(),
+            disabled: config.sources_disabled.clone(),
+            journal: config.journal(),
+            start: match &own.spool {
+                Ok(spool) => Start::Spool(Arc::clone(spool)),
+                Err(_) => Start::Boot,
+            },
+            limits: own.limits.clone(),
+        })?;
+        attend(eyes, questions, patience, &own, began).await
+    });
+    // A source that hangs must not keep it from ending.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Takes news and answers questions until it is told to end.

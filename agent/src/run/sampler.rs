@@ -1,6 +1,6 @@
 //! Asks each source at its own pace and when something woke it. Sources are asked in threads of their own, so one that
 //! hangs or panics costs its own family and nothing else: it has failed at its deadline, and is not asked again before
-//! it has come back. There are never more threads than sources, and none waits for another's.
+//! it has come back. None waits for another's thread.
 
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,16 @@ use jiff::Timestamp;
 use model::reading::Standing;
 use model::report::Fact;
 use tokio::sync::mpsc;
-use tokio::task::{self, JoinHandle};
+use tokio::task;
 use tokio::time::{self, timeout};
 
+use crate::cost;
 use crate::host::{Host, Patience};
 use crate::run::hub::News;
 use crate::run::wakes::{Listening, Wakes};
 use crate::source::Source;
 
-/// A source takes at most one part in this of the time, however often it is woken: 5 % of a core in the worst flood.
+/// A source takes at most one part in this of a core, however often it is woken: 5 % in the worst flood.
 const REST_PER_WORK: u32 = 20;
 /// The longest rest after a wake.
 const MAX_REST: Duration = Duration::from_secs(30);
@@ -53,6 +54,13 @@ impl Sampler {
     }
 }
 
+/// How it went.
+struct Asked {
+    /// Until it is asked again.
+    pause: Duration,
+    cost: Duration,
+}
+
 /// One source, asked again and again.
 struct Asking {
     source: &'static Source,
@@ -66,40 +74,48 @@ impl Asking {
     async fn keep_on(mut self) {
         let mut noticed = None;
         loop {
-            let begun = Instant::now();
-            let fact = self.ask(noticed).await;
-            let Some(pause) = fact else { return };
-            let rest = (begun.elapsed() * REST_PER_WORK).min(MAX_REST);
+            let Some(Asked { pause, cost }) = self.ask(noticed).await else {
+                return;
+            };
+            let rest = (cost * REST_PER_WORK).min(MAX_REST).min(pause);
             noticed = self.wait(pause, rest).await;
         }
     }
 
     /// Asks once and hands the answer on. Gives the time until it is asked again; nothing if nobody listens any more.
-    async fn ask(&mut self, noticed: Option<Instant>) -> Option<Duration> {
+    async fn ask(&mut self, noticed: Option<Instant>) -> Option<Asked> {
         let (source, patience) = (self.source, self.sampler.patience.clone());
-        let mut asked = task::spawn_blocking(move || source.ask(&Host::live(&patience)));
-        let answer = timeout(source.deadline, &mut asked).await;
-        let fact = match answer {
-            Ok(answer) => answer.unwrap_or_else(|error| source.family.failed(error.to_string())),
-            Err(_) => self.late(asked, noticed).await?,
+        let mut asked = task::spawn_blocking(move || {
+            let before = cost::spent();
+            let fact = source.ask(&Host::live(&patience));
+            (fact, cost::spent().saturating_sub(before))
+        });
+        let (fact, cost) = match timeout(source.deadline, &mut asked).await {
+            Ok(Ok(answer)) => answer,
+            // It did not even come to an end of its own.
+            Ok(Err(error)) => (source.family.failed(error.to_string()), Duration::ZERO),
+            Err(_) => {
+                let failed = self.late();
+                let pause = self.pause_after(&failed.standing());
+                self.hand_on(failed, noticed).await?;
+                // What it says then is of a time long past: it is asked again.
+                let _ = asked.await;
+                return Some(Asked {
+                    pause,
+                    cost: Duration::ZERO,
+                });
+            }
         };
         let pause = self.pause_after(&fact.standing());
         self.hand_on(fact, noticed).await?;
-        Some(pause)
+        Some(Asked { pause, cost })
     }
 
-    /// It has failed by its deadline; then it is waited for, however long that takes.
-    async fn late(&self, asked: JoinHandle<Fact>, noticed: Option<Instant>) -> Option<Fact> {
-        let family = self.source.family;
+    fn late(&self) -> Fact {
         let deadline = self.source.deadline.as_secs_f32();
         let why =
             format!("it did not answer within {deadline} s, and is not asked again before it does");
-        self.hand_on(family.failed(why), noticed).await?;
-        Some(
-            asked
-                .await
-                .unwrap_or_else(|error| family.failed(error.to_string())),
-        )
+        self.source.family.failed(why)
     }
 
     async fn hand_on(&self, fact: Fact, noticed: Option<Instant>) -> Option<()> {
@@ -147,5 +163,101 @@ impl Asking {
         if settle > Duration::ZERO {
             while timeout(settle, self.wakes.woken()).await.is_ok() {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+    use model::reading::Reading;
+    use model::report::Family;
+
+    use super::*;
+    use crate::source::Wake;
+
+    fn sampler() -> (Sampler, Wakes, mpsc::Receiver<News>) {
+        let (sender, news) = mpsc::channel(8);
+        let wakes = Wakes::default();
+        let patience = Patience::new(Patience::OF_THE_RUNNING_AGENT);
+        (Sampler::new(patience, wakes.clone(), sender), wakes, news)
+    }
+
+    fn hang_until(released: &AtomicBool) {
+        while !released.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    async fn next(news: &mut mpsc::Receiver<News>) -> Fact {
+        match news.recv().await {
+            Some(News::Fact { fact, .. }) => *fact,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const fn source(family: Family, collect: fn(&Host) -> Fact) -> Source {
+        Source {
+            family,
+            every: Duration::from_secs(3600),
+            deadline: Duration::from_secs(3600),
+            woken_by: &[Wake::Network],
+            settle: Duration::ZERO,
+            collect,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_hangs_has_failed_by_its_deadline_and_is_asked_again_when_it_came_back() {
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        static MAY_COME_BACK: AtomicBool = AtomicBool::new(false);
+        static HANGING: Source = Source {
+            deadline: Duration::from_millis(20),
+            ..source(Family::Ceph, |_| {
+                if ASKED.fetch_add(1, Ordering::SeqCst) == 0 {
+                    hang_until(&MAY_COME_BACK);
+                }
+                Fact::Ceph(Reading::Absent)
+            })
+        };
+        let (sampler, _wakes, mut news) = sampler();
+        sampler.begin(&HANGING);
+        let first = next(&mut news).await;
+        let why = first.standing().failed.unwrap().to_owned();
+        assert!(why.starts_with("it did not answer within 0.02 s"), "{why}");
+        assert_eq!(ASKED.load(Ordering::SeqCst), 1);
+        MAY_COME_BACK.store(true, Ordering::SeqCst);
+        // The late answer itself is not taken for a new one.
+        assert_eq!(next(&mut news).await, Fact::Ceph(Reading::Absent));
+        assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_or_hangs_leaves_the_others_alone_and_a_wake_asks_at_once() {
+        static MAY_COME_BACK: AtomicBool = AtomicBool::new(false);
+        static PANICS: Source = source(Family::Lldp, |_| panic!("a panic in a source"));
+        static HANGS: Source = source(Family::Ceph, |_| {
+            hang_until(&MAY_COME_BACK);
+            Fact::Ceph(Reading::Absent)
+        });
+        static WELL: Source = source(Family::Ovs, |_| Fact::Ovs(Reading::Absent));
+        let (sampler, wakes, mut news) = sampler();
+        for source in [&PANICS, &HANGS, &WELL] {
+            sampler.begin(source);
+        }
+        let mut told = [next(&mut news).await, next(&mut news).await];
+        told.sort_by_key(Fact::family);
+        assert!(
+            told[0]
+                .standing()
+                .failed
+                .unwrap()
+                .starts_with("the source panicked")
+        );
+        assert_eq!(told[1], Fact::Ovs(Reading::Absent));
+        wakes.wake(Wake::Network, Instant::now());
+        assert_eq!(next(&mut news).await, Fact::Ovs(Reading::Absent));
+        // The runtime waits for its threads.
+        MAY_COME_BACK.store(true, Ordering::SeqCst);
     }
 }

@@ -1,87 +1,94 @@
 //! What wakes the sources: the kernel's, corosync's and the journal's own word that something changed. A wake is a
 //! moment, not a message: ten thousand of them while a source is busy make it look once more, and no queue grows.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::source::Wake;
 
-/// One channel a kind; its value is the moment of the first word that nobody has looked after yet.
-#[derive(Debug, Clone)]
+/// Shared by its clones.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Wakes {
-    kinds: Vec<(Wake, watch::Sender<Option<Instant>>)>,
+    ears: Arc<Mutex<Vec<Listener>>>,
+}
+
+/// What somebody listens to, and his ear.
+type Listener = (&'static [Wake], Arc<Ear>);
+
+/// Of one listener: when the first word came that it has not looked after yet.
+#[derive(Debug, Default)]
+struct Ear {
+    first: Mutex<Option<Instant>>,
+    heard: Notify,
 }
 
 impl Wakes {
-    pub(crate) fn new() -> Self {
-        let kinds = Wake::ALL
-            .iter()
-            .map(|wake| (*wake, watch::Sender::new(None)));
-        Self {
-            kinds: kinds.collect(),
-        }
-    }
-
     /// Something of this kind happened, and was noticed then.
     pub(crate) fn wake(&self, kind: Wake, noticed: Instant) {
-        if let Some((_, sender)) = self.kinds.iter().find(|(of, _)| *of == kind) {
-            sender.send_replace(Some(noticed));
+        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, ear) in ears.iter().filter(|(kinds, _)| kinds.contains(&kind)) {
+            ear.first().get_or_insert(noticed);
+            ear.heard.notify_one();
         }
     }
 
-    pub(crate) fn listen(&self, to: &[Wake]) -> Listening {
-        let heard = self.kinds.iter().filter(|(kind, _)| to.contains(kind));
-        Listening {
-            receivers: heard.map(|(_, sender)| sender.subscribe()).collect(),
+    /// Something of every kind may have happened.
+    pub(crate) fn wake_all(&self, noticed: Instant) {
+        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, ear) in ears.iter() {
+            ear.first().get_or_insert(noticed);
+            ear.heard.notify_one();
         }
+    }
+
+    pub(crate) fn listen(&self, to: &'static [Wake]) -> Listening {
+        let ear = Arc::<Ear>::default();
+        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.push((to, Arc::clone(&ear)));
+        Listening(ear)
     }
 }
 
-/// One source's ear.
+impl Ear {
+    fn first(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        self.first.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One listener's end.
 #[derive(Debug)]
-pub(crate) struct Listening {
-    receivers: Vec<watch::Receiver<Option<Instant>>>,
-}
+pub(crate) struct Listening(Arc<Ear>);
 
 impl Listening {
-    /// Waits for the next word of any kind that it listens to; for ever, if it listens to none.
+    /// Waits for a word of any kind that it listens to; for ever, if it listens to none. Gives the moment of the first
+    /// word since it was asked last.
     pub(crate) async fn woken(&mut self) -> Instant {
-        let each = self.receivers.iter_mut().map(|receiver| {
-            Box::pin(async move {
-                match receiver.changed().await {
-                    Ok(()) => receiver.borrow_and_update().unwrap_or_else(Instant::now),
-                    // The sender is gone with the runtime; there is nothing to wait for.
-                    Err(_) => std::future::pending().await,
-                }
-            })
-        });
-        let mut each: Vec<_> = each.collect();
-        std::future::poll_fn(|context| {
-            for future in &mut each {
-                if let std::task::Poll::Ready(noticed) = future.as_mut().poll(context) {
-                    return std::task::Poll::Ready(noticed);
-                }
+        loop {
+            if let Some(noticed) = self.0.first().take() {
+                return noticed;
             }
-            std::task::Poll::Pending
-        })
-        .await
+            self.0.heard.notified().await;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
     async fn a_word_is_heard_by_those_who_listen_to_its_kind_and_many_are_one() {
-        let wakes = Wakes::new();
+        let wakes = Wakes::default();
         let mut network = wakes.listen(&[Wake::Power, Wake::Network]);
         let mut nobody = wakes.listen(&[]);
         let noticed = Instant::now();
         wakes.wake(Wake::Network, noticed);
-        wakes.wake(Wake::Network, noticed);
-        assert_eq!(network.woken().await, noticed);
+        wakes.wake(Wake::Power, noticed + Duration::from_secs(1));
+        assert_eq!(network.woken().await, noticed, "the first one counts");
         tokio::select! {
             biased;
             _ = network.woken() => panic!("woken twice"),

@@ -73,20 +73,6 @@ pub(crate) enum Wake {
     Journal,
 }
 
-impl Wake {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Network,
-        Self::Corosync,
-        Self::Membership,
-        Self::Pve,
-        Self::Guests,
-        Self::Power,
-        Self::Boot,
-        Self::Tasks,
-        Self::Journal,
-    ];
-}
-
 /// Every source, in the order in which a report is made.
 ///
 /// The kernel announces a bond's ports, but not what LACP hears from the other side: that is looked at every 2 s.
@@ -233,14 +219,6 @@ mod tests {
     fn every_family_has_one_source() {
         let families: Vec<Family> = SOURCES.iter().map(|source| source.family).collect();
         assert_eq!(families, Family::ALL);
-    }
-
-    #[test]
-    fn every_wake_that_a_source_waits_for_has_a_channel() {
-        let waited_for = SOURCES.iter().flat_map(|source| source.woken_by);
-        for wake in waited_for {
-            assert!(Wake::ALL.contains(wake), "{wake:?}");
-        }
     }
 
     #[test]

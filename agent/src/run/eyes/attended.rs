@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Instant;
 
-use model::report::Fact;
+use model::report::{Fact, Family};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until};
 
@@ -18,10 +18,12 @@ pub(super) fn corosync(
     patience: Patience,
     wakes: &Wakes,
     news: mpsc::Sender<News>,
+    disabled: Vec<Family>,
 ) -> io::Result<()> {
     let sender = news.clone();
     let waking = wakes.clone();
     let mut before = None;
+    let switched_off = disabled.clone();
     let mut listening = wakes.listen(&[Wake::Corosync]);
     let supervisor = corosync::run(patience, move |fact, noticed| {
         if let Some(now) = membership(&fact)
@@ -29,6 +31,9 @@ pub(super) fn corosync(
         {
             waking.wake(Wake::Membership, noticed);
             before = Some(now);
+        }
+        if disabled.contains(&fact.family()) {
+            return;
         }
         // It waits where the hub is behind; the hub never waits for corosync. At the end nobody listens any more.
         let _ = sender.blocking_send(fact_now(fact, Some(noticed)));
@@ -43,7 +48,8 @@ pub(super) fn corosync(
                     continue;
                 }
             }
-            for fact in supervisor.overdue(Instant::now()).into_iter().flatten() {
+            let overdue = supervisor.overdue(Instant::now()).into_iter().flatten();
+            for fact in overdue.filter(|fact| !switched_off.contains(&fact.family())) {
                 if news.send(fact_now(fact, None)).await.is_err() {
                     return;
                 }
