@@ -166,3 +166,21 @@ fn a_corosync_that_stands_still_costs_one_thread_and_stalls_nothing() {
     })
     .unwrap();
 }
+
+#[test]
+fn lldpd_is_heard_without_the_powers_of_root() {
+    let rack = Rack::new(1, 1).unwrap();
+    let _lldpd = rack.start(NODE, "lldpd", &["-d"]).unwrap();
+    wait_until("lldpd's socket", PATIENCE, || {
+        let socket = rack.path(NODE, "/run/lldpd.socket")?;
+        Ok(socket.exists().then_some(()))
+    })
+    .unwrap();
+    let _agent = start(&rack);
+    // Its tool may only be run by a group, and its socket only be opened by another.
+    let said = wait_until("an answer of lldpd", PATIENCE, || {
+        let lldp = ask(&rack, "report")["lldp"].clone();
+        Ok(lldp["known"].is_array().then_some(lldp))
+    });
+    assert!(said.is_ok(), "{}", ask(&rack, "report")["lldp"]);
+}
