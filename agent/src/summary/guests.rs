@@ -2,7 +2,7 @@
 
 use model::fact::guests::{Guest, GuestConfig, Guests};
 use model::fact::storage::Storage;
-use model::fact::tasks::{Backups, RunningTask, Tasks};
+use model::fact::tasks::{Backups, RunningTask};
 use model::name::NodeName;
 use model::report::NodeReport;
 
@@ -19,7 +19,7 @@ pub(super) fn show(page: &mut Page, report: &NodeReport, name: &str) {
     if let Some(tasks) = report.tasks.known() {
         page.heading("Tasks");
         running(page, &tasks.running);
-        backups(page, tasks);
+        backups(page, tasks.backups.as_ref());
     }
     if let Some(storage) = report.storage.known() {
         page.heading("Storage");
@@ -99,13 +99,16 @@ fn running(page: &mut Page, running: &[RunningTask]) {
     table(page, rows);
 }
 
-fn backups(page: &mut Page, tasks: &Tasks) {
+fn backups(page: &mut Page, backups: Option<&Backups>) {
+    let Some(backups) = backups else {
+        return page.line(&[plain("backups:"), Cell::unknown()]);
+    };
     let Backups {
         seen_since,
         newest_of_guest,
         newest_of_several,
         newest_failed,
-    } = &tasks.backups;
+    } = backups;
     if let Some(newest) = newest_of_several {
         page.say(format!("newest vzdump job of several guests: {newest:.0}"));
     }
