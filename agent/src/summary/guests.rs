@@ -158,8 +158,10 @@ fn storages(page: &mut Page, storage: &Storage, name: &str) {
 }
 
 fn replication(page: &mut Page, storage: &Storage) {
-    let failing = storage
-        .replicated
+    let Some(replicated) = &storage.replicated else {
+        return page.line(&[plain("how replication went:"), Cell::unknown()]);
+    };
+    let failing = replicated
         .iter()
         .filter(|job| job.fail_count.is_some_and(|count| count > 0));
     let rows: Vec<Vec<Cell>> = failing
