@@ -190,3 +190,37 @@ fn table(page: &mut Page, mut rows: Vec<Vec<Cell>>) {
         page.say(format!("and {more} more; --json shows them all"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use model::fact::tasks::Tasks;
+    use model::reading::Reading;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_of_backups_and_replication_is_called_unknown() {
+        fn known<T>(value: T) -> Reading<T> {
+            Reading::Known {
+                value,
+                at: Timestamp::UNIX_EPOCH,
+                problems: Vec::new(),
+            }
+        }
+        let mut report = NodeReport::never_heard();
+        report.tasks = known(Tasks::default());
+        report.storage = known(Storage {
+            configured: Some(Vec::new()),
+            seen: Some(Vec::new()),
+            ..Storage::default()
+        });
+        let mut page = Page::default();
+        show(&mut page, &report, "pve-01");
+        assert_eq!(
+            anstream::adapter::strip_str(&page.finish()).to_string(),
+            "Tasks\n  none without an end in the list\n  backups: unknown\n\n\
+             Storage\n  0 configured\n  how replication went: unknown\n"
+        );
+    }
+}
