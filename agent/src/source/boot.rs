@@ -10,7 +10,7 @@ use model::reading::Reading;
 use model::text::Parsed;
 
 use crate::host::Host;
-use crate::source::gather::Gathering;
+use crate::source::gather::{Gathering, NotRead};
 
 /// Where `.link` files lie, the directory that outweighs the others first (systemd.link(5)).
 const LINK_DIRS: &[&str] = &[
@@ -127,11 +127,12 @@ fn kernels(host: &Host, gathering: &mut Gathering) -> Kernels {
         .found(VERSION, host.read(VERSION))
         .and_then(|text| gathering.take(&text, kernel_choice::running(&text.text)))
         .flatten();
-    let mut pin = |path| {
-        let text = gathering.found(path, host.read(path))?;
-        gathering.take(&text, kernel_choice::pin(&text.text))?
-    };
-    let (pinned, pinned_once) = (pin(PIN), pin(NEXT_PIN));
+    let pinned = gathering.file(host, PIN, kernel_choice::pin);
+    let pinned_once = gathering.file(host, NEXT_PIN, kernel_choice::pin);
+    let grub_default = grub_default(host, gathering);
+    let environment = gathering.seen(GRUB_ENVIRONMENT, host.read(GRUB_ENVIRONMENT));
+    let not_read =
+        pinned.is_err() || pinned_once.is_err() || grub_default.is_err() || environment.is_err();
     let names = seen(gathering, host, BOOT);
     Kernels {
         running,
@@ -139,23 +140,25 @@ fn kernels(host: &Host, gathering: &mut Gathering) -> Kernels {
             .map(|names| kernel_choice::installed(names.iter().map(String::as_str)))
             // A captured tree has no kernels in it, only what lies below /boot/grub.
             .filter(|installed| !host.is_captured() || !installed.is_empty()),
-        pinned,
-        pinned_once,
-        grub_default: grub_default(host, gathering),
-        grub_saved: gathering
-            .found(GRUB_ENVIRONMENT, host.read(GRUB_ENVIRONMENT))
+        pinned: pinned.ok().flatten().flatten(),
+        pinned_once: pinned_once.ok().flatten().flatten(),
+        grub_default: grub_default.ok().flatten(),
+        grub_saved: environment
+            .ok()
+            .flatten()
             .and_then(|text| kernel_choice::grub_environment(&text.text)),
+        not_read,
     }
 }
 
 /// The last file that says something holds, as in the shell.
-fn grub_default(host: &Host, gathering: &mut Gathering) -> Option<String> {
+fn grub_default(host: &Host, gathering: &mut Gathering) -> Result<Option<String>, NotRead> {
     let mut paths = vec![GRUB.to_owned()];
-    let parts = gathering.found(GRUB_PARTS, host.expand(&format!("{GRUB_PARTS}/*.cfg")));
+    let parts = gathering.seen(GRUB_PARTS, host.expand(&format!("{GRUB_PARTS}/*.cfg")))?;
     paths.extend(parts);
     let mut default = None;
     for path in paths {
-        let Some(text) = gathering.found(&path, host.read(&path)) else {
+        let Some(text) = gathering.seen(&path, host.read(&path))? else {
             continue;
         };
         let said = kernel_choice::grub_default(&text.text);
@@ -163,7 +166,7 @@ fn grub_default(host: &Host, gathering: &mut Gathering) -> Option<String> {
             default = said;
         }
     }
-    default
+    Ok(default)
 }
 
 fn file_systems(host: &Host, gathering: &mut Gathering) -> Option<Vec<FileSystem>> {
@@ -267,6 +270,27 @@ mod tests {
         assert_eq!(boot.kernels.grub_default.as_deref(), Some("a>b"));
         assert_eq!(boot.network_pending, Some(true));
         assert_eq!(boot.file_systems, None);
+    }
+
+    #[test]
+    fn a_choice_that_cannot_be_read_is_not_the_newest_kernel() {
+        for path in [PIN, NEXT_PIN, GRUB, GRUB_PARTS, GRUB_ENVIRONMENT] {
+            let dir = tempfile::tempdir().unwrap();
+            let in_the_way = dir.path().join(path);
+            fs::create_dir_all(in_the_way.parent().unwrap()).unwrap();
+            if path == GRUB_PARTS {
+                fs::write(&in_the_way, "no directory").unwrap();
+            } else {
+                fs::create_dir(&in_the_way).unwrap();
+            }
+            fs::create_dir_all(dir.path().join("boot")).unwrap();
+            fs::write(dir.path().join("boot/vmlinuz-6.8.4-2-pve"), "").unwrap();
+            fs::create_dir_all(dir.path().join("proc")).unwrap();
+            fs::write(dir.path().join(VERSION), "Linux version 6.8 x\n").unwrap();
+            let reading = collect(&Host::captured(dir.path()).unwrap());
+            let next = reading.known().unwrap().kernels.next();
+            assert_eq!(next, NextKernel::Unknown, "{path}");
+        }
     }
 
     #[test]

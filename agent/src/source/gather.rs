@@ -8,6 +8,10 @@ use model::text::{BadLine, Parsed, Unreadable};
 
 use crate::host::{Command, Host, HostError, Text, said};
 
+/// There is something, but it could not be read; why is among the problems. Never to be taken for nothing being there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotRead;
+
 /// What was learnt on the way to one reading.
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
@@ -63,6 +67,32 @@ impl Gathering {
             self.remark(source, said(&error));
             T::default()
         })
+    }
+
+    /// As [`Self::found`], for where nothing being there says something.
+    pub(crate) fn seen<T>(
+        &mut self,
+        source: &str,
+        found: Result<T, HostError>,
+    ) -> Result<T, NotRead> {
+        found.map_err(|error| {
+            self.remark(source, said(&error));
+            NotRead
+        })
+    }
+
+    /// What a parser makes of a file; `None`: there is no such file.
+    pub(crate) fn file<T>(
+        &mut self,
+        host: &Host,
+        path: &str,
+        parse: fn(&str) -> Result<Parsed<T>, Unreadable>,
+    ) -> Result<Option<T>, NotRead> {
+        let Some(text) = self.seen(path, host.read(path))? else {
+            return Ok(None);
+        };
+        let read = self.take(&text, parse(&text.text));
+        read.map(Some).ok_or(NotRead)
     }
 
     /// What a command answers; an answer that could not be had is kept as a problem.

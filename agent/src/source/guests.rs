@@ -15,7 +15,7 @@ use model::reading::Reading;
 use model::text::Parsed;
 
 use crate::host::{Host, said};
-use crate::source::gather::Gathering;
+use crate::source::gather::{Gathering, NotRead};
 use crate::source::members::own_name;
 use crate::source::pve_version;
 
@@ -48,7 +48,8 @@ static REMEMBERED: Mutex<Remembered> = Mutex::new(Remembered {
     configs: BTreeMap::new(),
 });
 
-/// Absent: this is no Proxmox VE, or pmxcfs is not mounted.
+/// Absent: this is no Proxmox VE, or pmxcfs is not mounted. Failed: which guests are here cannot be told, whatever else
+/// could be read.
 pub(crate) fn collect(host: &Host) -> Reading<Guests> {
     if host.is_captured() {
         return collect_with(host, &mut Remembered::default());
@@ -70,7 +71,9 @@ fn collect_with(host: &Host, remembered: &mut Remembered) -> Reading<Guests> {
             ..Remembered::default()
         };
     }
-    let (files, left_out) = files(host, &mut gathering);
+    let Ok((files, left_out)) = files(host, &mut gathering) else {
+        return gathering.fail();
+    };
     let anything = list.is_some() || !files.is_empty();
     let running = Running::look(host, &files, &mut gathering);
     let here = read(
@@ -98,21 +101,21 @@ struct GuestFile {
 }
 
 /// The files of this node's guests, and how many more there are.
-fn files(host: &Host, gathering: &mut Gathering) -> (Vec<GuestFile>, usize) {
+fn files(host: &Host, gathering: &mut Gathering) -> Result<(Vec<GuestFile>, usize), NotRead> {
     let mut files = Vec::new();
     for (kind, dir, below_node) in [
         (GuestKind::Machine, MACHINES, "qemu-server"),
         (GuestKind::Container, CONTAINERS, "lxc"),
     ] {
         let mut dir = dir.to_owned();
-        let mut names = gathering.found(&dir, host.list(&dir));
+        let mut names = gathering.seen(&dir, host.list(&dir))?;
         // A tree that was laid by hand may lack the links.
         if names.is_none()
             && host.is_captured()
             && let Some(node) = own_name(host, &mut Gathering::default())
         {
             dir = format!("etc/pve/nodes/{node}/{below_node}");
-            names = gathering.found(&dir, host.list(&dir));
+            names = gathering.seen(&dir, host.list(&dir))?;
         }
         for name in names.unwrap_or_default() {
             let id = name.strip_suffix(".conf").and_then(|id| id.parse().ok());
@@ -126,7 +129,7 @@ fn files(host: &Host, gathering: &mut Gathering) -> (Vec<GuestFile>, usize) {
     files.sort_by_key(|file| file.id);
     let left_out = files.len().saturating_sub(MAX_GUESTS);
     files.truncate(MAX_GUESTS);
-    (files, left_out)
+    Ok((files, left_out))
 }
 
 fn read(

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Read as _};
 
+use jiff::Timestamp;
 use model::fact::packages::Packages;
 use model::parse::dpkg_status::{MAX_LINE_BYTES, Reader};
 use model::parse::{kernel_choice, pveversion};
@@ -84,14 +85,20 @@ fn joined(list: Packages, mut said: Packages) -> Packages {
     }
 }
 
-/// Reads dpkg's list line by line.
 fn installed(host: &Host, gathering: &mut Gathering) -> Option<Packages> {
     let mut opened = gathering.found(STATUS, host.open(STATUS))?;
+    list(&mut opened.lines, opened.at, gathering)
+}
+
+/// Reads dpkg's list line by line. If it breaks off, nobody can say that all is well with the packages behind that place:
+/// nothing of it is taken.
+fn list(lines: &mut impl BufRead, at: Timestamp, gathering: &mut Gathering) -> Option<Packages> {
     let mut reader = Reader::default();
-    if let Err(error) = stream(&mut opened.lines, &mut reader) {
+    if let Err(error) = stream(lines, &mut reader) {
         gathering.remark(STATUS, format!("reading it broke off: {error}"));
+        return None;
     }
-    gathering.take_from(STATUS, opened.at, reader.finish())
+    gathering.take_from(STATUS, at, reader.finish())
 }
 
 /// Hands over line by line. Of a line beyond the limit no more than that is taken into memory.
@@ -162,6 +169,26 @@ mod tests {
         );
         let packages = captured(&[(STATUS, &text)]);
         assert_eq!(packages.unsettled.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_list_that_breaks_off_does_not_say_that_all_packages_are_settled() {
+        struct Broken;
+        impl std::io::Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("a bad sector"))
+            }
+        }
+        let begun = "Package: a\nStatus: install ok installed\n\n".as_bytes();
+        let mut gathering = Gathering::default();
+        let mut whole = begun;
+        let packages = list(&mut whole, Timestamp::UNIX_EPOCH, &mut gathering).unwrap();
+        assert_eq!(packages.unsettled, Some(Vec::new()));
+        let mut broken = io::BufReader::new(begun.chain(Broken));
+        assert_eq!(
+            list(&mut broken, Timestamp::UNIX_EPOCH, &mut gathering),
+            None
+        );
     }
 
     #[test]

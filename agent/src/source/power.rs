@@ -51,14 +51,17 @@ pub(crate) fn collect(host: &Host) -> Reading<Power> {
     let mut gathering = Gathering::default();
     let boot_id = boot_id(host, &mut gathering);
     let booted_at = booted_at(host, &mut gathering);
-    let text = gathering.found(SCHEDULED, host.read(SCHEDULED));
-    let scheduled = text.and_then(|text| gathering.take(&text, shutdown::parse(&text.text)));
+    let scheduled = gathering.file(host, SCHEDULED, shutdown::parse);
     let systemd = systemd(host, &mut gathering);
+    let state = match &scheduled {
+        Ok(scheduled) => PowerState::of(scheduled.as_ref(), systemd.as_ref()),
+        Err(_) => PowerState::of(None, systemd.as_ref()).without_the_plan(),
+    };
     gathering.finish(Some(Power {
-        state: PowerState::of(scheduled.as_ref(), systemd.as_ref()),
+        state,
         boot_id,
         booted_at,
-        scheduled,
+        scheduled: scheduled.ok().flatten(),
         systemd,
     }))
 }
@@ -182,6 +185,23 @@ mod tests {
             reading.known().unwrap().state,
             PowerState::ShutdownScheduled
         );
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_read_is_not_the_lack_of_one() {
+        let state = |show: &str| {
+            let reading = captured(&[
+                ("commands/systemctl_show", show),
+                (SCHEDULED, "systemctl/lab-257-jobs-none"),
+            ]);
+            reading.known().unwrap().state
+        };
+        let running = "systemctl/lab-257-show-running";
+        let without = captured(&[("commands/systemctl_show", running)]);
+        assert_eq!(without.known().unwrap().state, PowerState::Running);
+        assert_eq!(state(running), PowerState::Unknown);
+        let stopping = "systemctl/lab-257-show-stopping";
+        assert_eq!(state(stopping), PowerState::ShuttingDown);
     }
 
     #[test]

@@ -24,19 +24,20 @@ pub(crate) fn collect(host: &Host) -> Reading<Storage> {
     let seen = gathering
         .found(STATISTICS, host.read(STATISTICS))
         .and_then(|text| gathering.take(&text, storage::parse_rrd(&text.text)));
-    let replication = gathering
-        .found(JOBS, host.read(JOBS))
-        .and_then(|text| gathering.take(&text, storage::parse_replication(&text.text)));
-    let replicated = gathering
-        .found(STATE, host.read(STATE))
-        .and_then(|text| gathering.take(&text, storage::parse_replication_state(&text.text)));
-    let anything =
-        configured.is_some() || seen.is_some() || replication.is_some() || replicated.is_some();
+    let jobs = gathering.file(host, JOBS, storage::parse_replication);
+    let states = gathering.file(host, STATE, storage::parse_replication_state);
+    // Where pmxcfs says nothing at all, that its list of jobs is not there says nothing either.
+    let has_pmxcfs = configured.is_some() || seen.is_some();
+    let anything = has_pmxcfs || matches!(jobs, Ok(Some(_))) || matches!(states, Ok(Some(_)));
     let storage = Storage {
         configured,
         seen,
-        replication: replication.unwrap_or_default(),
-        replicated: replicated.unwrap_or_default(),
+        replication: match jobs {
+            Ok(None) => has_pmxcfs.then(Vec::new),
+            Ok(jobs) => jobs,
+            Err(_) => None,
+        },
+        replicated: states.ok().map(Option::unwrap_or_default),
     };
     gathering.finish(anything.then_some(storage))
 }
@@ -68,8 +69,9 @@ mod tests {
         let storage = reading.known().unwrap();
         assert_eq!(storage.configured.as_ref().unwrap()[0].id, "local");
         assert_eq!(storage.seen.as_ref().unwrap()[0].used_bytes, Some(1));
-        assert_eq!(storage.replicated[0].fail_count, Some(1));
-        assert!(storage.replication.is_empty());
+        let replicated = storage.replicated.as_ref().unwrap();
+        assert_eq!(replicated[0].fail_count, Some(1));
+        assert_eq!(storage.replication, Some(Vec::new()));
     }
 
     #[test]
@@ -77,6 +79,11 @@ mod tests {
         let reading = read(&[(STATE, "")]);
         let storage = reading.known().unwrap();
         assert_eq!((&storage.configured, &storage.seen), (&None, &None));
+        assert_eq!(storage.replication, None);
+        let config = (CONFIG, "dir: local\n\tpath /var/lib/vz\n");
+        let reading = read(&[config, (JOBS, "\0\0"), (STATE, "\0\0")]);
+        let storage = reading.known().unwrap();
+        assert_eq!((&storage.replication, &storage.replicated), (&None, &None));
         assert_eq!(read(&[]), Reading::Absent);
         assert!(matches!(read(&[(STATE, "\0\0")]), Reading::Failed { .. }));
     }

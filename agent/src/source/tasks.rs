@@ -6,7 +6,7 @@ use model::parse::tasks;
 use model::reading::Reading;
 
 use crate::host::Host;
-use crate::source::gather::Gathering;
+use crate::source::gather::{Gathering, NotRead};
 
 const ACTIVE: &str = "var/log/pve/tasks/active";
 const INDEX: &str = "var/log/pve/tasks/index";
@@ -17,25 +17,20 @@ pub(crate) const FILES: &[&str] = &[ACTIVE, INDEX, OLDER_INDEX];
 /// How much of the end of each index is read: more than 5,000 tasks.
 const MAX_INDEX_BYTES: u64 = 512 << 10;
 
-/// Absent: there are no lists, so this is no Proxmox VE.
+/// Absent: there are no lists, so this is no Proxmox VE. Failed: what runs cannot be told, whatever else could be read.
 pub(crate) fn collect(host: &Host) -> Reading<Tasks> {
     let mut gathering = Gathering::default();
-    let active = gathering
-        .found(ACTIVE, host.read(ACTIVE))
-        .and_then(|text| gathering.take(&text, tasks::parse_active(&text.text)));
-    let mut backups: Option<Backups> = None;
-    for path in [INDEX, OLDER_INDEX] {
-        let Some(found) = index(host, path, &mut gathering) else {
-            continue;
-        };
-        match &mut backups {
-            Some(backups) => backups.merge(found),
-            None => backups = Some(found),
-        }
-    }
-    let found = active.is_some() || backups.is_some();
+    let Ok(active) = gathering.file(host, ACTIVE, tasks::parse_active) else {
+        return gathering.fail();
+    };
+    let newer = index(host, INDEX, &mut gathering);
+    let older = index(host, OLDER_INDEX, &mut gathering);
+    let found = active.is_some()
+        || [&newer, &older]
+            .iter()
+            .any(|list| matches!(list, Ok(Some(_))));
     let mut tasks = active.unwrap_or_default();
-    tasks.backups = backups.unwrap_or_default();
+    tasks.backups = backups(newer, older);
     if !host.is_captured() {
         for running in &mut tasks.running {
             running.alive = is_alive(host, &running.task, &mut gathering);
@@ -44,13 +39,29 @@ pub(crate) fn collect(host: &Host) -> Reading<Tasks> {
     gathering.finish(found.then_some(tasks))
 }
 
-fn index(host: &Host, path: &str, gathering: &mut Gathering) -> Option<Backups> {
-    let at = gathering.found(
-        path,
-        host.open(path).map(|opened| opened.map(|opened| opened.at)),
-    )?;
-    let (text, cut) = gathering.found(path, host.read_end(path, MAX_INDEX_BYTES))?;
-    gathering.take_from(path, at, tasks::parse_index(&text, cut))
+/// What the older list tells goes less far back than it could if it cannot be read; without the newer one, what it tells
+/// would be yesterday's news.
+fn backups(
+    newer: Result<Option<Backups>, NotRead>,
+    older: Result<Option<Backups>, NotRead>,
+) -> Option<Backups> {
+    let mut backups = newer.ok()?.unwrap_or_default();
+    if let Ok(Some(older)) = older {
+        backups.merge(older);
+    }
+    Some(backups)
+}
+
+fn index(host: &Host, path: &str, gathering: &mut Gathering) -> Result<Option<Backups>, NotRead> {
+    let opened = host.open(path).map(|opened| opened.map(|opened| opened.at));
+    let Some(at) = gathering.seen(path, opened)? else {
+        return Ok(None);
+    };
+    let Some((text, cut)) = gathering.seen(path, host.read_end(path, MAX_INDEX_BYTES))? else {
+        return Ok(None);
+    };
+    let read = gathering.take_from(path, at, tasks::parse_index(&text, cut));
+    read.map(Some).ok_or(NotRead)
 }
 
 /// Is its process there, and the same one? `None`, and a problem, if that cannot be told.
@@ -94,8 +105,31 @@ mod tests {
         ]);
         let tasks = reading.known().unwrap();
         assert_eq!(tasks.running[0].alive, None);
-        assert_eq!(tasks.backups.newest_of_guest[&100].as_second(), 0x655A_0100);
-        assert_eq!(tasks.backups.seen_since.unwrap().as_second(), 0x6550_0100);
+        let backups = tasks.backups.as_ref().unwrap();
+        assert_eq!(backups.newest_of_guest[&100].as_second(), 0x655A_0100);
+        assert_eq!(backups.seen_since.unwrap().as_second(), 0x6550_0100);
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_not_an_empty_one() {
+        let ended = format!("{BACKUP} 655A0100 OK\n");
+        let without_active = read(&[(ACTIVE, "what\n"), (INDEX, &ended)]);
+        assert!(matches!(without_active, Reading::Failed { .. }));
+        let backups = |files: &[(&str, &str)]| read(files).known().unwrap().backups.clone();
+        let running = format!("{BACKUP} 0\n");
+        let broken_index = [
+            (ACTIVE, &*running),
+            (INDEX, "what\n"),
+            (OLDER_INDEX, &ended),
+        ];
+        assert_eq!(backups(&broken_index), None);
+        let broken_older = [
+            (ACTIVE, &*running),
+            (INDEX, &ended),
+            (OLDER_INDEX, "what\n"),
+        ];
+        assert_eq!(backups(&broken_older).unwrap().newest_of_guest.len(), 1);
+        assert_eq!(backups(&[(ACTIVE, &running)]), Some(Backups::default()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use model::fact::guests::{Guest, GuestConfig, Guests};
 use model::fact::storage::Storage;
-use model::fact::tasks::{Backups, RunningTask, Tasks};
+use model::fact::tasks::{Backups, RunningTask};
 use model::name::NodeName;
 use model::report::NodeReport;
 
@@ -19,7 +19,7 @@ pub(super) fn show(page: &mut Page, report: &NodeReport, name: &str) {
     if let Some(tasks) = report.tasks.known() {
         page.heading("Tasks");
         running(page, &tasks.running);
-        backups(page, tasks);
+        backups(page, tasks.backups.as_ref());
     }
     if let Some(storage) = report.storage.known() {
         page.heading("Storage");
@@ -99,13 +99,16 @@ fn running(page: &mut Page, running: &[RunningTask]) {
     table(page, rows);
 }
 
-fn backups(page: &mut Page, tasks: &Tasks) {
+fn backups(page: &mut Page, backups: Option<&Backups>) {
+    let Some(backups) = backups else {
+        return page.line(&[plain("backups:"), Cell::unknown()]);
+    };
     let Backups {
         seen_since,
         newest_of_guest,
         newest_of_several,
         newest_failed,
-    } = &tasks.backups;
+    } = backups;
     if let Some(newest) = newest_of_several {
         page.say(format!("newest vzdump job of several guests: {newest:.0}"));
     }
@@ -155,8 +158,10 @@ fn storages(page: &mut Page, storage: &Storage, name: &str) {
 }
 
 fn replication(page: &mut Page, storage: &Storage) {
-    let failing = storage
-        .replicated
+    let Some(replicated) = &storage.replicated else {
+        return page.line(&[plain("how replication went:"), Cell::unknown()]);
+    };
+    let failing = replicated
         .iter()
         .filter(|job| job.fail_count.is_some_and(|count| count > 0));
     let rows: Vec<Vec<Cell>> = failing
@@ -183,5 +188,39 @@ fn table(page: &mut Page, mut rows: Vec<Vec<Cell>>) {
     page.table(&rows);
     if more > 0 {
         page.say(format!("and {more} more; --json shows them all"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use model::fact::tasks::Tasks;
+    use model::reading::Reading;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_of_backups_and_replication_is_called_unknown() {
+        fn known<T>(value: T) -> Reading<T> {
+            Reading::Known {
+                value,
+                at: Timestamp::UNIX_EPOCH,
+                problems: Vec::new(),
+            }
+        }
+        let mut report = NodeReport::never_heard();
+        report.tasks = known(Tasks::default());
+        report.storage = known(Storage {
+            configured: Some(Vec::new()),
+            seen: Some(Vec::new()),
+            ..Storage::default()
+        });
+        let mut page = Page::default();
+        show(&mut page, &report, "pve-01");
+        assert_eq!(
+            anstream::adapter::strip_str(&page.finish()).to_string(),
+            "Tasks\n  none without an end in the list\n  backups: unknown\n\n\
+             Storage\n  0 configured\n  how replication went: unknown\n"
+        );
     }
 }

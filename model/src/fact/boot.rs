@@ -72,6 +72,9 @@ pub struct Kernels {
     pub grub_default: Option<String>,
     /// `next_entry` or `saved_entry` of grub's environment.
     pub grub_saved: Option<String>,
+    /// A file that chooses among the kernels is there and could not be read: which one is booted next is not known.
+    #[serde(default)]
+    pub not_read: bool,
 }
 
 /// The kernel that the next boot brings, as far as the files tell.
@@ -89,6 +92,9 @@ pub enum NextKernel {
 
 impl Kernels {
     pub fn next(&self) -> NextKernel {
+        if self.not_read {
+            return NextKernel::Unknown;
+        }
         if let Some(pinned) = &self.pinned_once {
             return NextKernel::PinnedOnce(pinned.clone());
         }

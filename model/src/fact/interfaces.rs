@@ -18,7 +18,8 @@ pub struct Interfaces {
     /// `/etc/network/interfaces` and the files that it names; `None` if it is not there or cannot be read.
     pub current: Option<Configuration>,
     /// `/etc/network/interfaces.new` and the files that it names. Proxmox VE puts it in the place of `interfaces`
-    /// when it is applied in the GUI, and *at the next boot* if nobody does. `None` means that nothing waits.
+    /// when it is applied in the GUI, and *at the next boot* if nobody does. `None`: nothing waits, or the file cannot
+    /// be read (then a problem says so).
     pub pending: Option<Configuration>,
     /// Files in `/etc/network/interfaces.d` that no `source` line of the current configuration names: they are
     /// not in force. Where `current` is `None`, whether they are is unknown.

@@ -14,6 +14,8 @@ pub struct Power {
     pub boot_id: Option<String>,
     /// By the node's own clock as it is set now, so it moves when the clock is set.
     pub booted_at: Option<Timestamp>,
+    /// `None`: none is planned, or that could not be read (then a problem says so, and the state is not known unless the
+    /// node is already on its way down).
     pub scheduled: Option<ScheduledShutdown>,
     /// `None`: systemd is not this node's init, or it did not answer (then a problem says so).
     pub systemd: Option<Systemd>,
@@ -65,6 +67,16 @@ impl PowerState {
             Some(SystemState::Stopping | SystemState::Offline | SystemState::Other(_)) | None => {
                 Self::Unknown
             }
+        }
+    }
+}
+
+impl PowerState {
+    /// What is left of it where a shutdown may be planned, and nobody knows.
+    pub fn without_the_plan(self) -> Self {
+        match self {
+            Self::ShuttingDown | Self::ShutdownScheduled => self,
+            Self::Running | Self::Booting | Self::Unknown => Self::Unknown,
         }
     }
 }

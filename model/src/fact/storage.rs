@@ -14,10 +14,10 @@ pub struct Storage {
     pub configured: Option<Vec<StorageConfig>>,
     /// What the nodes told of their storages in the last minutes. `None`: pmxcfs could not be asked.
     pub seen: Option<Vec<StorageSeen>>,
-    /// Jobs that copy a guest's disks to another node.
-    pub replication: Vec<ReplicationJob>,
-    /// How this node's jobs went.
-    pub replicated: Vec<ReplicationState>,
+    /// Jobs that copy a guest's disks to another node. `None`: they could not be read.
+    pub replication: Option<Vec<ReplicationJob>>,
+    /// How this node's jobs went. `None`: that could not be read.
+    pub replicated: Option<Vec<ReplicationState>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

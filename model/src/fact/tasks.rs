@@ -18,7 +18,8 @@ pub struct Tasks {
     pub ended: Vec<EndedTask>,
     /// How many more the lists held than are kept here.
     pub left_out: usize,
-    pub backups: Backups,
+    /// `None`: the list of those that ended could not be read.
+    pub backups: Option<Backups>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

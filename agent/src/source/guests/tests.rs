@@ -112,6 +112,18 @@ fn what_cannot_be_read_is_unknown_and_loses_no_other_guest() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_listed_is_not_one_without_guests() {
+    let root = tree();
+    fs::remove_dir_all(root.path().join("etc/pve/lxc")).unwrap();
+    put(root.path(), "etc/pve/lxc", "no directory");
+    let reading = collect(&Host::captured(root.path()).unwrap());
+    assert!(
+        matches!(&reading, Reading::Failed { why } if why.contains(CONTAINERS)),
+        "{reading:?}"
+    );
+}
+
+#[test]
 fn a_machine_without_guests_is_no_proxmox_ve() {
     let root = tempfile::tempdir().unwrap();
     let host = Host::captured(root.path()).unwrap();
