@@ -1,5 +1,8 @@
 //! One look at the journal: journalctl is run from the place reached, and what it prints is told and kept.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
@@ -312,7 +315,10 @@ impl Looker {
             return Next::Line;
         };
         let ahead_us = cursor.monotonic_us().saturating_sub(pass.started_us);
-        if cursor.is_of_boot(&self.boot_id) && ahead_us > 0 && ahead_us < MAX_AHEAD_US {
+        // The newest one is only a place: without it the next look would tell all of this boot as new.
+        let is_taken = !matches!(pass.from, From::Newest);
+        let is_ahead = ahead_us > 0 && ahead_us < MAX_AHEAD_US;
+        if is_taken && is_ahead && cursor.is_of_boot(&self.boot_id) {
             return Next::Later;
         }
         let is_first = std::mem::take(&mut pass.is_first);
