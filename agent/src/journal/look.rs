@@ -247,6 +247,7 @@ impl Looker {
         let dirs = self.dirs();
         let before = listing(&dirs);
         pass.is_first = true;
+        locked(&self.shown).comes_on();
         pass.started_us = monotonic_us();
         let started = Stream::start(JOURNALCTL, &self.args(&pass.from), SILENCE);
         let Some(mut stream) = started.map_err(|error| failed(&error))? else {
@@ -262,6 +263,7 @@ impl Looker {
                     return Err(failed(&error));
                 }
             };
+            locked(&self.shown).comes_on();
             if !are_files_checked && listing(&dirs) != before {
                 return Ok(Run::FilesMoved);
             }
@@ -283,6 +285,7 @@ impl Looker {
             }
         }
         self.write(pass);
+        locked(&self.shown).comes_on();
         let ended = stream.ended().map_err(|error| failed(&error))?;
         if ended.complaint.contains("No journal files were") && !self.has_journald() {
             return Ok(Run::Absent);
