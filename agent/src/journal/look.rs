@@ -17,7 +17,7 @@ use super::shown::Shown;
 use super::{Settings, SharedSpool, Start, locked, pace};
 use crate::host::changes::listing;
 use crate::host::said;
-use crate::host::stream::Stream;
+use crate::host::stream::{LeftBehind, Stream};
 use crate::source::journal::take_line;
 use crate::spool::{JournalGap, Kind, New};
 
@@ -90,6 +90,7 @@ pub(super) struct Looker {
     batch: Vec<New>,
     batch_bytes: usize,
     passed: u64,
+    left_behind: LeftBehind,
 }
 
 /// One run, while it goes on.
@@ -126,6 +127,7 @@ impl Looker {
             batch: Vec::new(),
             batch_bytes: 0,
             passed: 0,
+            left_behind: LeftBehind::default(),
         };
         looker.seen = looker.stored();
         looker
@@ -249,7 +251,12 @@ impl Looker {
         pass.is_first = true;
         locked(&self.shown).comes_on();
         pass.started_us = monotonic_us();
-        let started = Stream::start(JOURNALCTL, &self.args(&pass.from), SILENCE);
+        let started = Stream::start(
+            JOURNALCTL,
+            &self.args(&pass.from),
+            SILENCE,
+            &self.left_behind,
+        );
         let Some(mut stream) = started.map_err(|error| failed(&error))? else {
             return Ok(Run::Absent);
         };
