@@ -81,13 +81,9 @@ impl Shown {
         self.events.push_back(event);
     }
 
-    pub(super) fn unreadable(&mut self, why: String) {
-        self.journal.entries_unreadable += 1;
-        self.remark(why);
-    }
-
-    pub(super) fn too_long(&mut self) {
-        self.journal.lines_too_long += 1;
+    pub(super) fn passed_over(&mut self, unreadable: u64, too_long: u64) {
+        self.journal.entries_unreadable += unreadable;
+        self.journal.lines_too_long += too_long;
     }
 
     /// Something to be said beside the events. Said twice in a row, it is kept once.

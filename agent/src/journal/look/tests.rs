@@ -41,3 +41,26 @@ fn the_newest_entry_is_a_place_even_if_it_is_younger_than_the_look() {
     assert!(matches!(looker.line(&line, &mut all), Next::Later));
     assert_eq!(told, 0);
 }
+
+#[test]
+fn lines_that_cannot_be_read_are_a_gap_once_an_entry_is_behind_them() {
+    let mut looker = looker(Start::Boot);
+    let lines = [
+        entry(&looker, 1, 500),
+        "{".to_owned(),
+        entry(&looker, 2, 600),
+    ];
+    let mut on_event = |_: &JournalEvent, _| {};
+    let mut pass = pass(From::Boot, &mut on_event);
+    for line in &lines {
+        assert!(matches!(looker.line(line, &mut pass), Next::Line));
+    }
+    looker.line("{", &mut pass);
+    let kinds: Vec<Kind> = looker.batch.iter().map(|record| record.kind).collect();
+    assert_eq!(kinds, [Kind::Journal, Kind::Gap, Kind::Journal]);
+    let gap: JournalGap = serde_json::from_str(&looker.batch[1].json).unwrap();
+    assert_eq!(gap.count, Some(1));
+    locked(&looker.shown).known();
+    let reading = locked(&looker.shown).reading(Instant::now());
+    assert_eq!(reading.known().unwrap().entries_unreadable, 1);
+}
