@@ -1,5 +1,8 @@
 //! One look at the journal: journalctl is run from the place reached, and what it prints is told and kept.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
@@ -14,7 +17,7 @@ use super::shown::Shown;
 use super::{Settings, SharedSpool, Start, locked, pace};
 use crate::host::changes::listing;
 use crate::host::said;
-use crate::host::stream::Stream;
+use crate::host::stream::{LeftBehind, Stream};
 use crate::source::journal::take_line;
 use crate::spool::{JournalGap, Kind, New};
 
@@ -87,6 +90,10 @@ pub(super) struct Looker {
     batch: Vec<New>,
     batch_bytes: usize,
     passed: u64,
+    /// Lines since the last entry: they have no place, and count once the entry behind them gives them one.
+    unreadable: u64,
+    too_long: u64,
+    left_behind: LeftBehind,
 }
 
 /// One run, while it goes on.
@@ -123,6 +130,9 @@ impl Looker {
             batch: Vec::new(),
             batch_bytes: 0,
             passed: 0,
+            unreadable: 0,
+            too_long: 0,
+            left_behind: LeftBehind::default(),
         };
         looker.seen = looker.stored();
         looker
@@ -244,8 +254,15 @@ impl Looker {
         let dirs = self.dirs();
         let before = listing(&dirs);
         pass.is_first = true;
+        (self.unreadable, self.too_long) = (0, 0);
+        locked(&self.shown).comes_on();
         pass.started_us = monotonic_us();
-        let started = Stream::start(JOURNALCTL, &self.args(&pass.from), SILENCE);
+        let started = Stream::start(
+            JOURNALCTL,
+            &self.args(&pass.from),
+            SILENCE,
+            &self.left_behind,
+        );
         let Some(mut stream) = started.map_err(|error| failed(&error))? else {
             return Ok(Run::Absent);
         };
@@ -259,12 +276,13 @@ impl Looker {
                     return Err(failed(&error));
                 }
             };
+            locked(&self.shown).comes_on();
             if !are_files_checked && listing(&dirs) != before {
                 return Ok(Run::FilesMoved);
             }
             are_files_checked = true;
             if !whole {
-                locked(&self.shown).too_long();
+                self.too_long += 1;
             } else if line.starts_with(b"{") {
                 match self.line(&String::from_utf8_lossy(&line), pass) {
                     Next::Line => {}
@@ -280,6 +298,7 @@ impl Looker {
             }
         }
         self.write(pass);
+        locked(&self.shown).comes_on();
         let ended = stream.ended().map_err(|error| failed(&error))?;
         if ended.complaint.contains("No journal files were") && !self.has_journald() {
             return Ok(Run::Absent);
@@ -302,17 +321,22 @@ impl Looker {
         let entry = match one(line) {
             Ok(entry) => entry,
             Err(error) => {
-                locked(&self.shown).unreadable(said(&error));
+                self.unreadable += 1;
+                locked(&self.shown).remark(said(&error));
                 return Next::Line;
             }
         };
         let Some(cursor) = entry.cursor.as_deref().and_then(Cursor::read) else {
             let why = "an entry has no place in the journal that can be read";
-            locked(&self.shown).unreadable(why.to_owned());
+            self.unreadable += 1;
+            locked(&self.shown).remark(why.to_owned());
             return Next::Line;
         };
         let ahead_us = cursor.monotonic_us().saturating_sub(pass.started_us);
-        if cursor.is_of_boot(&self.boot_id) && ahead_us > 0 && ahead_us < MAX_AHEAD_US {
+        // The newest one is only a place: without it the next look would tell all of this boot as new.
+        let is_taken = !matches!(pass.from, From::Newest);
+        let is_ahead = ahead_us > 0 && ahead_us < MAX_AHEAD_US;
+        if is_taken && is_ahead && cursor.is_of_boot(&self.boot_id) {
             return Next::Later;
         }
         let is_first = std::mem::take(&mut pass.is_first);
@@ -345,6 +369,9 @@ impl Looker {
     fn take(&mut self, entry: One, cursor: Cursor, pass: &mut Pass<'_>) {
         let seen = self.seen.as_ref().filter(|_| pass.is_catching_up);
         let is_new = seen.is_none_or(|seen| cursor.is_behind(seen));
+        if self.unreadable + self.too_long > 0 {
+            self.passed_over(&cursor, is_new, pass.is_storing);
+        }
         if is_new {
             if let Some(event) = &entry.event {
                 (pass.on_event)(event, pass.noticed);
@@ -363,6 +390,26 @@ impl Looker {
         }
         if self.batch.len() >= MAX_BATCH_RECORDS || self.batch_bytes >= MAX_BATCH_BYTES {
             self.write(pass);
+        }
+    }
+
+    /// The lines before this entry that could not be read are counted, and are a gap for the spool's readers.
+    fn passed_over(&mut self, behind: &Cursor, is_new: bool, is_storing: bool) {
+        let (unreadable, too_long) = (self.unreadable, self.too_long);
+        (self.unreadable, self.too_long) = (0, 0);
+        if is_new {
+            locked(&self.shown).passed_over(unreadable, too_long);
+        }
+        if is_storing {
+            let before = self.seen.as_ref().filter(|_| is_new);
+            let gap = JournalGap {
+                from: before.and_then(Cursor::time),
+                to: behind.time(),
+                count: Some(unreadable + too_long),
+            };
+            self.push_gap(&gap);
+            // The place behind it is kept with it in any case, so that it is not written again.
+            self.passed = MAX_PASSED;
         }
     }
 
@@ -403,12 +450,16 @@ impl Looker {
         );
         locked(&self.shown).remark(why);
         if self.spool.is_some() {
-            self.push(New {
-                kind: Kind::Gap,
-                cursor: None,
-                json: serde_json::to_string(gap).unwrap_or_default(),
-            });
+            self.push_gap(gap);
         }
+    }
+
+    fn push_gap(&mut self, gap: &JournalGap) {
+        self.push(New {
+            kind: Kind::Gap,
+            cursor: None,
+            json: serde_json::to_string(gap).unwrap_or_default(),
+        });
     }
 
     fn push(&mut self, record: New) {

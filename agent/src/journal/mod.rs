@@ -62,7 +62,7 @@ pub(crate) struct View(Arc<Mutex<Shown>>);
 impl View {
     /// The newest [`MAX_SHOWN`] events, and how well the journal can be read.
     pub(crate) fn reading(&self) -> Reading<Journal> {
-        locked(&self.0).reading()
+        locked(&self.0).reading(Instant::now())
     }
 }
 
@@ -108,7 +108,9 @@ impl Follower {
             let followed = catch_unwind(AssertUnwindSafe(|| self.run(&mut on_event)));
             if followed.is_err() {
                 let why = "following the journal panicked; this is a bug in quorate-agent";
-                locked(&shown).fail(why.to_owned());
+                let mut shown = locked(&shown);
+                shown.rests();
+                shown.fail(why.to_owned());
             }
         })
     }
@@ -117,7 +119,9 @@ impl Follower {
         let mut failures = 0;
         let mut noticed = Instant::now();
         let (mut pace, mut last) = (pace::Pace::default(), noticed);
+        let shown = self.looker.shown();
         loop {
+            locked(&shown).comes_on();
             self.changes.watch(&self.looker.dirs());
             // What is written from here on is seen now or wakes us again.
             self.changes.drain();
@@ -132,10 +136,11 @@ impl Follower {
                 }
                 Err(why) => {
                     failures += 1;
-                    locked(&self.looker.shown()).fail(why);
+                    locked(&shown).fail(why);
                     (pace::backoff(failures), true)
                 }
             };
+            locked(&shown).rests();
             last = began;
             if pause(&self.stop, spacing) == Woken::Stopped {
                 return;

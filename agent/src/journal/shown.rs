@@ -1,6 +1,7 @@
 //! What of the journal is kept in memory and shown in a report.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::fact::journal::{Journal, JournalEvent, JournalTime};
@@ -10,6 +11,8 @@ use model::reading::{Problem, Reading};
 pub(super) const MAX_SHOWN: usize = 500;
 /// How many remarks are kept; of more, the newest are.
 const MAX_PROBLEMS: usize = 20;
+/// A look that has not come on for so long hangs: journalctl is given up sooner than that, so it is the disk.
+const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) const SOURCE: &str = "journal";
 
 #[derive(Debug)]
@@ -23,6 +26,8 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Shown {
     state: State,
+    /// When the look that goes on came on last.
+    came_on: Option<Instant>,
     /// Its counts and times; the events are beside it, where the oldest is cheap to drop.
     journal: Journal,
     events: VecDeque<JournalEvent>,
@@ -35,6 +40,7 @@ impl Shown {
     pub(super) fn new() -> Self {
         Self {
             state: State::NeverHeard,
+            came_on: None,
             journal: Journal::default(),
             events: VecDeque::new(),
             problems: VecDeque::new(),
@@ -75,13 +81,9 @@ impl Shown {
         self.events.push_back(event);
     }
 
-    pub(super) fn unreadable(&mut self, why: String) {
-        self.journal.entries_unreadable += 1;
-        self.remark(why);
-    }
-
-    pub(super) fn too_long(&mut self) {
-        self.journal.lines_too_long += 1;
+    pub(super) fn passed_over(&mut self, unreadable: u64, too_long: u64) {
+        self.journal.entries_unreadable += unreadable;
+        self.journal.lines_too_long += too_long;
     }
 
     /// Something to be said beside the events. Said twice in a row, it is kept once.
@@ -93,6 +95,16 @@ impl Shown {
             self.problems.pop_front();
         }
         self.problems.push_back(Problem::whole(SOURCE, why));
+    }
+
+    /// A look begins, or has come a step further.
+    pub(super) fn comes_on(&mut self) {
+        self.came_on = Some(Instant::now());
+    }
+
+    /// The look is over.
+    pub(super) fn rests(&mut self) {
+        self.came_on = None;
     }
 
     pub(super) fn known(&mut self) {
@@ -117,7 +129,15 @@ impl Shown {
         self.not_stored = why;
     }
 
-    pub(super) fn reading(&self) -> Reading<Journal> {
+    pub(super) fn reading(&self, now: Instant) -> Reading<Journal> {
+        let hangs_for = self.came_on.map(|at| now.saturating_duration_since(at));
+        if let Some(hangs_for) = hangs_for.filter(|hangs_for| *hangs_for >= PATIENCE) {
+            let why = format!(
+                "reading the journal has not come on for {} s: a disk may be hanging",
+                hangs_for.as_secs()
+            );
+            return Reading::Failed { why };
+        }
         match &self.state {
             State::NeverHeard => Reading::NeverHeard,
             State::Absent => Reading::Absent,
@@ -134,6 +154,35 @@ impl Shown {
                     problems,
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_hangs_is_failed_until_it_comes_on() {
+        for was_known in [false, true] {
+            let mut shown = Shown::new();
+            if was_known {
+                shown.known();
+            }
+            let before = shown.reading(Instant::now());
+            shown.comes_on();
+            let now = Instant::now();
+            assert_eq!(shown.reading(now), before);
+            let late = now + PATIENCE;
+            assert!(
+                matches!(shown.reading(late), Reading::Failed { why } if why.contains("hanging"))
+            );
+            shown.rests();
+            assert_eq!(
+                shown.reading(late),
+                before,
+                "between two looks nothing hangs"
+            );
         }
     }
 }

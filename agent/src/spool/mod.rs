@@ -151,6 +151,8 @@ impl Spool {
             not_written: None,
         };
         if found.header.is_none() {
+            // One that held no record has been made anew in its own place.
+            spool.segments.pop_back_if(|newest| newest.first == next);
             spool.segments.push_back(Segment {
                 first: next,
                 bytes: HEADER_BYTES as u64,
@@ -299,7 +301,11 @@ impl Spool {
 
     fn remove_oldest(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segments.front() {
-            std::fs::remove_file(segment::path(&self.dir, segment.first))?;
+            match std::fs::remove_file(segment::path(&self.dir, segment.first)) {
+                // What somebody else has removed does not hold up what is behind it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
             self.segments.pop_front();
         }
         Ok(())

@@ -183,8 +183,33 @@ fn a_damaged_header_costs_no_record_and_not_the_place_in_the_journal() {
         spool.append(&lines(501 + records..=510 + records)).unwrap();
         assert_eq!(read(&spool), whole(1..=510 + records));
         drop(spool);
-        assert_eq!(read(&open(dir.path())), whole(1..=510 + records));
+        let mut spool = open(dir.path());
+        assert_eq!(read(&spool), whole(1..=510 + records));
+        overflow(&mut spool);
     }
+}
+
+#[test]
+fn a_segment_that_somebody_removed_does_not_keep_the_spool_from_staying_within_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = open(dir.path());
+    spool.append(&lines(1..=700)).unwrap();
+    assert!(spool.segments.len() > 1);
+    std::fs::remove_file(segment::path(dir.path(), 1)).unwrap();
+    overflow(&mut spool);
+}
+
+/// Writes more than fits: the spool stays within its bound, on the disk too, and counts what it drops once.
+fn overflow(spool: &mut Spool) {
+    for _ in 0..50 {
+        let next = spool.next_number();
+        spool.append(&lines(next..=next + 99)).unwrap();
+    }
+    assert!(spool.bytes() <= MIN_MAX_BYTES);
+    let listed: Vec<u64> = spool.segments.iter().map(|one| one.first).collect();
+    assert_eq!(segment::list(&spool.dir).unwrap(), listed);
+    let state = spool.state();
+    assert_eq!(state.records_dropped, state.first.unwrap() - 1);
 }
 
 #[test]

@@ -15,11 +15,13 @@ use crate::run::hub::News;
 use crate::run::wakes::Wakes;
 use crate::source::Wake;
 
-/// How often it is looked whether the journal was read for the first time.
+/// How long to wait before it is looked again whether the journal was read for the first time: longer each time.
 const UNTIL_READ: Duration = Duration::from_millis(5);
+const LONGEST_UNTIL_READ: Duration = Duration::from_secs(1);
 /// The report's list of events is made anew at most this often; each new event is told at once.
 const BETWEEN_LISTS: Duration = Duration::from_secs(5);
-const EVERY: Duration = Duration::from_secs(60);
+/// A look that hangs is noticed although nothing wakes the list.
+const EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn journal(
     settings: Settings,
@@ -53,10 +55,12 @@ pub(super) fn journal(
 /// Keeps the report's list of events up to date.
 async fn list(view: View, wakes: Wakes, news: mpsc::Sender<News>) {
     let mut listening = wakes.listen(&[Wake::Journal]);
+    let mut until_read = UNTIL_READ;
     loop {
         let reading = view.reading();
         if !is_heard(&reading) {
-            sleep(UNTIL_READ).await;
+            sleep(until_read).await;
+            until_read = longer(until_read);
             continue;
         }
         let fact = Fact::Journal(reading);
@@ -71,6 +75,10 @@ async fn list(view: View, wakes: Wakes, news: mpsc::Sender<News>) {
     }
 }
 
+fn longer(waited: Duration) -> Duration {
+    (waited * 2).min(LONGEST_UNTIL_READ)
+}
+
 /// Who knows more about what this entry tells.
 fn woken_by(event: &JournalEvent) -> impl Iterator<Item = Wake> {
     let program = event.identifier.as_deref();
@@ -82,4 +90,17 @@ fn woken_by(event: &JournalEvent) -> impl Iterator<Item = Wake> {
         _ => None,
     };
     std::iter::once(Wake::Journal).chain(by_program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_look_that_does_not_end_is_asked_for_less_and_less_often() {
+        let waits = std::iter::successors(Some(UNTIL_READ), |waited| Some(longer(*waited)));
+        let waits: Vec<Duration> = waits.take(68).collect();
+        assert!(waits.iter().sum::<Duration>() > Duration::from_secs(60));
+        assert_eq!(waits.last(), Some(&LONGEST_UNTIL_READ));
+    }
 }
