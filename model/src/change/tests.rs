@@ -199,3 +199,96 @@ fn a_family_that_cannot_be_read_any_more_is_told_once() {
     );
     check(&Fact::Members(Reading::NeverHeard), &failed("x"), &[]);
 }
+
+/// A family of which only this is known, of its own JSON.
+#[track_caller]
+fn plain<T: serde::Serialize + serde::de::DeserializeOwned>(
+    whole: &T,
+    parts: &serde_json::Value,
+) -> Reading<T> {
+    let mut json = serde_json::to_value(whole).unwrap();
+    for (key, value) in parts.as_object().unwrap() {
+        json[key] = value.clone();
+    }
+    known(serde_json::from_value(json).unwrap())
+}
+
+#[test]
+fn a_minute_that_goes_by_is_no_change_of_the_storages() {
+    let storage = |at: &str, used: u64, fails: u32, storage: &str| {
+        let seen = |node: &str, storage: &str| {
+            serde_json::json!({"node": node, "storage": storage, "at": at, "total_bytes": 100,
+            "used_bytes": used})
+        };
+        let replicated = |guest: u32, fails: u32| {
+            serde_json::json!({"guest": guest, "target": "local/pve-02", "last_sync": at, "last_try": at,
+            "fail_count": fails, "error": null, "pid": null})
+        };
+        let parts = serde_json::json!({
+            "seen": [seen("pve-01", "local"), seen("pve-02", "local"), seen("pve-01", storage)],
+            "replicated": [replicated(100, 0), replicated(101, fails)],
+        });
+        Fact::Storage(plain(&crate::fact::storage::Storage::default(), &parts))
+    };
+    let before = storage("2026-11-20T10:00:00Z", 1, 0, "backup");
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 0, "backup"),
+        &[],
+    );
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 1, "backup"),
+        &["storage replicated[101 local/pve-02].fail_count is 1, was 0"],
+    );
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 0, "other"),
+        &[
+            r#"storage seen[pve-01 backup] is unknown, was {"node":"pve-01","storage":"backup","total_bytes":100}"#,
+            r#"storage seen[pve-01 other] is {"node":"pve-01","storage":"other","total_bytes":100}, was unknown"#,
+        ],
+    );
+}
+
+#[test]
+fn a_minute_that_goes_by_is_no_change_of_the_neighbours() {
+    use crate::fact::lldp::Neighbour;
+    let heard = |minute: u32, pvid: Option<u64>| {
+        let neighbour = |id: u32, pvid: Option<u64>| Neighbour {
+            interface: crate::name::IfaceName::new("eno1").ok(),
+            via: Some(crate::fact::lldp::Protocol::Lldp),
+            remote_id: Some(id),
+            age: Some(format!("0 day, 00:0{minute}:39")),
+            pvid: pvid.and_then(|id| crate::name::VlanId::new(id).ok()),
+            ..Neighbour::default()
+        };
+        Fact::Lldp(known(vec![neighbour(1, None), neighbour(2, pvid)]))
+    };
+    check(&heard(1, None), &heard(2, None), &[]);
+    check(
+        &heard(1, None),
+        &heard(2, Some(30)),
+        &["lldp [eno1 LLDP 2].pvid is 30, was unknown"],
+    );
+}
+
+#[test]
+fn jobs_of_systemd_are_told_one_by_one() {
+    let power = |units: &[&str]| {
+        let listed: Vec<_> = units
+            .iter()
+            .map(|unit| serde_json::json!({"unit": unit, "verb": "stop", "state": "running"}))
+            .collect();
+        let parts = serde_json::json!({"systemd": {"version": null, "state": "running", "failed_units": 0,
+            "queued_jobs": listed.len(), "jobs": {"listed": listed}}});
+        Fact::Power(plain(&crate::fact::power::Power::default(), &parts))
+    };
+    check(
+        &power(&["a.service", "b.service"]),
+        &power(&["b.service"]),
+        &[
+            r#"power systemd.jobs.listed[a.service] is unknown, was {"state":"running","unit":"a.service","verb":"stop"}"#,
+        ],
+    );
+}
