@@ -292,3 +292,43 @@ fn jobs_of_systemd_are_told_one_by_one() {
         ],
     );
 }
+
+#[test]
+fn what_corosync_did_not_know_before_is_told() {
+    use crate::fact::corosync::{LinkPeer, LinkStatus};
+    let corosync = |quorate: Option<bool>, highest: u32, peers: &[(u32, Option<bool>, bool)]| {
+        let peer = |(id, connected, enabled): &(u32, Option<bool>, bool)| -> LinkPeer {
+            serde_json::from_value(serde_json::json!({"node_id": id, "connected": connected,
+            "enabled": enabled, "address": null, "mtu_bytes": null, "local": null, "status": null}))
+            .unwrap()
+        };
+        let peers: Vec<LinkPeer> = peers.iter().map(peer).collect();
+        let link: LinkStatus =
+            serde_json::from_value(serde_json::json!({"link": 0, "transport": null,
+        "address": null, "status": null, "faulty": null, "positions": null, "peers": peers}))
+            .unwrap();
+        Fact::Corosync(known(Corosync {
+            quorate,
+            highest_expected: Some(highest),
+            links: Some(vec![link]),
+            ..Corosync::default()
+        }))
+    };
+    let before = corosync(None, 3, &[(2, None, true)]);
+    check(
+        &before,
+        &corosync(None, 3, &[(2, Some(false), true), (3, Some(false), true)]),
+        &["link 0: not connected to node 2, node 3"],
+    );
+    check(
+        &before,
+        &corosync(None, 4, &[(2, None, false)]),
+        &["corosync: highest_expected is 4, was 3; links[0].peers[2].enabled is false, was true"],
+    );
+    let changes = changes(&before, &corosync(Some(false), 3, &[(2, None, true)]));
+    assert!(
+        changes[0]
+            .sentence
+            .starts_with("quorum: this node is not quorate")
+    );
+}
