@@ -51,16 +51,17 @@ fn a_pulled_cable_is_one_line() {
 
 #[test]
 fn addresses_mtu_and_interfaces_come_and_go() {
-    let address = "    inet 10.20.0.11/24 scope global eth0\n";
+    let one = "    inet 10.20.0.11/24 scope global eth0\n";
+    let two = format!("{one}    inet 10.30.0.11/24 scope global eth0\n");
     check(
-        &link(""),
-        &link(address),
-        &["eth0: got the address 10.20.0.11/24"],
+        &link(one),
+        &link(&two),
+        &["eth0: got the address 10.30.0.11/24"],
     );
     check(
-        &link(address),
-        &link(""),
-        &["eth0: lost the address 10.20.0.11/24"],
+        &link(&two),
+        &link(one),
+        &["eth0: lost the address 10.30.0.11/24"],
     );
     let jumbo = links("2: eth0: <BROADCAST,UP,LOWER_UP> mtu 9000 state UP\n");
     check(
@@ -331,4 +332,44 @@ fn what_corosync_did_not_know_before_is_told() {
             .sentence
             .starts_with("quorum: this node is not quorate")
     );
+}
+
+/// The interface of [`link`], with something else in it.
+fn link_with(change: impl FnOnce(&mut Link)) -> Fact {
+    let Fact::Links(Reading::Known { mut value, .. }) =
+        link("    inet 10.20.0.11/24 scope global eth0\n")
+    else {
+        panic!()
+    };
+    change(&mut value[0]);
+    Fact::Links(known(value))
+}
+
+#[test]
+fn addresses_that_cannot_be_read_are_not_lost() {
+    let with = link_with(|_| {});
+    let unknown = link_with(|link| link.addresses = None);
+    check(&with, &unknown, &["eth0: its addresses are unknown"]);
+    check(&unknown, &with, &["eth0: its addresses are 10.20.0.11/24"]);
+}
+
+#[test]
+fn a_carrier_comes_back_with_its_speed() {
+    let at = |speed: Option<u32>| {
+        link_with(|link| {
+            link.carrier = Some(speed.is_some());
+            link.speed_mbps = speed;
+        })
+    };
+    check(
+        &at(None),
+        &at(Some(100)),
+        &["eth0: has carrier; speed is 100 Mbit/s"],
+    );
+    check(
+        &at(Some(1000)),
+        &at(Some(100)),
+        &["eth0: speed is 100 Mbit/s, was 1000 Mbit/s"],
+    );
+    check(&at(Some(1000)), &at(None), &["eth0: lost its carrier"]);
 }
