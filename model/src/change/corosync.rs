@@ -15,8 +15,10 @@ const LEFT_OUT: &[&str] = &["date", "not_members", "reachable"];
 pub(super) fn changes(before: &Corosync, after: &Corosync) -> Vec<Change> {
     let found = differences(before, after, LEFT_OUT);
     let mut changes = Vec::new();
+    let mut told: Vec<String> = Vec::new();
     let mut take = |subject: String, clauses: Vec<String>, paths: &[&str]| {
         if !clauses.is_empty() {
+            told.extend(paths.iter().map(|path| (*path).to_owned()));
             let own = found
                 .iter()
                 .filter(|difference| paths.iter().any(|path| difference.is_below(path)));
@@ -32,17 +34,16 @@ pub(super) fn changes(before: &Corosync, after: &Corosync) -> Vec<Change> {
     );
     take("quorum".to_owned(), quorum(before, after), QUORUM);
     for (link, clauses) in links(before, after) {
-        take(format!("link {link}"), clauses, &["links"]);
+        take(
+            format!("link {link}"),
+            clauses,
+            &[&format!("links[{link}]")],
+        );
     }
-    let told = ["members", "node_count", "ring_id", "links"];
+    // What no sentence above is about.
     let rest: Vec<_> = found
         .iter()
-        .filter(|difference| {
-            !told
-                .iter()
-                .chain(QUORUM)
-                .any(|path| difference.is_below(path))
-        })
+        .filter(|difference| !told.iter().any(|path| difference.is_below(path)))
         .cloned()
         .collect();
     if !rest.is_empty() {
@@ -108,6 +109,7 @@ fn quorum(before: &Corosync, after: &Corosync) -> Vec<String> {
     match (before.quorate, after.quorate) {
         (Some(true), Some(false)) => clauses.push("lost".to_owned()),
         (Some(false) | None, Some(true)) => clauses.push("this node is quorate".to_owned()),
+        (None, Some(false)) => clauses.push("this node is not quorate".to_owned()),
         (Some(_), None) => clauses.push("unknown whether this node is quorate".to_owned()),
         _ => {}
     }
@@ -181,13 +183,24 @@ fn link(was: &LinkStatus, is: &LinkStatus, names: &BTreeMap<u32, String>) -> Vec
             .unwrap_or_else(|| format!("node {id}"))
     };
     let (mut lost, mut back, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    let mut apart = Vec::new();
     let mut clauses = Vec::new();
     for pair in pairs(peers_then, peers_now, |peer| peer.node_id) {
-        let Pair::Stayed(then, now) = pair else {
-            continue;
+        let (then, now) = match pair {
+            Pair::Stayed(then, now) => (then, now),
+            Pair::Came(now) => {
+                match now.connected {
+                    Some(true) => back.push(named(now.node_id)),
+                    Some(false) => apart.push(named(now.node_id)),
+                    None => {}
+                }
+                continue;
+            }
+            Pair::Went(_) => continue,
         };
         match (then.connected, now.connected) {
             (Some(true), Some(false)) => lost.push(named(now.node_id)),
+            (None, Some(false)) => apart.push(named(now.node_id)),
             (Some(false), Some(true)) => back.push(named(now.node_id)),
             (Some(_), None) => unknown.push(named(now.node_id)),
             _ => {}
@@ -206,6 +219,7 @@ fn link(was: &LinkStatus, is: &LinkStatus, names: &BTreeMap<u32, String>) -> Vec
         }
     };
     say(lost, "no longer connected to");
+    say(apart, "not connected to");
     say(back, "connected to");
     say(unknown, "unknown whether connected to");
     clauses.extend(became(

@@ -89,6 +89,13 @@ fn clauses(was: &Link, is: &Link) -> Vec<String> {
         (same, other) if same == other => clauses.extend(blinked(was, is)),
         _ => {}
     }
+    clauses.extend(pace(
+        "speed",
+        " Mbit/s",
+        was.speed_mbps.as_ref(),
+        is.speed_mbps.as_ref(),
+    ));
+    clauses.extend(pace("duplex", "", was.duplex.as_ref(), is.duplex.as_ref()));
     clauses.extend(became(
         "MTU",
         " bytes",
@@ -117,6 +124,20 @@ fn clauses(was: &Link, is: &Link) -> Vec<String> {
     clauses
 }
 
+/// Without a link a port has no speed and no duplex; that it lost them says no more than that it lost its carrier.
+fn pace<T: PartialEq + std::fmt::Display>(
+    what: &str,
+    unit: &str,
+    was: Option<&T>,
+    is: Option<&T>,
+) -> Option<String> {
+    match (was, is) {
+        (Some(_), Some(_)) => became(what, unit, was, is),
+        (None, Some(is)) => Some(format!("{what} is {is}{unit}")),
+        (_, None) => None,
+    }
+}
+
 /// The carrier is as it was, but it was away, or there, in between.
 fn blinked(was: &Link, is: &Link) -> Option<String> {
     is.carrier?;
@@ -141,15 +162,23 @@ fn joined(was: &Link, is: &Link) -> Option<String> {
 }
 
 fn addresses(was: &Link, is: &Link) -> Vec<String> {
-    let list = |link: &Link| -> Vec<Address> { link.addresses.clone().unwrap_or_default() };
     let said = |address: &Address| match address.prefix_len {
         Some(length) => format!("{}/{length}", address.address),
         None => address.address.to_string(),
     };
-    let (was, is) = (list(was), list(is));
+    let (was, is) = match (&was.addresses, &is.addresses) {
+        (Some(was), Some(is)) => (was, is),
+        (Some(_), None) => return vec!["its addresses are unknown".to_owned()],
+        (None, Some(is)) if is.is_empty() => return vec!["has no address".to_owned()],
+        (None, Some(is)) => {
+            let all: Vec<String> = is.iter().map(said).collect();
+            return vec![format!("its addresses are {}", all.join(", "))];
+        }
+        (None, None) => return Vec::new(),
+    };
     let key = |address: &Address| (address.address, address.prefix_len);
     let mut clauses = Vec::new();
-    for pair in pairs(&was, &is, key) {
+    for pair in pairs(was, is, key) {
         match pair {
             Pair::Came(address) => clauses.push(format!("got the address {}", said(address))),
             Pair::Went(address) => clauses.push(format!("lost the address {}", said(address))),

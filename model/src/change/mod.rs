@@ -148,11 +148,13 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
     if is_measure(family) {
         return Vec::new();
     }
-    let (before, after) = (before.to_json(), after.to_json());
-    compare(family, &before, &after, |before, after| {
-        let mut differences = value::differences(before, after);
-        let wavering = wavering(family);
-        differences.retain(|difference| !wavering.iter().any(|field| difference.is_of(field)));
+    // Left out before comparing: a list that must be compared as one value must not differ by a measure in it.
+    let facts = |fact: &Fact| {
+        fact.to_json()
+            .map(|value| value::without(value, wavering(family)))
+    };
+    compare(family, &facts(before), &facts(after), |before, after| {
+        let differences = value::differences(before, after);
         let of_one = |difference: Difference| {
             let sentence = format!("{} {}", family.key(), difference);
             Change::new(family, family.key(), sentence).with(vec![difference])

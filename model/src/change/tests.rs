@@ -51,16 +51,17 @@ fn a_pulled_cable_is_one_line() {
 
 #[test]
 fn addresses_mtu_and_interfaces_come_and_go() {
-    let address = "    inet 10.20.0.11/24 scope global eth0\n";
+    let one = "    inet 10.20.0.11/24 scope global eth0\n";
+    let two = format!("{one}    inet 10.30.0.11/24 scope global eth0\n");
     check(
-        &link(""),
-        &link(address),
-        &["eth0: got the address 10.20.0.11/24"],
+        &link(one),
+        &link(&two),
+        &["eth0: got the address 10.30.0.11/24"],
     );
     check(
-        &link(address),
-        &link(""),
-        &["eth0: lost the address 10.20.0.11/24"],
+        &link(&two),
+        &link(one),
+        &["eth0: lost the address 10.30.0.11/24"],
     );
     let jumbo = links("2: eth0: <BROADCAST,UP,LOWER_UP> mtu 9000 state UP\n");
     check(
@@ -198,4 +199,177 @@ fn a_family_that_cannot_be_read_any_more_is_told_once() {
         &["members: there is nothing of it any more"],
     );
     check(&Fact::Members(Reading::NeverHeard), &failed("x"), &[]);
+}
+
+/// A family of which only this is known, of its own JSON.
+#[track_caller]
+fn plain<T: serde::Serialize + serde::de::DeserializeOwned>(
+    whole: &T,
+    parts: &serde_json::Value,
+) -> Reading<T> {
+    let mut json = serde_json::to_value(whole).unwrap();
+    for (key, value) in parts.as_object().unwrap() {
+        json[key] = value.clone();
+    }
+    known(serde_json::from_value(json).unwrap())
+}
+
+#[test]
+fn a_minute_that_goes_by_is_no_change_of_the_storages() {
+    let storage = |at: &str, used: u64, fails: u32, storage: &str| {
+        let seen = |node: &str, storage: &str| {
+            serde_json::json!({"node": node, "storage": storage, "at": at, "total_bytes": 100,
+            "used_bytes": used})
+        };
+        let replicated = |guest: u32, fails: u32| {
+            serde_json::json!({"guest": guest, "target": "local/pve-02", "last_sync": at, "last_try": at,
+            "fail_count": fails, "error": null, "pid": null})
+        };
+        let parts = serde_json::json!({
+            "seen": [seen("pve-01", "local"), seen("pve-02", "local"), seen("pve-01", storage)],
+            "replicated": [replicated(100, 0), replicated(101, fails)],
+        });
+        Fact::Storage(plain(&crate::fact::storage::Storage::default(), &parts))
+    };
+    let before = storage("2026-11-20T10:00:00Z", 1, 0, "backup");
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 0, "backup"),
+        &[],
+    );
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 1, "backup"),
+        &["storage replicated[101 local/pve-02].fail_count is 1, was 0"],
+    );
+    check(
+        &before,
+        &storage("2026-11-20T10:01:00Z", 2, 0, "other"),
+        &[
+            r#"storage seen[pve-01 backup] is unknown, was {"node":"pve-01","storage":"backup","total_bytes":100}"#,
+            r#"storage seen[pve-01 other] is {"node":"pve-01","storage":"other","total_bytes":100}, was unknown"#,
+        ],
+    );
+}
+
+#[test]
+fn a_minute_that_goes_by_is_no_change_of_the_neighbours() {
+    use crate::fact::lldp::Neighbour;
+    let heard = |minute: u32, pvid: Option<u64>| {
+        let neighbour = |id: u32, pvid: Option<u64>| Neighbour {
+            interface: crate::name::IfaceName::new("eno1").ok(),
+            via: Some(crate::fact::lldp::Protocol::Lldp),
+            remote_id: Some(id),
+            age: Some(format!("0 day, 00:0{minute}:39")),
+            pvid: pvid.and_then(|id| crate::name::VlanId::new(id).ok()),
+            ..Neighbour::default()
+        };
+        Fact::Lldp(known(vec![neighbour(1, None), neighbour(2, pvid)]))
+    };
+    check(&heard(1, None), &heard(2, None), &[]);
+    check(
+        &heard(1, None),
+        &heard(2, Some(30)),
+        &["lldp [eno1 LLDP 2].pvid is 30, was unknown"],
+    );
+}
+
+#[test]
+fn jobs_of_systemd_are_told_one_by_one() {
+    let power = |units: &[&str]| {
+        let listed: Vec<_> = units
+            .iter()
+            .map(|unit| serde_json::json!({"unit": unit, "verb": "stop", "state": "running"}))
+            .collect();
+        let parts = serde_json::json!({"systemd": {"version": null, "state": "running", "failed_units": 0,
+            "queued_jobs": listed.len(), "jobs": {"listed": listed}}});
+        Fact::Power(plain(&crate::fact::power::Power::default(), &parts))
+    };
+    check(
+        &power(&["a.service", "b.service"]),
+        &power(&["b.service"]),
+        &[
+            r#"power systemd.jobs.listed[a.service] is unknown, was {"state":"running","unit":"a.service","verb":"stop"}"#,
+        ],
+    );
+}
+
+#[test]
+fn what_corosync_did_not_know_before_is_told() {
+    use crate::fact::corosync::{LinkPeer, LinkStatus};
+    let corosync = |quorate: Option<bool>, highest: u32, peers: &[(u32, Option<bool>, bool)]| {
+        let peer = |(id, connected, enabled): &(u32, Option<bool>, bool)| -> LinkPeer {
+            serde_json::from_value(serde_json::json!({"node_id": id, "connected": connected,
+            "enabled": enabled, "address": null, "mtu_bytes": null, "local": null, "status": null}))
+            .unwrap()
+        };
+        let peers: Vec<LinkPeer> = peers.iter().map(peer).collect();
+        let link: LinkStatus =
+            serde_json::from_value(serde_json::json!({"link": 0, "transport": null,
+        "address": null, "status": null, "faulty": null, "positions": null, "peers": peers}))
+            .unwrap();
+        Fact::Corosync(known(Corosync {
+            quorate,
+            highest_expected: Some(highest),
+            links: Some(vec![link]),
+            ..Corosync::default()
+        }))
+    };
+    let before = corosync(None, 3, &[(2, None, true)]);
+    check(
+        &before,
+        &corosync(None, 3, &[(2, Some(false), true), (3, Some(false), true)]),
+        &["link 0: not connected to node 2, node 3"],
+    );
+    check(
+        &before,
+        &corosync(None, 4, &[(2, None, false)]),
+        &["corosync: highest_expected is 4, was 3; links[0].peers[2].enabled is false, was true"],
+    );
+    let changes = changes(&before, &corosync(Some(false), 3, &[(2, None, true)]));
+    assert!(
+        changes[0]
+            .sentence
+            .starts_with("quorum: this node is not quorate")
+    );
+}
+
+/// The interface of [`link`], with something else in it.
+fn link_with(change: impl FnOnce(&mut Link)) -> Fact {
+    let Fact::Links(Reading::Known { mut value, .. }) =
+        link("    inet 10.20.0.11/24 scope global eth0\n")
+    else {
+        panic!()
+    };
+    change(&mut value[0]);
+    Fact::Links(known(value))
+}
+
+#[test]
+fn addresses_that_cannot_be_read_are_not_lost() {
+    let with = link_with(|_| {});
+    let unknown = link_with(|link| link.addresses = None);
+    check(&with, &unknown, &["eth0: its addresses are unknown"]);
+    check(&unknown, &with, &["eth0: its addresses are 10.20.0.11/24"]);
+}
+
+#[test]
+fn a_carrier_comes_back_with_its_speed() {
+    let at = |speed: Option<u32>| {
+        link_with(|link| {
+            link.carrier = Some(speed.is_some());
+            link.speed_mbps = speed;
+        })
+    };
+    check(
+        &at(None),
+        &at(Some(100)),
+        &["eth0: has carrier; speed is 100 Mbit/s"],
+    );
+    check(
+        &at(Some(1000)),
+        &at(Some(100)),
+        &["eth0: speed is 100 Mbit/s, was 1000 Mbit/s"],
+    );
+    check(&at(Some(1000)), &at(None), &["eth0: lost its carrier"]);
 }

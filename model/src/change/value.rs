@@ -7,19 +7,27 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The fields that name an element of a list, the first that is there.
-const NAMES: [&str; 11] = [
-    "name",
-    "interface",
-    "node_id",
-    "link",
-    "number",
-    "address",
-    "vmid",
-    "upid",
-    "id",
-    "first",
-    "key",
+/// The fields that name the elements of a list; the first that name all of them, and each differently.
+const NAMES: &[&[&str]] = &[
+    &["name"],
+    &["interface"],
+    &["node_id"],
+    &["link"],
+    &["number"],
+    &["address"],
+    &["vmid"],
+    &["upid"],
+    &["id"],
+    &["first"],
+    &["key"],
+    &["unit"],
+    &["unit", "verb"],
+    &["slot"],
+    // A node tells of several storages, and a storage is seen by several nodes.
+    &["node", "storage"],
+    &["guest", "target"],
+    // An interface can hear several neighbours.
+    &["interface", "via", "remote_id"],
 ];
 /// How much of a value is said in a sentence.
 const MAX_VALUE_CHARS: usize = 80;
@@ -34,12 +42,6 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Is it a field of this name, or within one, wherever that stands?
-    pub(super) fn is_of(&self, field: &str) -> bool {
-        let mut names = self.path.split(['.', '[', ']']);
-        names.any(|name| name == field)
-    }
-
     /// Is it this value, or one within it?
     pub(super) fn is_below(&self, path: &str) -> bool {
         self.path
@@ -69,6 +71,25 @@ fn short(value: &Value) -> String {
     cut
 }
 
+/// The value without these fields, wherever they stand in it.
+pub(super) fn without(mut value: Value, fields: &[&str]) -> Value {
+    leave_out(&mut value, fields);
+    value
+}
+
+fn leave_out(value: &mut Value, fields: &[&str]) {
+    match value {
+        Value::Object(object) => {
+            object.retain(|key, _| !fields.contains(&key.as_str()));
+            object
+                .values_mut()
+                .for_each(|value| leave_out(value, fields));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| leave_out(value, fields)),
+        _ => {}
+    }
+}
+
 pub(super) fn differences(before: &Value, after: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     collect("", before, after, &mut found);
@@ -93,8 +114,8 @@ fn collect(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference
                 collect(&below(path, key), &Value::Null, is, found);
             }
         }
-        (Value::Array(was), Value::Array(is)) => match (named(was), named(is)) {
-            (Some(was), Some(is)) => {
+        (Value::Array(was), Value::Array(is)) => match both_named(was, is) {
+            Some((was, is)) => {
                 for (name, was) in &was {
                     let is = is.get(name).copied().unwrap_or(&Value::Null);
                     collect(&format!("{path}[{name}]"), was, is, found);
@@ -103,7 +124,7 @@ fn collect(path: &str, before: &Value, after: &Value, found: &mut Vec<Difference
                     collect(&format!("{path}[{name}]"), &Value::Null, is, found);
                 }
             }
-            _ => found.push(difference(path, before, after)),
+            None => found.push(difference(path, before, after)),
         },
         _ => found.push(difference(path, before, after)),
     }
@@ -125,15 +146,25 @@ fn below(path: &str, key: &str) -> String {
     }
 }
 
+type Named<'a> = BTreeMap<String, &'a Value>;
+
+/// The elements of both lists by the same kind of name.
+fn both_named<'a>(was: &'a [Value], is: &'a [Value]) -> Option<(Named<'a>, Named<'a>)> {
+    NAMES
+        .iter()
+        .find_map(|fields| Some((named(was, fields)?, named(is, fields)?)))
+}
+
 /// The elements by their names; nothing if one has none, or two have the same.
-fn named(list: &[Value]) -> Option<BTreeMap<String, &Value>> {
+fn named<'a>(list: &'a [Value], fields: &[&str]) -> Option<Named<'a>> {
     let mut named = BTreeMap::new();
     for element in list {
-        let name = NAMES.iter().find_map(|key| match element.get(key)? {
+        let words = fields.iter().map(|field| match element.get(field)? {
             Value::String(name) => Some(name.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
-        })?;
+        });
+        let name = words.collect::<Option<Vec<String>>>()?.join(" ");
         if named.insert(name, element).is_some() {
             return None;
         }
