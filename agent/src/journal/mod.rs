@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use model::fact::journal::{Journal, JournalEvent};
 use model::reading::Reading;
 
+use crate::cost;
 use crate::host::changes::{Changes, Woken, pause};
 use crate::spool::{Kind, Spool};
 
@@ -125,12 +126,12 @@ impl Follower {
             self.changes.watch(&self.looker.dirs());
             // What is written from here on is seen now or wakes us again.
             self.changes.drain();
-            let (began, before) = (Instant::now(), pace::spent());
+            let (began, before) = (Instant::now(), cost::spent());
             let (spacing, again) = match self.looker.look(noticed, on_event) {
                 Ok(again) => {
                     failures = 0;
                     (
-                        pace.spacing(pace::spent().saturating_sub(before), began - last),
+                        pace.spacing(cost::spent().saturating_sub(before), began - last),
                         again,
                     )
                 }

@@ -3,9 +3,6 @@
 
 use std::time::Duration;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::{TimeVal, TimeValLike as _};
-
 /// One look may cost one part in so many.
 const SHARE: u32 = 500;
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -28,21 +25,6 @@ impl Pace {
         let over = self.debt.saturating_sub(ALLOWANCE);
         over.saturating_mul(SHARE).clamp(SHORTEST, LONGEST)
     }
-}
-
-/// What this thread has cost so far, and every command that has ended: another thread's may be among them, which makes a
-/// look seem dearer than it was and never cheaper. Time that a busy machine lets it wait does not count.
-pub(super) fn spent() -> Duration {
-    let of = |who| {
-        let usage = getrusage(who).ok()?;
-        Some(duration(usage.user_time()) + duration(usage.system_time()))
-    };
-    let both = [UsageWho::RUSAGE_CHILDREN, UsageWho::RUSAGE_THREAD];
-    both.into_iter().filter_map(of).sum()
-}
-
-fn duration(time: TimeVal) -> Duration {
-    Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or_default())
 }
 
 /// How long to wait after so many failures in a row.
