@@ -17,24 +17,6 @@ pub struct Clock {
     pub timedate: Option<Timedate>,
 }
 
-impl Clock {
-    /// What changes only when something happened: without offsets, errors and times of measurements.
-    pub fn without_measures(&self) -> Self {
-        Self {
-            synchronised: self.synchronised,
-            chrony: self.chrony.as_ref().map(|chrony| Chrony {
-                reference_id: chrony.reference_id.clone(),
-                server: chrony.server.clone(),
-                stratum: chrony.stratum,
-                leap: chrony.leap.clone(),
-                ..Chrony::default()
-            }),
-            timesyncd_at: None,
-            timedate: self.timedate.clone(),
-        }
-    }
-}
-
 /// `chronyc tracking`. Offsets are positive where the clock is ahead of the true time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chrony {
