@@ -87,10 +87,15 @@ async fn watch(config: &Config, mut printer: Printer) -> io::Result<()> {
     Ok(())
 }
 
+/// How many problems of one family are said at the start; `snapshot` shows them all.
+const MAX_PROBLEMS: usize = 3;
+
 /// The first lines: what is watched, what is not here, and what cannot be read and why.
 fn ready(report: &NodeReport, opened: Instant) -> Vec<Told> {
     let (mut seen, mut absent, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for (family, standing) in report.standings() {
+        let problems = standing.problems.iter().take(MAX_PROBLEMS);
+        failed.extend(problems.map(|problem| Change::problem(family, problem)));
         match standing.failed {
             Some(why) => failed.push(Change::failed(family, why)),
             None if standing.known => seen.push(family.key()),
@@ -109,6 +114,9 @@ fn ready(report: &NodeReport, opened: Instant) -> Vec<Told> {
         at: jiff::Timestamp::now(),
     };
     let first = Change::of_the_agent(sentence);
+    let own = report.agent.known();
+    let blind = own.into_iter().flat_map(|agent| &agent.blind_spots);
+    failed.extend(blind.map(Change::of_the_agent));
     std::iter::once(first).chain(failed).map(told).collect()
 }
 

@@ -1,5 +1,6 @@
 //! The one owner of what this node has told: takes facts from the sources, keeps the report, and tells what changed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -46,6 +47,8 @@ pub(crate) struct Hub {
     report: NodeReport,
     heard: Vec<Family>,
     corosync_changed: Option<Instant>,
+    /// What was last known of the families that cannot be read just now.
+    known_before: BTreeMap<Family, Fact>,
 }
 
 impl Hub {
@@ -54,6 +57,7 @@ impl Hub {
             report: NodeReport::never_heard(),
             heard: Vec::new(),
             corosync_changed: None,
+            known_before: BTreeMap::new(),
         }
     }
 
@@ -89,7 +93,8 @@ impl Hub {
             self.heard.push(family);
         }
         let before = self.report.replace(family.never_heard());
-        let changes = change::changes(&before, &fact);
+        let mut changes = change::changes(&before, &fact);
+        changes.extend(self.while_it_was_unknown(before, &fact));
         self.report.replace(fact);
         if family == Family::Corosync && !changes.is_empty() {
             self.corosync_changed = Some(Instant::now());
@@ -97,18 +102,34 @@ impl Hub {
         changes
     }
 
+    /// What changed while a family could not be read: it is told when it can be read again.
+    fn while_it_was_unknown(&mut self, before: Fact, now: &Fact) -> Vec<Change> {
+        let family = now.family();
+        match (before.standing().known, now.standing().known) {
+            (true, false) => drop(self.known_before.insert(family, before)),
+            (false, true) => {
+                let known = self.known_before.remove(&family);
+                return known.map_or_else(Vec::new, |known| change::changes(&known, now));
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
     /// Holds the tool's answer against what corosync's libraries say, unless that just changed: then the two are of
     /// different moments.
     fn cross_check(&self, tool: &mut Reading<Quorumtool>) {
+        let Reading::Known { value: tool, .. } = tool else {
+            return;
+        };
         let is_settled = self
             .corosync_changed
             .is_none_or(|when| when.elapsed() >= SETTLED);
-        if is_settled
-            && let (Some(libraries), Reading::Known { value: tool, .. }) =
-                (self.report.corosync.known(), tool)
-        {
-            tool.disagreements = Some(disagreements(libraries, &tool.said));
-        }
+        tool.disagreements = match (self.report.corosync.known(), self.report.quorumtool.known()) {
+            (Some(libraries), _) if is_settled => Some(disagreements(libraries, &tool.said)),
+            // Nobody knows better for a moment.
+            (_, before) => before.and_then(|before| before.disagreements.clone()),
+        };
     }
 
     /// The families that nobody has told of yet.
@@ -117,5 +138,45 @@ impl Hub {
             .iter()
             .copied()
             .filter(|family| !self.heard.contains(family))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::fact::corosync::Corosync;
+
+    use super::*;
+
+    fn told(hub: &mut Hub, fact: Fact) -> Vec<String> {
+        let news = News::Fact {
+            fact: Box::new(fact),
+            noticed: None,
+            at: Timestamp::now(),
+        };
+        let told = hub.take(news).into_iter();
+        told.map(|told| told.change.sentence).collect()
+    }
+
+    fn corosync(quorate: bool) -> Fact {
+        Fact::Corosync(Reading::Known {
+            value: Corosync {
+                quorate: Some(quorate),
+                ..Corosync::default()
+            },
+            at: Timestamp::now(),
+            problems: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn what_changed_while_it_could_not_be_read_is_told_when_it_can() {
+        let mut hub = Hub::new();
+        assert!(told(&mut hub, corosync(true)).is_empty());
+        let failed = Family::Corosync.failed("gone".to_owned());
+        assert_eq!(told(&mut hub, failed), ["corosync cannot be read: gone"]);
+        let back = told(&mut hub, corosync(false));
+        assert_eq!(back[0], "corosync can be read again");
+        assert!(back[1].starts_with("quorum: lost"), "{back:?}");
+        assert!(told(&mut hub, corosync(false)).is_empty());
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::fact::journal::JournalEvent;
-use crate::reading::Reading;
+use crate::reading::{Problem, Reading};
 use crate::report::{Fact, Family};
 
 pub use value::Difference;
@@ -49,6 +49,14 @@ impl Change {
     /// Something that the agent has to say of itself.
     pub fn of_the_agent(sentence: impl Into<String>) -> Self {
         Self::new(Family::Agent, Family::Agent.key(), sentence)
+    }
+
+    /// Something of a family that could not be read.
+    pub fn problem(family: Family, problem: &Problem) -> Self {
+        let Problem { source, why, .. } = problem;
+        let line = problem.line_number.map(|number| format!(", line {number}"));
+        let sentence = format!("{source}{}: {why}", line.unwrap_or_default());
+        Self::new(family, family.key(), sentence)
     }
 
     /// A family that cannot be read.
@@ -165,12 +173,13 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
 
 /// Families that hold numbers which waver all the time, and nothing else.
 fn is_measure(family: Family) -> bool {
-    matches!(family, Family::Agent | Family::Host)
+    matches!(family, Family::Host)
 }
 
 /// The fields of a family that are measures among its facts, or times that go on by themselves.
 fn wavering(family: Family) -> &'static [&'static str] {
     match family {
+        Family::Agent => &["cost", "bytes", "first", "last"],
         Family::Boot => &["used_percent", "used_inodes_percent", "size_mib"],
         Family::Ceph => &[
             "by_state",
