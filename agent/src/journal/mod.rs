@@ -98,7 +98,7 @@ impl Follower {
     }
 
     /// Follows in a thread. `on_event` is told each new event once, with the moment at which it was noticed that the
-    /// journal had changed; it is called in that thread and must not wait for anything.
+    /// journal had changed; it is called in that thread, which waits for it: the journal keeps what comes meanwhile.
     pub(crate) fn spawn(
         mut self,
         mut on_event: impl FnMut(&JournalEvent, Instant) + Send + 'static,

@@ -36,9 +36,9 @@ use model::name::IfaceName;
 
 pub(crate) use ask::NetlinkError;
 pub(crate) use forwarding::Learnt;
-// The sampler listens; one report of one moment does not.
-#[allow(unused_imports)]
-pub(crate) use listen::{Heard, listen};
+#[cfg(test)]
+pub(crate) use listen::Heard;
+pub(crate) use listen::listen;
 
 use ask::{Question, ask};
 use attribute::Unread;
