@@ -69,7 +69,7 @@ fn what_was_not_captured_is_named_and_never_shown_as_none() {
         "lab-pve-01-healthy",
         &[
             "  cluster's copy: unknown\n",
-            "Not here, or not captured\n  members, ha, guests, tasks, storage, packages, lldp, ovs, ceph, power, time, host, agent\n",
+            "Not here, or not captured\n  members, ha, guests, tasks, storage, certificates, packages, lldp, ovs, ceph, power, time, host, agent\n",
         ],
     );
 }

@@ -7,6 +7,7 @@ use crate::fact::bond::Bond;
 use crate::fact::boot::Boot;
 use crate::fact::bridge::Bridge;
 use crate::fact::ceph::Ceph;
+use crate::fact::certificate::Certificate;
 use crate::fact::clock::Clock;
 use crate::fact::cmap::Cmap;
 use crate::fact::corosync::Corosync;
@@ -137,6 +138,7 @@ families! {
     guests: Guests(Guests),
     tasks: Tasks(Tasks),
     storage: Storage(Storage),
+    certificates: Certificates(Vec<Certificate>),
     packages: Packages(Packages),
     lldp: Lldp(Vec<Neighbour>),
     ovs: Ovs(Ovs),

@@ -113,6 +113,7 @@ fn a_bare_node_is_absent_in_every_part_and_breaks_nothing() {
         "members",
         "ha",
         "guests",
+        "certificates",
         "tasks",
         "storage",
         "ovs",

@@ -78,7 +78,7 @@ impl Service {
 
     fn of_program(program: &str) -> Option<Self> {
         match program {
-            "pvecm" | "ha-manager" => Some(Self::Pmxcfs),
+            "pvecm" | "ha-manager" | "openssl" => Some(Self::Pmxcfs),
             "ceph" => Some(Self::Ceph),
             _ => program.starts_with("corosync-").then_some(Self::Corosync),
         }

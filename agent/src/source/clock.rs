@@ -47,7 +47,8 @@ pub(crate) fn collect(host: &Host) -> Reading<Clock> {
         Leap::Other(_) => None,
     });
     let by_systemd = timedate.as_ref().and_then(|timedate| timedate.synchronised);
-    gathering.finish(Some(Clock {
+    let anybody = chrony.is_some() || timesyncd_at.is_some() || timedate.is_some();
+    gathering.finish(anybody.then_some(Clock {
         synchronised: by_chrony.or(by_systemd),
         chrony,
         timesyncd_at,

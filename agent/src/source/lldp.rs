@@ -15,7 +15,7 @@ const NEIGHBOURS: Command = Command {
     words: &[],
 };
 
-const SOCKET: &str = "run/lldpd.socket";
+pub(crate) const SOCKET: &str = "run/lldpd.socket";
 
 /// Absent: no lldpd runs here. An empty list: it runs and hears nobody.
 pub(crate) fn collect(host: &Host) -> Reading<Vec<Neighbour>> {

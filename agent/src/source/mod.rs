@@ -5,6 +5,7 @@ mod bonding;
 mod boot;
 mod bridges;
 mod ceph;
+mod certificates;
 mod clock;
 pub(crate) mod corosync;
 mod corosync_conf;
@@ -91,6 +92,7 @@ pub(crate) const SOURCES: &[Source] = &[
     source(Family::Guests, every_s(300), |host| Fact::Guests(guests::collect(host))).woken_by(&[Wake::Guests, Wake::Tasks]),
     source(Family::Tasks, every_s(300), |host| Fact::Tasks(tasks::collect(host))).woken_by(&[Wake::Tasks]),
     source(Family::Storage, every_s(300), |host| Fact::Storage(storage::collect(host))).woken_by(&[Wake::Pve]),
+    source(Family::Certificates, every_s(3600), |host| Fact::Certificates(certificates::collect(host))),
     source(Family::Packages, every_s(3600), |host| Fact::Packages(packages::collect(host))).woken_by(&[Wake::Boot]),
     source(Family::Lldp, every_s(60), |host| Fact::Lldp(lldp::collect(host))),
     source(Family::Ovs, every_s(60), |host| Fact::Ovs(ovs::collect(host))).woken_by(&[Wake::Network]),
@@ -176,6 +178,7 @@ pub(crate) const COMMANDS: &[&[Command]] = &[
     lldp::COMMANDS,
     ovs::COMMANDS,
     ceph::COMMANDS,
+    certificates::COMMANDS,
     journal::COMMANDS,
     power::COMMANDS,
     clock::COMMANDS,
@@ -208,7 +211,22 @@ pub(crate) fn sourced_files(host: &Host) -> Vec<String> {
 /// Why a command is not to be asked on this node, although it may be installed.
 pub(crate) fn not_asked(host: &Host, command: &Command) -> Option<&'static str> {
     let is_ceph = ceph::COMMANDS.iter().any(|ceph| ceph.path == command.path);
-    (is_ceph && !ceph::is_set_up(host)).then_some("this node has no ceph.conf")
+    if is_ceph && !ceph::is_set_up(host) {
+        return Some("this node has no ceph.conf");
+    }
+    let is_one_of = |commands: &[Command]| commands.iter().any(|one| one.path == command.path);
+    if is_one_of(lldp::COMMANDS) && !host.is_there(lldp::SOCKET) {
+        return Some("lldpd does not run here");
+    }
+    if is_one_of(ovs::COMMANDS) && !host.is_there(ovs::DATABASE_SOCKET) {
+        return Some("Open vSwitch does not run here");
+    }
+    let is_certificate = certificates::COMMANDS
+        .iter()
+        .any(|one| one.args == command.args);
+    // What cannot be listed is asked, and says itself what is wrong.
+    let is_there = || certificates::is_there(host, command).unwrap_or(true);
+    (is_certificate && !is_there()).then_some("this node has no such certificate")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod bond;
 pub mod boot;
 pub mod bridge;
 pub mod ceph;
+pub mod certificate;
 pub mod clock;
 pub mod cmap;
 pub mod corosync;

@@ -24,6 +24,7 @@ pub mod lrm_status;
 pub mod members;
 pub mod mounts;
 pub mod net_class;
+pub mod openssl_x509;
 pub mod ovs_bond;
 pub mod ovs_vsctl;
 pub mod ovsdb;

@@ -31,7 +31,7 @@ const BOND_SHOW: Command = Command {
     words: &["bond%show", "bond-show", "bond"],
 };
 
-const DATABASE_SOCKET: &str = "run/openvswitch/db.sock";
+pub(crate) const DATABASE_SOCKET: &str = "run/openvswitch/db.sock";
 /// Holds the number in the name of its control socket.
 const VSWITCHD_PID: &str = "run/openvswitch/ovs-vswitchd.pid";
 const ASK_BONDS: &str = r#"{"method":"bond/show","params":[],"id":0}"#;
