@@ -62,9 +62,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         "warnings",
     ];
     section("lints", || cargo(&lints))?;
-    // The rack runs the agent's binary, which `cargo test` alone would not build anew.
-    section("binaries", || cargo(&["build", "--workspace", "--locked"]))?;
-    section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
     section("documentation of the code", || {
         let mut doc = Command::new("cargo");
         doc.args([
@@ -78,6 +75,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let flags = "-D warnings -A rustdoc::private-intra-doc-links";
         shell::run(doc.env("RUSTDOCFLAGS", flags))
     })?;
+    // The rack runs the agent's binary, which `cargo test` alone would not build anew.
+    section("binaries", || cargo(&["build", "--workspace", "--locked"]))?;
+    section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
     if args.quick {
         println!("\nleft out: licences, oracle, fuzzers, lab machine (run without --quick)");
     } else {

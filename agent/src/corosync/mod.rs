@@ -6,7 +6,7 @@
 //!
 //! Every call into the libraries can block without end: a corosync that is stopped (or is not scheduled, which is the
 //! same) answers nothing and refuses nothing. So none is made but in a thread that may hang, and whoever waits for the
-//! answer has a deadline: [`Supervisor`] for the one, the host for the other.
+//! answer has a deadline: [`supervisor::Supervisor`] for the one, the host for the other.
 //!
 //! What the libraries do not tell is not made up: the tools' own words (`date`, the links' `status`) stay unknown.
 
