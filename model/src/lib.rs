@@ -4,6 +4,7 @@
 //! facts go out; unknown is a value and never good news. `docs/architecture.md` lists the invariants, and
 //! `cargo xtask test` refuses code here that breaks them.
 
+pub mod identity;
 pub mod name;
 pub mod reading;
 pub mod text;

@@ -1,5 +1,6 @@
 //! Everything that one node can tell at one moment, and one part of it as it was just read.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::fact::agent::Agent;
@@ -26,7 +27,10 @@ use crate::fact::power::Power;
 use crate::fact::quorumtool::Quorumtool;
 use crate::fact::storage::Storage;
 use crate::fact::tasks::Tasks;
-use crate::reading::{Reading, Standing};
+use crate::reading::{Problem, Reading, Standing};
+
+/// `[3].mtu_bytes: invalid type: string "big", expected u32`
+pub type BadValue = serde_path_to_error::Error<serde_json::Error>;
 
 /// Makes of one table of fact families the report that holds them all, the fact that is one of them, and their names.
 macro_rules! families {
@@ -66,6 +70,29 @@ macro_rules! families {
             pub fn never_heard(self) -> Fact {
                 match self {
                     $(Self::$family => Fact::$family(Reading::NeverHeard),)+
+                }
+            }
+
+            /// What is to be said of a family that is not there.
+            pub fn absent(self) -> Fact {
+                match self {
+                    $(Self::$family => Fact::$family(Reading::Absent),)+
+                }
+            }
+
+            /// The family as it was read, its value as JSON. The error says where in the JSON it is wrong.
+            pub fn known(
+                self,
+                json: &str,
+                at: Timestamp,
+                problems: Vec<Problem>,
+            ) -> Result<Fact, BadValue> {
+                let mut json = serde_json::Deserializer::from_str(json);
+                match self {
+                    $(Self::$family => {
+                        let value = serde_path_to_error::deserialize(&mut json)?;
+                        Ok(Fact::$family(Reading::Known { value, at, problems }))
+                    })+
                 }
             }
 

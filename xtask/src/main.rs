@@ -9,6 +9,7 @@ mod bench;
 mod deny;
 mod docs;
 mod fuzz;
+mod generate;
 mod lab;
 mod oracle;
 mod rack;
@@ -32,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Test(test::Args),
+    Gen(generate::Args),
     Oracle(oracle::Args),
     Fuzz(fuzz::Args),
     Bench(bench::Args),
@@ -42,6 +44,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(args) => test::run(&args),
+        Command::Gen(args) => generate::run(&args),
         Command::Oracle(args) => oracle::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Bench(args) => bench::run(&args),

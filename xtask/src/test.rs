@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, docs, fuzz, lab, oracle, shell, tidy};
+use crate::{deny, docs, fuzz, generate, lab, oracle, shell, tidy};
 
 /// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
 #[derive(Debug, clap::Args)]
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     section("format", || cargo(&["fmt", "--all", "--check"]))?;
     section("tidy", tidy::check)?;
     section("links in the docs", docs::check)?;
+    section("generated code of the wire", generate::check)?;
     let lints = [
         "clippy",
         "--workspace",

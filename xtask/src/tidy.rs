@@ -11,16 +11,30 @@ use crate::shell;
 /// Crate -> the workspace's crates that it may depend on.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("quorate-model", &[]),
-    ("quorate-agent", &["quorate-model"]),
-    ("quorate", &["quorate-model"]),
+    ("quorate-proto", &["quorate-model"]),
+    ("quorate-agent", &["quorate-model", "quorate-proto"]),
+    ("quorate-collector", &["quorate-model", "quorate-proto"]),
+    ("quorate", &["quorate-model", "quorate-proto"]),
     (
         "quorate-tests",
-        &["quorate-model", "quorate-agent", "quorate"],
+        &[
+            "quorate-model",
+            "quorate-proto",
+            "quorate-agent",
+            "quorate-collector",
+            "quorate",
+        ],
     ),
     ("xtask", &["quorate-model", "quorate-tests"]),
 ];
 /// All that the model may depend on: nothing that can touch the world.
-const MODEL_DEPENDENCIES: &[&str] = &["jiff", "serde", "serde_json", "thiserror"];
+const MODEL_DEPENDENCIES: &[&str] = &[
+    "jiff",
+    "serde",
+    "serde_json",
+    "serde_path_to_error",
+    "thiserror",
+];
 const FORBIDDEN_IN_MODEL: &[&str] = &[
     "std::fs",
     "std::net",

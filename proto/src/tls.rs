@@ -1,0 +1,146 @@
+//! TLS as both ends speak it: version 1.3 alone, no sessions to resume (whoever was revoked would come back with one),
+//! and a collector that is known by its CA and a fixed name, not by its address.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, client, version,
+};
+
+use crate::token::{Fingerprint, fingerprint};
+
+/// The DNS name in every collector's certificate, wherever it runs.
+pub const SERVER_NAME: &str = "collector.quorate.internal";
+/// gRPC is HTTP/2 and nothing else.
+pub const ALPN: &[u8] = b"h2";
+
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("the certificate or its key cannot be used")]
+    Credentials(#[source] rustls::Error),
+    #[error("the trusted CA cannot be used")]
+    Trust(#[source] rustls::Error),
+    #[error("no trusted CA is known")]
+    NoTrust,
+}
+
+/// The one provider of cryptography.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// Certificates that the other end's must come from.
+pub fn roots(trust: &[CertificateDer<'static>]) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in trust {
+        roots.add(certificate.clone()).map_err(TlsError::Trust)?;
+    }
+    if roots.is_empty() {
+        return Err(TlsError::NoTrust);
+    }
+    Ok(Arc::new(roots))
+}
+
+/// How whoever has a certificate speaks to a collector.
+pub fn client(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    trust: &[CertificateDer<'static>],
+) -> Result<ClientConfig, TlsError> {
+    let config = builder()?
+        .with_root_certificates(roots(trust)?)
+        .with_client_auth_cert(chain, key)
+        .map_err(TlsError::Credentials)?;
+    Ok(finished(config))
+}
+
+/// How a node without a certificate speaks to the collector whose CA has this fingerprint.
+pub fn stranger(ca: Fingerprint) -> Result<ClientConfig, TlsError> {
+    let config = builder()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ByFingerprint { ca }))
+        .with_no_client_auth();
+    Ok(finished(config))
+}
+
+fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TlsError> {
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(TlsError::Credentials)
+}
+
+fn finished(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    config
+}
+
+/// Trusts the CA with this fingerprint, which the collector shows behind its own certificate.
+#[derive(Debug)]
+struct ByFingerprint {
+    ca: Fingerprint,
+}
+
+impl ServerCertVerifier for ByFingerprint {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let ca = intermediates
+            .iter()
+            .find(|shown| fingerprint(shown) == self.ca)
+            .ok_or(rustls::Error::InvalidCertificate(
+                rustls::CertificateError::UnknownIssuer,
+            ))?;
+        let mut roots = RootCertStore::empty();
+        roots.add(ca.clone().into_owned())?;
+        verifier(roots)?.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::PeerIncompatible(
+            rustls::PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = provider().signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))
+}
