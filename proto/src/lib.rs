@@ -13,6 +13,7 @@ pub mod token;
     missing_debug_implementations,
     unreachable_pub,
     clippy::all,
+    clippy::pedantic,
     rustdoc::all,
     reason = "generated"
 )]
