@@ -1,7 +1,9 @@
 //! Everything that one node can tell at one moment, and one part of it as it was just read.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::fact::agent::Agent;
 use crate::fact::bond::Bond;
@@ -37,9 +39,19 @@ macro_rules! families {
     ($($key:ident: $family:ident($value:ty),)+) => {
         /// Every fact family of one node, each with how well it is known. The field names are the keys of
         /// `quorate-agent snapshot --json`, a contract.
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Deserialize)]
         pub struct NodeReport {
             $(pub $key: Reading<$value>,)+
+        }
+
+        /// By way of a JSON value, as single facts are: facts have 150 types, and each way of writing them down is
+        /// a quarter of a megabyte of the agent.
+        impl Serialize for NodeReport {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut object = serializer.serialize_map(None)?;
+                $(object.serialize_entry(stringify!($key), &as_json(&self.$key))?;)+
+                object.end()
+            }
         }
 
         /// One family, as it was just read.
@@ -112,12 +124,9 @@ macro_rules! families {
             }
 
             /// The reading, with its value as JSON.
-            pub fn to_json(&self) -> Reading<serde_json::Value> {
-                // What cannot be written as JSON (a map with keys that are no text) does not stand in any fact.
+            pub fn to_json(&self) -> Reading<Value> {
                 match self {
-                    $(Self::$family(reading) => reading.as_ref().map(|value| {
-                        serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
-                    }),)+
+                    $(Self::$family(reading) => as_json(reading),)+
                 }
             }
 
@@ -149,6 +158,12 @@ macro_rules! families {
             }
         }
     };
+}
+
+fn as_json<T: Serialize>(reading: &Reading<T>) -> Reading<Value> {
+    // What cannot be written as JSON (a map with keys that are no text) does not stand in any fact.
+    let value = |value| serde_json::to_value(value).unwrap_or(Value::Null);
+    reading.as_ref().map(value)
 }
 
 families! {

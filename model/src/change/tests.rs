@@ -289,7 +289,7 @@ fn jobs_of_systemd_are_told_one_by_one() {
         &power(&["a.service", "b.service"]),
         &power(&["b.service"]),
         &[
-            r#"power systemd.jobs.listed[a.service] is unknown, was {"state":"running","unit":"a.service","verb":"stop"}"#,
+            r#"power systemd.jobs.listed[a.service] is unknown, was {"unit":"a.service","verb":"stop","state":"running"}"#,
         ],
     );
 }
