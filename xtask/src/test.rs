@@ -20,6 +20,8 @@ pub(crate) struct Args {
 /// A tenth of the 500 that `cargo xtask oracle` plays.
 const ORACLE_CASES: u64 = 50;
 const FUZZ_SECONDS: u64 = 3;
+/// A tenth of the 20 that `cargo xtask lab power` makes.
+const POWER_CUTS: u32 = 2;
 /// What the agent is linked against.
 const LIBRARIES: &[(&str, &str)] = &[
     ("libcmap", "libcmap-dev"),
@@ -86,6 +88,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
         section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
         section("lab machine", || lab::agent(&lab::Agent::default()))?;
+        section("power cuts", || lab::power(&lab::Power::short(POWER_CUTS)))?;
     }
     println!(
         "\nall checks passed in {:.0} s",

@@ -1,6 +1,8 @@
 //! `cargo xtask lab`: boots a real Debian 13 kernel under QEMU, makes the fixtures that only a real kernel, a real
 //! corosync and a real journal can make, and puts the agent before those. The work is done by the scripts in `xtask/lab/`.
 
+mod power;
+
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::fs;
@@ -11,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::shell;
+pub(crate) use power::{Power, run as power};
 
 /// What the machine is built by; a machine is kept until this file changes.
 const RECIPE: &str = "build-machine.sh";
@@ -34,6 +37,7 @@ enum Task {
         out: Option<PathBuf>,
     },
     Agent(Agent),
+    Power(Power),
 }
 
 /// Put the agent before real bonds, bridges, corosync and a journal, and look whether it sees what changes
@@ -54,6 +58,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             captures(out.as_deref().unwrap_or(&fixtures))
         }
         Task::Agent(args) => agent(args),
+        Task::Power(args) => power::run(args),
     }
 }
 
@@ -85,13 +90,11 @@ pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
     } else {
         let mut build = Command::new("cargo");
         shell::run(build.args(["build", "--locked", "--quiet", "-p", "quorate-agent"]))?;
-        workspace().join("target/debug/quorate-agent")
+        built("quorate-agent")
     };
     let inputs = tempfile::tempdir().context("a directory for the machine's inputs")?;
-    // Symbols are a hundred times what the machine needs.
-    let stripped = inputs.path().join("quorate-agent");
-    let mut strip = Command::new("strip");
-    shell::run(strip.arg("-o").arg(&stripped).arg(&binary))?;
+    let agent = inputs.path().join("quorate-agent");
+    strip(&binary, &agent)?;
     let scripts = [
         "agent-init.sh",
         "machine.sh",
@@ -101,7 +104,7 @@ pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
         "agent-node.sh",
     ];
     let mut files: Vec<PathBuf> = scripts.map(script).into();
-    files.push(stripped);
+    files.push(agent);
     let default = workspace().join("target/lab");
     let out = args.out.as_deref().unwrap_or(&default);
     let status = run_machine(out, AGENT_DEADLINE_S, &files)?;
@@ -111,6 +114,16 @@ pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
         out.display()
     );
     Ok(())
+}
+
+/// A debug build of this tree.
+fn built(name: &str) -> PathBuf {
+    workspace().join("target/debug").join(name)
+}
+
+/// Symbols are a hundred times what the machine needs.
+fn strip(binary: &Path, to: &Path) -> anyhow::Result<()> {
+    shell::run(Command::new("strip").arg("-o").arg(to).arg(binary))
 }
 
 /// Boots the machine with these files, of which the first is run, and gives the exit code that it left.
