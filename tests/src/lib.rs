@@ -9,6 +9,7 @@ mod agent;
 mod cable;
 mod clock;
 mod corosync;
+pub mod fleet;
 mod program;
 mod rack;
 mod room;
