@@ -11,6 +11,7 @@ mod clock;
 mod corosync;
 pub mod fleet;
 mod program;
+pub mod python;
 mod rack;
 mod room;
 
