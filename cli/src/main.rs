@@ -1,7 +1,9 @@
 //! `quorate`: what is wrong, what would happen if, and may I?
 
+mod client;
 mod command;
 mod exit;
+mod show;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

@@ -9,7 +9,9 @@ mod agent;
 mod cable;
 mod clock;
 mod corosync;
+pub mod fleet;
 mod program;
+pub mod python;
 mod rack;
 mod room;
 

@@ -58,6 +58,13 @@ fn have_library(name: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Can Python load this module?
+fn have_python_module(name: &str) -> bool {
+    let mut python = Command::new("python3");
+    let loaded = python.args(["-c", &format!("import {name}")]).output();
+    loaded.is_ok_and(|output| output.status.success())
+}
+
 /// Sees to it that each (program or its path, Debian package) is there: installs it where it may, says what is needed
 /// where not.
 pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
@@ -68,6 +75,11 @@ pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
 pub(crate) fn need_libraries(libraries: &[(&str, &str)]) -> Result<()> {
     need(&[("pkg-config", "pkg-config")])?;
     install_missing(libraries, have_library)
+}
+
+/// The same for (module of Python, Debian package).
+pub(crate) fn need_python_modules(modules: &[(&str, &str)]) -> Result<()> {
+    install_missing(modules, have_python_module)
 }
 
 fn install_missing(wanted: &[(&str, &str)], have_it: impl Fn(&str) -> bool) -> Result<()> {

@@ -38,6 +38,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("ps", "procps"),
     ("lldpd", "lldpd"),
+    ("python3", "python3"),
     ("ovs-vswitchd", "openvswitch-switch"),
     (
         "/lib/systemd/systemd-journal-remote",
@@ -45,11 +46,15 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the client in Python is installed with.
+const PYTHON_MODULES: &[(&str, &str)] = &[("venv", "python3-venv"), ("ensurepip", "python3-venv")];
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let begun = Instant::now();
     section("packages", || {
         shell::need_libraries(LIBRARIES)?;
-        shell::need(PROGRAMS)
+        shell::need(PROGRAMS)?;
+        shell::need_python_modules(PYTHON_MODULES)
     })?;
     section("format", || cargo(&["fmt", "--all", "--check"]))?;
     section("tidy", tidy::check)?;

@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 mod simulate;
+mod status;
 
 use std::process::ExitCode;
 
@@ -22,12 +23,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Status(status::Args),
     Simulate(simulate::Args),
 }
 
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
+            Command::Status(args) => status::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }
     }

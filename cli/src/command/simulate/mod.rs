@@ -4,7 +4,7 @@ mod json;
 mod steps;
 mod table;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use model::quorum::story::BadEvent;
 use model::text::{BadLine, Unreadable};
 
 use crate::exit;
+use crate::show::{complain, print};
 use steps::Steps;
 
 /// Plays failures through corosync's quorum rules, offline
@@ -149,17 +150,6 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             ExitCode::from(if usage { exit::USAGE } else { exit::UNKNOWN })
         }
     }
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-fn complain(what: &str) {
-    let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "error: {what}");
 }
 
 fn play(args: &Args) -> Result<Played, NoAnswer> {

@@ -2,17 +2,12 @@
 
 use std::fmt::Write as _;
 
-use anstyle::{AnsiColor, Style};
 use model::name::NodeId;
 use model::quorum::config::{AutoTieBreaker, QuorumConfig};
 use model::quorum::forecast::Outlook;
 
 use super::Played;
-
-const GOOD: Style = AnsiColor::Green.on_default();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
-const HEAD: Style = Style::new().bold();
+use crate::show::{BAD, DOUBTFUL, GOOD, HEAD};
 
 pub(super) fn of_played(played: &Played) -> String {
     let mut text = String::new();

@@ -1,0 +1,354 @@
+//! `quorate status` as its users meet it, against a collector of a few lines: real mutual TLS, certificates made here.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::thread;
+
+use proto::tls::{ALPN, SERVER_NAME, provider, roots};
+use proto::v1;
+use proto::v1::query_server::{Query, QueryServer};
+use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::WebPkiClientVerifier;
+use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
+use tonic::codegen::{async_trait, tokio_stream};
+use tonic::{Request, Response, Status};
+
+const ID: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
+
+type Ca = CertifiedIssuer<'static, KeyPair>;
+
+fn ca() -> Ca {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// A certificate with this DNS name, and its key.
+fn certificate(ca: &Ca, name: &str) -> (rcgen::Certificate, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.signed_by(&key, ca).unwrap(), key)
+}
+
+/// Answers every question with one cluster of one node, and knows no other.
+struct Collector;
+
+#[async_trait]
+impl Query for Collector {
+    async fn get_status(
+        &self,
+        request: Request<v1::GetStatusRequest>,
+    ) -> Result<Response<v1::GetStatusResponse>, Status> {
+        let asked = request.into_inner().cluster;
+        match asked.as_str() {
+            "" | "pve" => Ok(Response::new(status())),
+            "other" => Err(Status::permission_denied(
+                "this certificate is of another cluster",
+            )),
+            _ => Err(Status::not_found("no such cluster")),
+        }
+    }
+
+    async fn get_report(
+        &self,
+        _: Request<v1::GetReportRequest>,
+    ) -> Result<Response<v1::GetReportResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
+    type ListEventsStream = tokio_stream::Empty<Result<v1::KeptEvent, Status>>;
+
+    async fn list_events(
+        &self,
+        _: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<Self::ListEventsStream>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+}
+
+fn status() -> v1::GetStatusResponse {
+    let node = v1::NodeStatus {
+        node: "pve-01".to_owned(),
+        standing: v1::Standing::Connected.into(),
+        heard_ago_ms: Some(500),
+        corosync_age_ms: Some(500),
+        quorate: Some(true),
+        total_votes: Some(1),
+        quorum: Some(1),
+        ..v1::NodeStatus::default()
+    };
+    v1::GetStatusResponse {
+        collector: Some(v1::Software {
+            version: "0.1.0".to_owned(),
+            capabilities: Vec::new(),
+        }),
+        clusters: vec![v1::ClusterStatus {
+            cluster: Some(v1::Cluster {
+                id: ID.to_owned(),
+                name: "pve".to_owned(),
+            }),
+            is_authority: true,
+            authority: None,
+            nodes: vec![node],
+            findings: vec!["pve-02 was never heard".to_owned()],
+        }],
+    }
+}
+
+/// Serves until the test's process ends; only whom this CA signed may ask.
+fn serve(ca: &Ca) -> SocketAddr {
+    let (certificate, key) = certificate(ca, SERVER_NAME);
+    let clients = roots(&[ca.der().clone()]).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider());
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    thread::spawn(move || runtime.block_on(accept(listener, Arc::new(config))));
+    address
+}
+
+async fn accept(listener: TcpListener, config: Arc<ServerConfig>) {
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    let acceptor = TlsAcceptor::from(config);
+    loop {
+        let (tcp, _) = listener.accept().await.unwrap();
+        // Whoever is refused here is what a test is about.
+        let Ok(mut tls) = acceptor.accept(tcp).await else {
+            continue;
+        };
+        // tonic serves a stream of its own kinds only.
+        let (mut outer, inner) = tokio::io::duplex(64 << 10);
+        tokio::spawn(async move { tokio::io::copy_bidirectional(&mut tls, &mut outer).await });
+        let serving = tonic::transport::Server::builder()
+            .add_service(QueryServer::new(Collector))
+            .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(inner)));
+        tokio::spawn(serving);
+    }
+}
+
+/// An operator's file; `trusted` is who may have signed the collector's certificate.
+fn identity(dir: &Path, addresses: &[String], signed_by: &Ca, trusted: &Ca) -> PathBuf {
+    let (certificate, key) = certificate(signed_by, "anna");
+    let file = json!({
+        "addresses": addresses,
+        "certificate_pem": certificate.pem(),
+        "key_pem": key.serialize_pem(),
+        "trust_pem": trusted.pem(),
+        "a_newer_key": true,
+    });
+    write(dir, &file.to_string(), 0o600)
+}
+
+fn write(dir: &Path, text: &str, mode: u32) -> PathBuf {
+    let path = dir.join("identity.json");
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    path
+}
+
+/// Nothing of the machine that the test runs on plays a part.
+fn quorate(home: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quorate"))
+        .arg("status")
+        .args(args)
+        .env_remove("QUORATE_IDENTITY")
+        .env("HOME", home)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn check_no_answer(output: &Output, says: &[&str]) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(text(&output.stdout), "");
+    assert!(said.starts_with("error: "), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    for words in says {
+        assert!(said.contains(words), "{words:?} is not in: {said}");
+    }
+}
+
+#[test]
+fn the_collector_is_asked_with_the_file_in_the_home_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let place = dir.path().join(".config/quorate");
+    std::fs::create_dir_all(&place).unwrap();
+    identity(&place, &[address], &ca, &ca);
+    let output = quorate(dir.path(), &[]);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    let shown = text(&output.stdout);
+    let expected = "pve (0b9d3a52): 1 vote, 1 is needed, quorate (say 1 of 1 nodes)\n";
+    assert!(shown.starts_with(expected), "{shown}");
+    assert!(shown.ends_with("! pve-02 was never heard\n"), "{shown}");
+    assert!(!shown.contains('\x1b'), "colours in a pipe: {shown:?}");
+}
+
+#[test]
+fn the_json_is_one_object_with_null_for_what_is_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    // The first address answers nobody.
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let file = identity(dir.path(), &[nobody.to_string(), address.clone()], &ca, &ca);
+    let file = file.to_str().unwrap();
+    let output = quorate(
+        dir.path(),
+        &["--json", "--identity", file, "--cluster", "pve"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer["collector"],
+        json!({"address": address, "version": "0.1.0"})
+    );
+    let cluster = &answer["clusters"][0];
+    assert_eq!(cluster["id"], ID);
+    let node = &cluster["nodes"][0];
+    assert_eq!(node["standing"], "connected");
+    assert_eq!(node["quorate"], true);
+    for unknown in ["skew_ms", "dropped", "votes", "agent_version"] {
+        assert_eq!(node[unknown], Value::Null, "{unknown}");
+    }
+    assert_eq!(cluster["findings"], json!(["pve-02 was never heard"]));
+}
+
+#[test]
+fn without_a_file_it_is_said_where_one_comes_from() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("none.json");
+    let output = quorate(dir.path(), &["--identity", missing.to_str().unwrap()]);
+    check_no_answer(
+        &output,
+        &["none.json", "quorate-collector operator add", "--identity"],
+    );
+    let output = quorate(
+        dir.path(),
+        &["--json", "--identity", missing.to_str().unwrap()],
+    );
+    assert_eq!(output.status.code(), Some(3));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(answer["error"].is_string());
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for mode in [0o640, 0o604, 0o644] {
+        let file = write(dir.path(), "{}", mode);
+        let output = quorate(dir.path(), &["--identity", file.to_str().unwrap()]);
+        check_no_answer(&output, &[&format!("mode {mode:04o}"), "chmod 600"]);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = write(dir.path(), "{\"addresses\": 5}", 0o600);
+    let output = quorate(dir.path(), &["--identity", file.to_str().unwrap()]);
+    check_no_answer(
+        &output,
+        &["identity.json is no operator's file", "line 1 column 15"],
+    );
+    let whole =
+        json!({"addresses": ["x:1"], "certificate_pem": "", "key_pem": "", "trust_pem": ""});
+    let file = write(dir.path(), &whole.to_string(), 0o600);
+    let output = quorate(dir.path(), &["--identity", file.to_str().unwrap()]);
+    check_no_answer(&output, &["certificate_pem cannot be used"]);
+}
+
+#[test]
+fn a_collector_that_is_not_there_and_one_of_another_ca_give_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, foreign) = (ca(), ca());
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let file = identity(dir.path(), &[nobody.to_string()], &own, &own);
+    let file = file.to_str().unwrap();
+    let output = quorate(dir.path(), &["--identity", file]);
+    check_no_answer(
+        &output,
+        &["no collector answers", &nobody.to_string(), "refused"],
+    );
+    let impostor = serve(&foreign).to_string();
+    let output = quorate(dir.path(), &["--identity", file, "--collector", &impostor]);
+    check_no_answer(
+        &output,
+        &[
+            "no collector answers",
+            &impostor,
+            "invalid peer certificate",
+        ],
+    );
+}
+
+#[test]
+fn a_certificate_that_the_collector_does_not_take_gives_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, foreign) = (ca(), ca());
+    let address = serve(&foreign).to_string();
+    let file = identity(dir.path(), std::slice::from_ref(&address), &own, &foreign);
+    let output = quorate(dir.path(), &["--identity", file.to_str().unwrap()]);
+    check_no_answer(&output, &["no collector answers", &address]);
+}
+
+#[test]
+fn an_unknown_cluster_and_a_refusal_are_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let file = identity(dir.path(), &[address], &ca, &ca);
+    let file = file.to_str().unwrap();
+    let output = quorate(dir.path(), &["--identity", file, "--cluster", "pev"]);
+    check_no_answer(&output, &["no cluster \"pev\"", "quorate status"]);
+    let output = quorate(dir.path(), &["--identity", file, "--cluster", "other"]);
+    check_no_answer(&output, &["another cluster"]);
+}
+
+#[test]
+fn help_is_no_answer_and_a_wrong_word_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(quorate(dir.path(), &["--help"]).status.code(), Some(3));
+    assert_eq!(quorate(dir.path(), &["--fleet"]).status.code(), Some(64));
+    let output = quorate(dir.path(), &["--collector", "nowhere"]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("HOST:PORT"));
+}
