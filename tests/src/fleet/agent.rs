@@ -1,7 +1,6 @@
 //! One simulated agent: its stream, and what it does when it loses it.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,7 +20,7 @@ use tonic::Streaming;
 use super::enrol::{Enrolled, software};
 use super::report;
 use super::spool::Spool;
-use super::tally::{Counted, Tally};
+use super::tally::{Counted, Tally, hex};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -345,12 +344,4 @@ fn boottime_ms() -> Result<u64> {
 fn unix_ms() -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
     Ok(i64::try_from(now.as_millis())?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

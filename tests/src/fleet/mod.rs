@@ -6,6 +6,7 @@
 //! JSON each: see [`tally`].
 
 mod agent;
+mod audit;
 mod enrol;
 mod report;
 mod spool;
@@ -59,6 +60,9 @@ pub struct Options {
     /// Prints a line for each acknowledgement of events
     #[arg(long)]
     print_acks: bool,
+    /// Asks the collector, with an operator's file, which events it has, and does nothing else
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// How long; without it until SIGTERM
     #[arg(long)]
     seconds: Option<u64>,
@@ -83,6 +87,9 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 async fn live(options: &Options) -> Result<()> {
+    if let Some(file) = &options.audit {
+        return audit::run(file).await;
+    }
     let names = names(options)?;
     let tally = Arc::new(Tally::new(options.agents, options.print_acks));
     let enrolled = enrol::all(options, names, &tally).await?;
