@@ -1,5 +1,7 @@
 //! `quorate-collector`: holds the reports of all nodes of its clusters against each other.
 
+pub mod peer;
+
 use std::process::ExitCode;
 
 /// The program.
