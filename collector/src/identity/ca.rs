@@ -1,0 +1,289 @@
+//! The collector's own certificate authority: its key, its certificate, and what it signs.
+//!
+//! The key never leaves `ca/key.pem` (0600). Whoever reads that file can be any node and anybody: docs/collector.md.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::identity::Identity;
+use proto::tls::SERVER_NAME;
+use proto::token::{Fingerprint, fingerprint};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+    SanType, SerialNumber,
+};
+use rustls::pki_types::{
+    CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+};
+use rustls::sign::CertifiedKey;
+
+use super::{IdentityError, hex, random};
+
+const DIR: &str = "ca";
+const KEY_FILE: &str = "key.pem";
+const CERTIFICATE_FILE: &str = "certificate.pem";
+const DAY_S: u64 = 86_400;
+const CA_LIFETIME: Duration = Duration::from_secs(3_652 * DAY_S);
+/// Of the collector's own certificate; a new one is made at every start, and long before this is over.
+pub const SERVER_LIFETIME: Duration = Duration::from_secs(30 * DAY_S);
+/// The clock of a node may be behind the collector's.
+const BACKDATED: Duration = Duration::from_secs(3_600);
+/// What a node may have as its key.
+const KEYS: [&rcgen::SignatureAlgorithm; 3] = [
+    &rcgen::PKCS_ECDSA_P256_SHA256,
+    &rcgen::PKCS_ECDSA_P384_SHA384,
+    &rcgen::PKCS_ED25519,
+];
+
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    #[error("{} cannot be read", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} cannot be written", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("{} is not what `quorate-collector init` wrote", path.display())]
+    Parse { path: PathBuf, source: rcgen::Error },
+    #[error("{what} cannot be signed")]
+    Sign {
+        what: &'static str,
+        source: rcgen::Error,
+    },
+    #[error("the collector's own key cannot be used")]
+    ServerKey(#[source] rustls::Error),
+}
+
+/// A request for a certificate that cannot be met.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRequest {
+    #[error("it is no PKCS#10 request signed with its own key")]
+    Request(#[source] rcgen::Error),
+    #[error("its key is none of ECDSA P-256, ECDSA P-384, Ed25519")]
+    Key,
+}
+
+/// A public key that somebody has proved to hold the other half of.
+#[derive(Debug)]
+pub struct ProvenKey {
+    key: rcgen::PublicKey,
+    algorithm: &'static rcgen::SignatureAlgorithm,
+}
+
+impl ProvenKey {
+    /// Checks the request's own signature. Of all else in it nothing counts.
+    pub fn of_request(der: &[u8]) -> Result<Self, BadRequest> {
+        let request = CertificateSigningRequestDer::from(der.to_vec());
+        let request =
+            CertificateSigningRequestParams::from_der(&request).map_err(BadRequest::Request)?;
+        let key = request.public_key;
+        let mut allowed = KEYS.into_iter();
+        let algorithm = allowed.find(|allowed| *allowed == key.algorithm());
+        let algorithm = algorithm.ok_or(BadRequest::Key)?;
+        Ok(Self { key, algorithm })
+    }
+
+    pub(super) fn hash(&self) -> Fingerprint {
+        fingerprint(self.key.der_bytes())
+    }
+}
+
+/// A certificate, just signed.
+#[derive(Debug)]
+pub(super) struct Signed {
+    pub(super) der: CertificateDer<'static>,
+    /// Hex digits.
+    pub(super) serial: String,
+    pub(super) not_after: Timestamp,
+}
+
+/// The CA.
+#[derive(Debug)]
+pub struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    der: CertificateDer<'static>,
+}
+
+impl Ca {
+    /// Makes a new one, in place of what an `init` that did not get to its end left.
+    pub(super) fn make(
+        state_dir: &Path,
+        collector: &str,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
+        let dir = state_dir.join(DIR);
+        super::make_dir(&dir)?;
+        let sign = |source| CaError::Sign {
+            what: "the CA's certificate",
+            source,
+        };
+        let key = KeyPair::generate().map_err(sign)?;
+        let (mut params, _) = living(now, CA_LIFETIME)?;
+        params.distinguished_name = called(&format!("Quorate collector {collector}"));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(sign)?;
+        write(&dir.join(KEY_FILE), &key.serialize_pem(), 0o600)?;
+        write(&dir.join(CERTIFICATE_FILE), &certificate.pem(), 0o644)?;
+        Ok(())
+    }
+
+    pub(super) fn read(state_dir: &Path) -> Result<Self, CaError> {
+        let key_path = state_dir.join(DIR).join(KEY_FILE);
+        let path = state_dir.join(DIR).join(CERTIFICATE_FILE);
+        let text = |path: &Path| {
+            fs::read_to_string(path).map_err(|source| CaError::Read {
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let key = KeyPair::from_pem(&text(&key_path)?).map_err(|source| CaError::Parse {
+            path: key_path,
+            source,
+        })?;
+        let parse = |source| CaError::Parse {
+            path: path.clone(),
+            source,
+        };
+        let der =
+            der_of(&text(&path)?).ok_or_else(|| parse(rcgen::Error::CouldNotParseCertificate))?;
+        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(parse)?;
+        Ok(Self { issuer, der })
+    }
+
+    pub fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        fingerprint(&self.der)
+    }
+
+    /// What a client shows: its own certificate. The CA's is added by those who know it by fingerprint alone.
+    pub(super) fn sign(
+        &self,
+        identity: &Identity,
+        key: &impl PublicKeyData,
+        now: Timestamp,
+        lifetime: Duration,
+    ) -> Result<Signed, IdentityError> {
+        let (mut params, not_after) = living(now, lifetime)?;
+        let uri = identity.to_string().try_into();
+        let sign = |source| CaError::Sign {
+            what: "a certificate",
+            source,
+        };
+        params.subject_alt_names = vec![SanType::URI(uri.map_err(sign)?)];
+        params.distinguished_name = called(identity.name().as_str());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.finish(params, key, not_after)
+    }
+
+    /// The collector's own certificate, with a new key that is nowhere but in memory, and the CA's behind it: nodes
+    /// without a certificate know the CA by its fingerprint alone.
+    pub fn server(&self, now: Timestamp) -> Result<CertifiedKey, IdentityError> {
+        let sign = |source| CaError::Sign {
+            what: "the collector's own certificate",
+            source,
+        };
+        let key = KeyPair::generate().map_err(sign)?;
+        let (mut params, not_after) = living(now, SERVER_LIFETIME)?;
+        let name = SERVER_NAME.try_into().map_err(sign)?;
+        params.subject_alt_names = vec![SanType::DnsName(name)];
+        params.distinguished_name = called(SERVER_NAME);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let signed = self.finish(params, &key, not_after)?;
+        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let private = rustls::crypto::ring::sign::any_supported_type(&private);
+        let private = private.map_err(CaError::ServerKey)?;
+        Ok(CertifiedKey::new(
+            vec![signed.der, self.der.clone()],
+            private,
+        ))
+    }
+
+    fn finish(
+        &self,
+        mut params: CertificateParams,
+        key: &impl PublicKeyData,
+        not_after: Timestamp,
+    ) -> Result<Signed, IdentityError> {
+        let mut serial = random::<16>()?;
+        // A serial number is positive, and its first byte not 0, so that it is written the same everywhere.
+        serial[0] = serial[0] & 0x3f | 0x40;
+        params.serial_number = Some(SerialNumber::from_slice(&serial));
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(key, &self.issuer);
+        let certificate = certificate.map_err(|source| CaError::Sign {
+            what: "a certificate",
+            source,
+        })?;
+        Ok(Signed {
+            der: certificate.der().clone(),
+            serial: hex(&serial),
+            not_after,
+        })
+    }
+}
+
+impl PublicKeyData for ProvenKey {
+    fn der_bytes(&self) -> &[u8] {
+        self.key.der_bytes()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        self.algorithm
+    }
+}
+
+/// A certificate that lives from now on.
+fn living(
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<(CertificateParams, Timestamp), IdentityError> {
+    let at = |text: Timestamp| u64::try_from(text.as_second()).ok();
+    let out_of_range = || IdentityError::Damaged {
+        what: "time on this machine's clock",
+        text: now.to_string(),
+    };
+    let begin = at(now).ok_or_else(out_of_range)?;
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let not_after = now.checked_add(lifetime).map_err(|_| out_of_range())?;
+    let end = at(not_after).ok_or_else(out_of_range)?;
+    let mut params = CertificateParams::default();
+    params.not_before = epoch + Duration::from_secs(begin.saturating_sub(BACKDATED.as_secs()));
+    params.not_after = epoch + Duration::from_secs(end);
+    Ok((params, not_after))
+}
+
+fn called(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
+}
+
+fn der_of(pem: &str) -> Option<CertificateDer<'static>> {
+    use rustls::pki_types::pem::PemObject as _;
+    CertificateDer::from_pem_slice(pem.as_bytes()).ok()
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), CaError> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
+    written.map_err(|source| CaError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,251 @@
+//! Who may speak: the collector's own id, its CA, and what it gave out: tokens, certificates, names of nodes and people.
+//!
+//! All of it is `identity.db` (SQLite) and `ca/` in the state directory. The commands of the terminal write it
+//! themselves, also while the collector runs; the running one looks whether it changed ([`crate::watch`]). Nothing of
+//! it is kept in memory, so that there is one truth. What nodes report is not here, nor what was decided.
+
+pub mod ca;
+pub mod certificate;
+mod cluster_token;
+pub mod enrolment;
+pub mod node;
+mod schema;
+pub mod token;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
+
+use ca::{Ca, CaError};
+
+const DATABASE: &str = "identity.db";
+/// How long a command waits for another one that writes.
+const BUSY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    #[error(
+        "{} is no collector's state directory yet: make it one with `quorate-collector init`", path.display()
+    )]
+    NotMade { path: PathBuf },
+    #[error(
+        "{} holds a collector already: it keeps its CA, its tokens and its nodes. \
+         For a new one, choose another state_dir", path.display()
+    )]
+    MadeAlready { path: PathBuf },
+    #[error("{} cannot be made", path.display())]
+    MakeDir { path: PathBuf, source: io::Error },
+    #[error("{} cannot be opened", path.display())]
+    Open {
+        path: PathBuf,
+        source: rusqlite::Error,
+    },
+    #[error(
+        "{} was written by a newer quorate-collector (its format is {found}, and {known} is known here): install that one",
+        path.display()
+    )]
+    Newer {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("identity.db: {doing} failed")]
+    Database {
+        doing: &'static str,
+        source: rusqlite::Error,
+    },
+    #[error(
+        "identity.db holds {text:?}, which is no {what}: it was changed by hand, or is damaged"
+    )]
+    Damaged { what: &'static str, text: String },
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error("the random numbers of this machine are not to be had")]
+    NoRandom,
+}
+
+/// Adds what was done to an error of the database.
+trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, IdentityError>;
+}
+
+impl<T> Doing<T> for Result<T, rusqlite::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, IdentityError> {
+        self.map_err(|source| IdentityError::Database { doing, source })
+    }
+}
+
+/// The collector's identity and those that it vouches for.
+#[derive(Debug)]
+pub struct Identities {
+    ca: Ca,
+    id: String,
+    epoch: u64,
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    /// Who looks up a certificate does not wait for a command that writes.
+    reader: Mutex<Connection>,
+}
+
+impl Identities {
+    /// Makes the CA, the collector's id, and the database.
+    pub fn init(
+        state_dir: &Path,
+        addresses: &[String],
+        now: Timestamp,
+    ) -> Result<Self, IdentityError> {
+        make_dir(state_dir)?;
+        let path = state_dir.join(DATABASE);
+        let made_already = IdentityError::MadeAlready {
+            path: state_dir.to_owned(),
+        };
+        let mut writer = connect(&path, OpenFlags::default())?;
+        schema::prepare(&writer, &path)?;
+        // Whoever comes second waits here, and sees the row.
+        let row = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("beginning")?;
+        if schema::collector(&row)?.is_some() {
+            return Err(made_already);
+        }
+        let id = uuid()?;
+        Ca::make(state_dir, &id, now)?;
+        row.execute(
+            "INSERT INTO collector (one, id, epoch, made_unix_s) VALUES (1, ?1, 1, ?2)",
+            params![id, now.as_second()],
+        )
+        .doing("keeping the collector's id")?;
+        for address in addresses {
+            row.execute("INSERT INTO address (text) VALUES (?1)", params![address])
+                .doing("keeping an address")?;
+        }
+        row.commit().doing("keeping the collector's id")?;
+        Self::open(state_dir)
+    }
+
+    pub fn open(state_dir: &Path) -> Result<Self, IdentityError> {
+        let path = state_dir.join(DATABASE);
+        let not_made = || IdentityError::NotMade {
+            path: state_dir.to_owned(),
+        };
+        if !path.exists() {
+            return Err(not_made());
+        }
+        let here = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
+        let writer = connect(&path, here)?;
+        schema::prepare(&writer, &path)?;
+        let (id, epoch) = schema::collector(&writer)?.ok_or_else(not_made)?;
+        Ok(Self {
+            ca: Ca::read(state_dir)?,
+            id,
+            epoch,
+            reader: Mutex::new(connect(&path, here)?),
+            writer: Mutex::new(writer),
+            path,
+        })
+    }
+
+    pub fn ca(&self) -> &Ca {
+        &self.ca
+    }
+
+    /// The collector's id and its epoch, as agents are told.
+    pub fn authority(&self) -> proto::v1::Authority {
+        proto::v1::Authority {
+            collector: self.id.clone(),
+            epoch: self.epoch,
+        }
+    }
+
+    /// Where agents reach it, as `init` was told: HOST or HOST:PORT.
+    pub fn addresses(&self) -> Result<Vec<String>, IdentityError> {
+        let reader = self.reader();
+        let mut rows = reader
+            .prepare_cached("SELECT text FROM address ORDER BY place")
+            .doing("reading the addresses")?;
+        let texts = rows.query_map([], |row| row.get(0));
+        texts
+            .and_then(Iterator::collect)
+            .doing("reading the addresses")
+    }
+
+    /// A connection of one's own, to look whether something changed.
+    pub(crate) fn watcher(&self) -> Result<Connection, IdentityError> {
+        connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does it as a whole, or not at all. What fails, or refuses, leaves nothing behind.
+    fn write<T, E: From<IdentityError>>(
+        &self,
+        what: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = writer
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .doing("beginning")?;
+        let done = what(&changes)?;
+        changes.commit().doing("committing")?;
+        Ok(done)
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, IdentityError> {
+    let open = |source| IdentityError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let connection = Connection::open_with_flags(path, flags).map_err(open)?;
+    connection.busy_timeout(BUSY).map_err(open)?;
+    let set = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
+    connection.execute_batch(set).map_err(open)?;
+    Ok(connection)
+}
+
+/// A directory that only its owner reads.
+fn make_dir(path: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| IdentityError::MakeDir {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], IdentityError> {
+    let mut bytes = [0; N];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| IdentityError::NoRandom)?;
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn uuid() -> Result<String, IdentityError> {
+    let mut number = u128::from_be_bytes(random::<16>()?);
+    number = number & !(0xf << 76) | 4 << 76;
+    number = number & !(0x3 << 62) | 2 << 62;
+    let digits = format!("{number:032x}");
+    let mut uuid = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if [8, 12, 16, 20].contains(&at) {
+            uuid.push('-');
+        }
+        uuid.push(digit);
+    }
+    Ok(uuid)
+}

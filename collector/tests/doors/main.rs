@@ -1,0 +1,5 @@
+//! The collector's doors, over real TLS: who gets in, and who does not. Each refusal is held against its line in the
+//! log, and against a good client that is not disturbed by it.
+
+mod enrolment;
+mod house;
