@@ -4,6 +4,8 @@ pub mod peer;
 
 use std::process::ExitCode;
 
+pub mod ledger;
+
 /// The program.
 pub fn main() -> ExitCode {
     ExitCode::FAILURE
