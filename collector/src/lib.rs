@@ -4,6 +4,7 @@ pub mod peer;
 
 use std::process::ExitCode;
 
+pub mod keeper;
 pub mod ledger;
 
 /// The program.

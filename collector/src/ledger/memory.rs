@@ -1,6 +1,6 @@
 //! A ledger in memory that does, by a seed, everything nasty that a store may do: conflicts, answers that never come
 //! though the append did or did not happen or happens later, lost leadership, and a power cut that takes the tail
-//! which was never acknowledged. For tests and simulations.
+//! which was neither acknowledged nor seen by anybody. For tests and simulations.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,7 +74,7 @@ impl Memory {
         self.lock().faults = faults;
     }
 
-    /// The machine loses power: what was never acknowledged, nor built upon by something acknowledged, is gone.
+    /// The machine loses power: what was neither acknowledged nor seen by anybody is gone.
     pub fn power_cut(&self) {
         let store = &mut *self.lock();
         for (id, cluster) in &mut store.clusters {
@@ -105,7 +105,7 @@ impl Memory {
     ) -> Result<Vec<Record>, LedgerError> {
         let mut store = self.lock();
         store.may_fail()?;
-        let cluster = store.clusters.entry(cluster.clone()).or_default();
+        let cluster = store.sync(cluster);
         let behind = usize::try_from(after.0).unwrap_or(usize::MAX);
         let records = cluster.records.iter().skip(behind).take(MAX_RECORDS_READ);
         Ok(records.cloned().collect())
@@ -115,7 +115,7 @@ impl Memory {
     pub fn snapshot_now(&self, cluster: &ClusterId) -> Result<Snapshot, LedgerError> {
         let mut store = self.lock();
         store.may_fail()?;
-        let cluster = store.clusters.entry(cluster.clone()).or_default();
+        let cluster = store.sync(cluster);
         Ok(cluster.snapshot.clone())
     }
 
@@ -123,7 +123,7 @@ impl Memory {
     pub fn events_now(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
         let mut store = self.lock();
         store.may_fail()?;
-        let cluster = store.clusters.entry(wanted.cluster.clone()).or_default();
+        let cluster = store.sync(&wanted.cluster);
         let events = cluster.events.iter().filter(|kept| {
             kept.place > wanted.after
                 && wanted
@@ -180,14 +180,20 @@ impl Store {
         let cluster = self.clusters.entry(id.clone()).or_default();
         let appended = cluster.append(expected, epoch, decision);
         if matches!(appended, Appended::Ok(_)) {
-            let synced = (
-                cluster.records.len(),
-                cluster.events.len(),
-                cluster.snapshot.clone(),
-            );
-            self.synced.insert(id.clone(), synced);
+            self.sync(id);
         }
         appended
+    }
+
+    fn sync(&mut self, id: &ClusterId) -> &Cluster {
+        let cluster = self.clusters.entry(id.clone()).or_default();
+        let synced = (
+            cluster.records.len(),
+            cluster.events.len(),
+            cluster.snapshot.clone(),
+        );
+        self.synced.insert(id.clone(), synced);
+        cluster
     }
 
     fn other_writer(&mut self, id: &ClusterId, epochs_ahead: u64) {

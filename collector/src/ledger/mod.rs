@@ -5,7 +5,8 @@
 //!
 //! **The rules.** A revision is given once. An append names the revision that it builds on and is refused where the
 //! ledger is at another one. `Ok` means that it is on the disk. `Unknown` means that it may be there or not, or may
-//! still come: the writer reads again, and looks for its own decision by its id. Nothing here reads a clock.
+//! still come: the writer reads again, and looks for its own decision by its id. What a look shows is on the disk: a
+//! writer that finds its decision may acknowledge it. Nothing here reads a clock.
 
 pub mod decision;
 pub mod memory;

@@ -79,6 +79,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
         .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
         .map_err(failed)?;
     raise(&connection, path, found)?;
+    // A writer that was killed can have left what it had not synced: readable, and gone with the next power cut.
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .map_err(failed)?;
     Ok(connection)
 }
 
