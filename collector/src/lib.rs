@@ -6,6 +6,8 @@ pub mod enrol;
 mod failures;
 pub mod gate;
 pub mod identity;
+pub mod keeper;
+pub mod ledger;
 pub mod peer;
 pub mod refusal;
 pub mod renew;

@@ -1,0 +1,495 @@
+//! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use model::fleet::FleetFinding;
+use model::identity::ClusterId;
+use model::name::NodeName;
+use proto::v1;
+use v1::collector_message::Message;
+
+pub use super::answer::NoAnswer;
+use super::answer::{Answered, Questions};
+use super::events::Events;
+pub use super::events::Wish;
+use super::hello::Greeting;
+use super::intake::{Arrived, Heard, Heartbeat};
+use super::node::Node;
+use super::refusal::Refusal;
+use super::view::{ClusterView, NodeView};
+use super::{
+    ANSWER_EVERY_MS, HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId,
+};
+use crate::ledger::decision::Record;
+use crate::ledger::{Appended, Snapshot};
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Send {
+        stream: StreamId,
+        message: v1::CollectorMessage,
+    },
+    End {
+        stream: StreamId,
+        refusal: Refusal,
+    },
+    /// Answered with [`Core::appended`] or [`Core::read`]; there is one at a time.
+    Ledger(Wish),
+    Answered {
+        question: u64,
+        answer: Result<String, NoAnswer>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Deadline {
+    /// The node may be silent by then.
+    Silent(NodeName),
+    /// Its stream may be dead by then.
+    Dead(StreamId),
+    CloneOver(NodeName),
+}
+
+/// One cluster.
+#[derive(Debug)]
+pub struct Core {
+    cluster: ClusterId,
+    name: String,
+    own: Own,
+    version: String,
+    nodes: BTreeMap<NodeName, Node>,
+    streams: BTreeMap<StreamId, NodeName>,
+    events: Events,
+    questions: Questions,
+    deadlines: BTreeSet<(u64, Deadline)>,
+    outputs: VecDeque<Output>,
+    views: BTreeMap<NodeName, Arc<NodeView>>,
+    changed: BTreeSet<NodeName>,
+    has_changed: bool,
+}
+
+impl Core {
+    /// `snapshot` is what its ledger adds up to; `writer` is random, of this run of the collector; `version` its own.
+    pub fn new(
+        cluster: ClusterId,
+        own: Own,
+        version: &str,
+        writer: u64,
+        snapshot: Snapshot,
+    ) -> Self {
+        Self {
+            cluster,
+            name: String::new(),
+            events: Events::new(writer, own.epoch, snapshot),
+            own,
+            version: version.to_owned(),
+            nodes: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            questions: Questions::default(),
+            deadlines: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            views: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            has_changed: true,
+        }
+    }
+
+    /// A node has a certificate; said at the start and whenever one is given. It ends what `revoked` began.
+    pub fn enrolled(&mut self, name: &NodeName) {
+        self.node(name).is_revoked = false;
+        self.touch(name);
+    }
+
+    /// When a report of it was kept on disk, before this collector started.
+    pub fn remembered(&mut self, name: &NodeName, before: Timestamp) {
+        self.node(name).before = Some(before);
+        self.touch(name);
+    }
+
+    pub fn revoked(&mut self, name: &NodeName) {
+        self.node(name).is_revoked = true;
+        let stream = self.node(name).stream.as_ref().map(|stream| stream.id);
+        if let Some(stream) = stream {
+            self.end(stream, Refusal::Revoked { node: name.clone() });
+        }
+        self.touch(name);
+    }
+
+    /// The node is not part of the cluster any more.
+    pub fn forgotten(&mut self, name: &NodeName) {
+        self.revoked(name);
+        self.nodes.remove(name);
+        self.views.remove(name);
+        self.changed.remove(name);
+    }
+
+    /// A stream whose Hello was checked.
+    pub fn opened(&mut self, stream: StreamId, greeting: &Greeting, now: Now) {
+        let name = &greeting.node;
+        self.streams.insert(stream, name.clone());
+        if self.node(name).is_revoked {
+            return self.end(stream, Refusal::Revoked { node: name.clone() });
+        }
+        let before = self.node(name).stream.as_ref().map(|stream| stream.id);
+        if let Some(before) = before {
+            self.end(before, Refusal::Newer { node: name.clone() });
+        }
+        if !greeting.cluster_name.is_empty() {
+            self.name.clone_from(&greeting.cluster_name);
+        }
+        let contests = greeting
+            .authority
+            .clone()
+            .filter(|told| self.contests(told));
+        let kept = self.events.kept(name, greeting.spool);
+        self.events.opened(stream, name, greeting.spool);
+        let node = self.node(name);
+        node.contests = contests;
+        node.compare_spool(greeting, kept.up_to);
+        node.opened(stream, greeting, now);
+        if let Some(until_ms) = node.clone_said_until_ms() {
+            self.deadlines
+                .insert((until_ms, Deadline::CloneOver(name.clone())));
+        }
+        let silent_ms = now.mono_ms.saturating_add(silent_after_ms());
+        self.deadlines
+            .insert((silent_ms, Deadline::Silent(name.clone())));
+        let dead_ms = now.mono_ms.saturating_add(SILENT_STREAM_ENDS_MS);
+        self.deadlines.insert((dead_ms, Deadline::Dead(stream)));
+        let welcome = v1::Welcome {
+            collector: Some(v1::Software {
+                version: self.version.clone(),
+                capabilities: Vec::new(),
+            }),
+            authority: Some(v1::Authority {
+                collector: self.own.collector.clone(),
+                epoch: self.own.epoch,
+            }),
+            is_authority: self.is_authority(),
+            heartbeat_ms: HEARTBEAT_MS,
+            events_kept_up_to: kept.up_to,
+        };
+        self.send(stream, Message::Welcome(welcome));
+        self.touch(name);
+    }
+
+    pub fn message(&mut self, stream: StreamId, arrived: Arrived, now: Now) {
+        let Some(name) = self.streams.get(&stream).cloned() else {
+            return;
+        };
+        self.node(&name).came(arrived.at, arrived.boottime_ms);
+        self.touch(&name);
+        if let Some(why) = arrived.ask_report {
+            self.send(stream, Message::SendReport(v1::SendReport { why }));
+        }
+        match arrived.heard {
+            Heard::Facts(facts) => self.node(&name).facts(facts),
+            Heard::Heartbeat(heartbeat) => {
+                let node = self.node(&name);
+                node.heartbeat(&heartbeat, arrived.at, arrived.boottime_ms);
+                self.answer_heartbeat(stream, &name, &heartbeat, now);
+            }
+            Heard::Events(events) => {
+                let open = self.node(&name).stream.as_ref();
+                let Some((first, spool)) = open.map(|open| (open.spool_first, open.spool)) else {
+                    return;
+                };
+                match self.events.take(stream, first, events, now) {
+                    Ok(Some(up_to)) => self.send_kept(stream, spool.0, up_to),
+                    Ok(None) => {}
+                    Err(refusal) => self.end(stream, refusal),
+                }
+                self.ask_ledger(now);
+            }
+            Heard::Answer { id, answer } => {
+                let answered = self.questions.answered(stream, id, answer);
+                self.hand_out(answered);
+            }
+            Heard::Nothing => {}
+        }
+    }
+
+    /// The stream is not there any more, whoever ended it. Ending it from here says so to nobody again.
+    pub fn closed(&mut self, stream: StreamId) {
+        self.drop_stream(stream);
+    }
+
+    pub fn appended(&mut self, appended: Appended, now: Now) {
+        let rows = self.events.appended(appended, now);
+        self.kept_more(rows, now);
+    }
+
+    /// What the ledger has behind the revision that was named, and what all of it adds up to, read after that.
+    pub fn read(&mut self, read: Result<(Vec<Record>, Snapshot), String>, now: Now) {
+        let rows = self.events.read(read, now);
+        self.kept_more(rows, now);
+    }
+
+    /// Asks a node; the answer comes as an output with the number that is returned.
+    pub fn ask(
+        &mut self,
+        name: &NodeName,
+        question: v1::probe::Question,
+        now: Now,
+    ) -> Result<u64, NoAnswer> {
+        let open = self.nodes.get(name).and_then(|node| node.stream.as_ref());
+        let stream = open
+            .map(|stream| stream.id)
+            .ok_or_else(|| NoAnswer::NotConnected { node: name.clone() })?;
+        let probe = self.questions.ask(name, stream, question, now)?;
+        let id = probe.id;
+        self.send(stream, Message::Probe(probe));
+        Ok(id)
+    }
+
+    /// The CAs to trust from now on, for all who are connected.
+    pub fn new_trust(&mut self, trust: &[Vec<u8>]) {
+        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
+        for stream in streams {
+            let trust = trust.to_vec();
+            self.send(stream, Message::NewTrust(v1::NewTrust { trust }));
+        }
+    }
+
+    /// Whether the next message of a stream is to be taken.
+    pub fn wants(&self, stream: StreamId, now: Now) -> bool {
+        self.events.wants(stream, now)
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Now) {
+        while let Some((at_ms, _)) = self.deadlines.first()
+            && *at_ms <= now.mono_ms
+            && let Some((_, deadline)) = self.deadlines.pop_first()
+        {
+            self.due(deadline, now);
+        }
+        let late = self.questions.late(now);
+        self.hand_out(late);
+        if self.events.trouble(now).is_some() {
+            self.has_changed = true;
+        }
+        self.ask_ledger(now);
+    }
+
+    /// When [`Self::tick`] is to be called at the latest.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        let first = self.deadlines.first().map(|(at_ms, _)| *at_ms);
+        let all = [
+            first,
+            self.questions.deadline_ms(),
+            self.events.deadline_ms(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The picture of now, if it is another one than before.
+    pub fn view(&mut self, now: Now) -> Option<ClusterView> {
+        if !self.has_changed {
+            return None;
+        }
+        self.has_changed = false;
+        for name in std::mem::take(&mut self.changed) {
+            if let Some(node) = self.nodes.get(&name) {
+                let open = node.stream.as_ref();
+                let lost = open.map_or(0, |stream| self.events.lost(stream.id));
+                let view = node.view(&self.own, self.events.events_kept(&name), lost);
+                self.views.insert(name, Arc::new(view));
+            }
+        }
+        let mut findings = Vec::new();
+        findings.extend(
+            self.events
+                .superseded()
+                .map(|epoch| FleetFinding::Superseded {
+                    epoch,
+                    own_epoch: self.own.epoch,
+                }),
+        );
+        let trouble = self.events.trouble(now);
+        findings.extend(trouble.map(|why| FleetFinding::LedgerNotWritten {
+            why,
+            waiting: self.events.waiting(),
+        }));
+        findings.extend(self.views.values().flat_map(|view| view.findings.clone()));
+        Some(ClusterView {
+            cluster: self.cluster.clone(),
+            name: self.name.clone(),
+            own: self.own.clone(),
+            is_authority: self.is_authority(),
+            nodes: self.views.clone(),
+            findings,
+            revision: self.events.revision(),
+            last_place: self.events.last_place(),
+        })
+    }
+
+    /// Not as long as anybody knows of another that may be.
+    pub fn is_authority(&self) -> bool {
+        self.own.is_authority
+            && self.events.superseded().is_none()
+            && self.nodes.values().all(|node| node.contests.is_none())
+    }
+
+    /// An observer is told of another authority, as it should be.
+    fn contests(&self, told: &v1::Authority) -> bool {
+        let is_other = told.collector != self.own.collector;
+        self.own.is_authority
+            && (told.epoch > self.own.epoch || (is_other && told.epoch == self.own.epoch))
+    }
+
+    fn answer_heartbeat(
+        &mut self,
+        stream: StreamId,
+        name: &NodeName,
+        heartbeat: &Heartbeat,
+        now: Now,
+    ) {
+        let Some(open) = self.node(name).stream.as_mut() else {
+            return;
+        };
+        // Half a heartbeat early is on time: else every answer would be one heartbeat late.
+        let early_ms = u64::from(HEARTBEAT_MS / 2);
+        let is_due = open
+            .answered_ms
+            .is_none_or(|at_ms| now.mono_ms.saturating_add(early_ms) >= at_ms + ANSWER_EVERY_MS);
+        if is_due {
+            open.answered_ms = Some(now.mono_ms);
+            let number = heartbeat.number;
+            self.send(
+                stream,
+                Message::HeartbeatAnswer(v1::HeartbeatAnswer { number }),
+            );
+        }
+    }
+
+    fn kept_more(&mut self, rows: Vec<(NodeName, crate::ledger::decision::SpoolId)>, now: Now) {
+        self.has_changed = true;
+        for (name, spool) in rows {
+            let open = self.nodes.get(&name).and_then(|node| node.stream.as_ref());
+            let stream = open.filter(|open| open.spool == spool).map(|open| open.id);
+            if let Some(stream) = stream {
+                let up_to = self.events.kept(&name, spool).up_to;
+                self.send_kept(stream, spool.0, up_to);
+            }
+            self.touch(&name);
+        }
+        for stream in self.events.to_begin_anew(now) {
+            self.end(stream, Refusal::EventsNotTaken);
+        }
+        self.ask_ledger(now);
+    }
+
+    fn ask_ledger(&mut self, now: Now) {
+        if let Some(wish) = self.events.next_wish(now) {
+            self.outputs.push_back(Output::Ledger(wish));
+        }
+    }
+
+    fn due(&mut self, deadline: Deadline, now: Now) {
+        match deadline {
+            Deadline::Silent(name) => {
+                let Some(node) = self.nodes.get_mut(&name) else {
+                    return;
+                };
+                let (Some(heard_ms), Some(_)) = (node.heard_ms, &node.stream) else {
+                    return;
+                };
+                let silent_ms = heard_ms.saturating_add(silent_after_ms());
+                if silent_ms <= now.mono_ms {
+                    node.is_silent = true;
+                    self.touch(&name);
+                }
+                // Heard again it may be silent again.
+                let next_ms = silent_ms.max(now.mono_ms.saturating_add(u64::from(HEARTBEAT_MS)));
+                self.deadlines.insert((next_ms, Deadline::Silent(name)));
+            }
+            Deadline::Dead(stream) => {
+                let name = self.streams.get(&stream);
+                let Some(heard_ms) = name
+                    .and_then(|name| self.nodes.get(name))
+                    .and_then(|node| node.heard_ms)
+                else {
+                    return;
+                };
+                let dead_ms = heard_ms.saturating_add(SILENT_STREAM_ENDS_MS);
+                if dead_ms <= now.mono_ms {
+                    let seconds = SILENT_STREAM_ENDS_MS / 1000;
+                    self.end(stream, Refusal::Silent { seconds });
+                } else {
+                    self.deadlines.insert((dead_ms, Deadline::Dead(stream)));
+                }
+            }
+            Deadline::CloneOver(name) => {
+                if let Some(node) = self.nodes.get_mut(&name) {
+                    node.forget_old(now);
+                    self.touch(&name);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, stream: StreamId, refusal: Refusal) {
+        self.drop_stream(stream);
+        self.outputs.push_back(Output::End { stream, refusal });
+    }
+
+    fn drop_stream(&mut self, stream: StreamId) {
+        self.events.closed(stream);
+        let ended = self.questions.ended(stream);
+        self.hand_out(ended);
+        let Some(name) = self.streams.remove(&stream) else {
+            return;
+        };
+        let node = self.node(&name);
+        if node.stream.as_ref().is_some_and(|open| open.id == stream) {
+            node.closed();
+            self.deadlines
+                .retain(|(_, deadline)| *deadline != Deadline::Silent(name.clone()));
+        }
+        self.touch(&name);
+    }
+
+    fn hand_out(&mut self, answers: impl IntoIterator<Item = Answered>) {
+        let answers = answers.into_iter();
+        self.outputs
+            .extend(answers.map(|(question, answer)| Output::Answered { question, answer }));
+    }
+
+    fn send_kept(&mut self, stream: StreamId, spool: [u8; 16], up_to: u64) {
+        let spool_id = spool.to_vec();
+        self.send(
+            stream,
+            Message::EventsKept(v1::EventsKept { spool_id, up_to }),
+        );
+    }
+
+    fn send(&mut self, stream: StreamId, message: Message) {
+        let message = v1::CollectorMessage {
+            message: Some(message),
+        };
+        self.outputs.push_back(Output::Send { stream, message });
+    }
+
+    fn node(&mut self, name: &NodeName) -> &mut Node {
+        self.nodes
+            .entry(name.clone())
+            .or_insert_with(|| Node::new(name.clone()))
+    }
+
+    fn touch(&mut self, name: &NodeName) {
+        self.changed.insert(name.clone());
+        self.has_changed = true;
+    }
+}
+
+fn silent_after_ms() -> u64 {
+    MISSED_HEARTBEATS * u64::from(HEARTBEAT_MS)
+}

@@ -1,0 +1,56 @@
+//! What the keeper publishes: a picture of one cluster that nobody changes. Facts in it are shared, not copied.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::fleet::{FleetFinding, Hearing};
+use model::identity::ClusterId;
+use model::name::NodeName;
+use model::report::Family;
+use proto::fact::ReadFact;
+use proto::v1;
+
+use super::{Now, Own};
+use crate::ledger::decision::Revision;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterView {
+    pub cluster: ClusterId,
+    /// As the node that spoke last calls it; empty before one spoke.
+    pub name: String,
+    pub own: Own,
+    /// Whether this collector decides for the cluster now.
+    pub is_authority: bool,
+    pub nodes: BTreeMap<NodeName, Arc<NodeView>>,
+    pub findings: Vec<FleetFinding>,
+    pub revision: Revision,
+    /// The place of the last event that is kept.
+    pub last_place: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeView {
+    pub hearing: Hearing,
+    /// On the collector's monotonic clock.
+    pub heard_at_ms: Option<u64>,
+    pub agent_version: String,
+    pub skew_ms: Option<i64>,
+    pub facts: BTreeMap<Family, AgedFact>,
+    pub events_kept: u64,
+    pub dropped: Option<v1::Dropped>,
+    pub findings: Vec<FleetFinding>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgedFact {
+    pub fact: Arc<ReadFact>,
+    /// On the collector's monotonic clock; it was not read later.
+    pub read_at_ms: i64,
+}
+
+impl AgedFact {
+    pub fn age_ms(&self, now: Now) -> u64 {
+        let age = now.mono_ms.cast_signed().saturating_sub(self.read_at_ms);
+        u64::try_from(age).unwrap_or_default()
+    }
+}

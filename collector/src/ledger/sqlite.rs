@@ -1,0 +1,505 @@
+//! The ledger as one SQLite file: a thread of its own writes, and many appends share one commit; others read beside it.
+//!
+//! WAL with `synchronous=FULL`: a commit has been synced when it returns, so `Ok` outlives a power cut. A disk that is
+//! full or read-only makes every append `Unknown`, with SQLite's own words; nothing of it is acknowledged to anybody.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::identity::ClusterId;
+use model::name::NodeName;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::decision::{
+    Decision, DecisionId, Kept, KeptEvent, Record, Revision, SpoolId, SpoolRow, TakenEvent,
+};
+use super::sqlite_schema as schema;
+use super::{
+    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, Snapshot,
+};
+
+/// How long a lock of the file is waited for: a backup may hold one.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+/// Appends that wait for the writer; each cluster has one at most.
+const MAX_WAITING: usize = 256;
+/// Appends that share one commit.
+const MAX_TOGETHER: usize = 64;
+/// Readers at the same time.
+const MAX_READERS: usize = 4;
+/// How many decisions are kept one by one, behind the newest.
+const KEPT_DECISIONS: u64 = 100_000;
+/// Rows that are taken away in one go, so that no append waits for long.
+const MAX_REMOVED_AT_ONCE: usize = 5_000;
+
+/// How long events are kept, and how many of a cluster. Whichever is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    pub max_age: Duration,
+    pub max_events: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_hours(90 * 24),
+            max_events: 2_000_000,
+        }
+    }
+}
+
+enum Job {
+    Append {
+        cluster: ClusterId,
+        expected: Revision,
+        epoch: u64,
+        decision: Arc<Decision>,
+        answer: oneshot::Sender<Appended>,
+    },
+    Retain {
+        retention: Retention,
+        now_unix_ms: i64,
+        answer: oneshot::Sender<Result<u64, LedgerError>>,
+    },
+}
+
+/// The ledgers of all clusters, in one file.
+#[derive(Debug)]
+pub struct Sqlite {
+    path: PathBuf,
+    jobs: mpsc::Sender<Job>,
+    readers: Arc<Semaphore>,
+}
+
+impl Sqlite {
+    /// Opens the file or makes it, checks it, and brings it to the newest form.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        let connection = schema::open(path)?;
+        let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+        std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write(connection, waiting))
+            .map_err(|source| LedgerError::Writer { source })?;
+        Ok(Self {
+            path: path.to_owned(),
+            jobs,
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
+        })
+    }
+
+    /// Takes away events that are too old or too many, and says how many went. Call it again until none do.
+    pub async fn retain(&self, retention: Retention, now_unix_ms: i64) -> Result<u64, LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Retain {
+            retention,
+            now_unix_ms,
+            answer,
+        };
+        let gone = || LedgerError::NoAnswer {
+            why: GONE.to_owned(),
+        };
+        self.jobs.send(job).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let no_answer = |why: String| LedgerError::NoAnswer { why };
+        let permit = Arc::clone(&self.readers)
+            .acquire_owned()
+            .await
+            .map_err(|error| no_answer(error.to_string()))?;
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let connection =
+                schema::open_to_read(&path).map_err(|source| LedgerError::Read { source })?;
+            look(&connection)
+        })
+        .await
+        .map_err(|error| no_answer(error.to_string()))?
+    }
+}
+
+const GONE: &str = "its writer has ended";
+
+#[tonic::async_trait]
+impl Ledger for Sqlite {
+    async fn append(
+        &self,
+        cluster: &ClusterId,
+        expected: Revision,
+        epoch: u64,
+        decision: Arc<Decision>,
+    ) -> Appended {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Append {
+            cluster: cluster.clone(),
+            expected,
+            epoch,
+            decision,
+            answer,
+        };
+        let gone = || Appended::Unknown {
+            why: GONE.to_owned(),
+        };
+        if self.jobs.send(job).await.is_err() {
+            return gone();
+        }
+        answered.await.unwrap_or_else(|_| gone())
+    }
+
+    async fn read(&self, cluster: &ClusterId, after: Revision) -> Result<Vec<Record>, LedgerError> {
+        let cluster = cluster.clone();
+        self.look(move |connection| read(connection, &cluster, after))
+            .await
+    }
+
+    async fn snapshot(&self, cluster: &ClusterId) -> Result<Snapshot, LedgerError> {
+        let cluster = cluster.clone();
+        self.look(move |connection| snapshot(connection, &cluster))
+            .await
+    }
+
+    async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
+        let wanted = wanted.clone();
+        self.look(move |connection| events(connection, &wanted))
+            .await
+    }
+}
+
+/// The writer: takes what waits, commits it together, then answers.
+fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut together = Vec::new();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Retain {
+                    retention,
+                    now_unix_ms,
+                    answer,
+                } => {
+                    let removed = retain(&mut connection, retention, now_unix_ms);
+                    // Whoever asked may not wait any more.
+                    let _ = answer.send(removed.map_err(|source| LedgerError::Read { source }));
+                }
+                append @ Job::Append { .. } => together.push(append),
+            }
+            next = (together.len() < MAX_TOGETHER)
+                .then(|| waiting.try_recv().ok())
+                .flatten();
+        }
+        commit(&mut connection, together);
+    }
+}
+
+fn commit(connection: &mut Connection, jobs: Vec<Job>) {
+    let written = append_all(connection, &jobs);
+    for (at, job) in jobs.into_iter().enumerate() {
+        let Job::Append { answer, .. } = job else {
+            continue;
+        };
+        let appended = match &written {
+            Ok(all) => all.get(at).cloned().unwrap_or(Appended::Conflict),
+            Err(error) => Appended::Unknown {
+                why: error.to_string(),
+            },
+        };
+        // Whoever asked may not wait any more: he will read again.
+        let _ = answer.send(appended);
+    }
+}
+
+fn append_all(connection: &mut Connection, jobs: &[Job]) -> Result<Vec<Appended>, rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut all = Vec::new();
+    for job in jobs {
+        if let Job::Append {
+            cluster,
+            expected,
+            epoch,
+            decision,
+            ..
+        } = job
+        {
+            all.push(append(&transaction, cluster, *expected, *epoch, decision)?);
+        }
+    }
+    transaction.commit()?;
+    Ok(all)
+}
+
+fn append(
+    transaction: &Transaction<'_>,
+    cluster: &ClusterId,
+    expected: Revision,
+    epoch: u64,
+    decision: &Decision,
+) -> Result<Appended, rusqlite::Error> {
+    let head = head(transaction, cluster)?;
+    if epoch < head.epoch {
+        return Ok(Appended::NotLeader { epoch: head.epoch });
+    }
+    if expected != head.revision {
+        return Ok(Appended::Conflict);
+    }
+    let revision = head.revision.next();
+    transaction
+        .prepare_cached("INSERT INTO decision VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            cluster.as_str(),
+            number(revision.0),
+            number(epoch),
+            // The bits are what counts: it is compared for equality only.
+            decision.id.writer.cast_signed(),
+            decision.id.number.cast_signed(),
+        ])?;
+    let mut last_place = head.last_place;
+    for event in &decision.events {
+        if let Some(place) = insert(transaction, cluster, event, last_place)? {
+            last_place = place;
+        }
+    }
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            cluster.as_str(),
+            number(revision.0),
+            number(epoch),
+            number(last_place)
+        ])?;
+    Ok(Appended::Ok(revision))
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    cluster: &ClusterId,
+    event: &TakenEvent,
+    last_place: u64,
+) -> Result<Option<u64>, rusqlite::Error> {
+    let (node, spool) = (event.node.as_str(), event.spool.0);
+    let mut row = transaction
+        .prepare_cached(
+            "SELECT up_to, events FROM spool WHERE cluster = ?1 AND node = ?2 AND spool = ?3",
+        )?
+        .query_row(params![cluster.as_str(), node, spool], |row| {
+            Ok(SpoolRow {
+                up_to: count(row.get(0)?),
+                events: count(row.get(1)?),
+            })
+        })
+        .optional()?
+        .unwrap_or_default();
+    if !row.take(event) {
+        return Ok(None);
+    }
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO spool VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            cluster.as_str(),
+            node,
+            spool,
+            number(row.up_to),
+            number(row.events)
+        ])?;
+    let place = last_place.saturating_add(1);
+    transaction
+        .prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            cluster.as_str(),
+            number(place),
+            node,
+            spool,
+            number(event.number),
+            number(event.last),
+            event.kept_unix_ms,
+            event.body
+        ])?;
+    Ok(Some(place))
+}
+
+#[derive(Debug, Default)]
+struct Head {
+    revision: Revision,
+    epoch: u64,
+    last_place: u64,
+}
+
+fn head(connection: &Connection, cluster: &ClusterId) -> Result<Head, rusqlite::Error> {
+    Ok(connection
+        .prepare_cached("SELECT revision, epoch, last_place FROM head WHERE cluster = ?1")?
+        .query_row([cluster.as_str()], |row| {
+            Ok(Head {
+                revision: Revision(count(row.get(0)?)),
+                epoch: count(row.get(1)?),
+                last_place: count(row.get(2)?),
+            })
+        })
+        .optional()?
+        .unwrap_or_default())
+}
+
+fn read(
+    connection: &Connection,
+    cluster: &ClusterId,
+    after: Revision,
+) -> Result<Vec<Record>, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    let look = || -> Result<Vec<Record>, rusqlite::Error> {
+        connection
+            .prepare(
+                "SELECT revision, epoch, writer, number FROM decision
+                 WHERE cluster = ?1 AND revision > ?2 ORDER BY revision LIMIT ?3",
+            )?
+            .query_map(
+                params![
+                    cluster.as_str(),
+                    number(after.0),
+                    number(MAX_RECORDS_READ as u64)
+                ],
+                |row| {
+                    Ok(Record {
+                        revision: Revision(count(row.get(0)?)),
+                        epoch: count(row.get(1)?),
+                        id: DecisionId {
+                            writer: row.get::<_, i64>(2)?.cast_unsigned(),
+                            number: row.get::<_, i64>(3)?.cast_unsigned(),
+                        },
+                    })
+                },
+            )?
+            .collect()
+    };
+    let records = look().map_err(failed)?;
+    match records.first() {
+        Some(first) if first.revision != after.next() => Err(LedgerError::TooOld {
+            oldest: first.revision,
+        }),
+        Some(_) | None => Ok(records),
+    }
+}
+
+fn snapshot(connection: &Connection, cluster: &ClusterId) -> Result<Snapshot, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    // One transaction, so that head and rows are of the same moment.
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let head = head(&transaction, cluster).map_err(failed)?;
+    let mut statement = transaction
+        .prepare("SELECT node, spool, up_to, events FROM spool WHERE cluster = ?1")
+        .map_err(failed)?;
+    let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
+    let mut kept = Kept {
+        last_place: head.last_place,
+        ..Kept::default()
+    };
+    while let Some(row) = rows.next().map_err(failed)? {
+        let key = (
+            node(row.get(0).map_err(failed)?)?,
+            SpoolId(row.get(1).map_err(failed)?),
+        );
+        let row = SpoolRow {
+            up_to: count(row.get(2).map_err(failed)?),
+            events: count(row.get(3).map_err(failed)?),
+        };
+        kept.spools.insert(key, row);
+    }
+    Ok(Snapshot {
+        revision: head.revision,
+        epoch: head.epoch,
+        kept,
+    })
+}
+
+fn events(connection: &Connection, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    let mut statement = connection
+        .prepare(
+            "SELECT place, node, spool, number, last, kept_unix_ms, body FROM event
+             WHERE cluster = ?1 AND place > ?2 AND (?3 IS NULL OR node = ?3) ORDER BY place LIMIT ?4",
+        )
+        .map_err(failed)?;
+    let limit = number(wanted.limit.min(MAX_EVENTS_READ) as u64);
+    let named = wanted.node.as_ref().map(NodeName::as_str);
+    let mut rows = statement
+        .query(params![
+            wanted.cluster.as_str(),
+            number(wanted.after),
+            named,
+            limit
+        ])
+        .map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        found.push(KeptEvent {
+            place: count(row.get(0).map_err(failed)?),
+            event: TakenEvent {
+                node: node(row.get(1).map_err(failed)?)?,
+                spool: SpoolId(row.get(2).map_err(failed)?),
+                number: count(row.get(3).map_err(failed)?),
+                last: count(row.get(4).map_err(failed)?),
+                kept_unix_ms: row.get(5).map_err(failed)?,
+                body: row.get(6).map_err(failed)?,
+            },
+        });
+    }
+    Ok(found)
+}
+
+fn retain(
+    connection: &mut Connection,
+    retention: Retention,
+    now_unix_ms: i64,
+) -> Result<u64, rusqlite::Error> {
+    let max_age_ms = i64::try_from(retention.max_age.as_millis()).unwrap_or(i64::MAX);
+    let oldest_ms = now_unix_ms.saturating_sub(max_age_ms);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let clusters: Vec<(String, i64, i64)> = transaction
+        .prepare_cached("SELECT cluster, revision, last_place FROM head")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut removed = 0;
+    for (cluster, revision, last_place) in clusters {
+        let first_place = last_place.saturating_sub(number(retention.max_events));
+        // Only from the oldest on: what is left has no hole.
+        removed += transaction
+            .prepare_cached(
+                "DELETE FROM event WHERE cluster = ?1 AND place IN (
+                     SELECT place FROM (SELECT place, kept_unix_ms FROM event WHERE cluster = ?1
+                                        ORDER BY place LIMIT ?4)
+                     WHERE place <= ?2 OR kept_unix_ms < ?3)",
+            )?
+            .execute(params![
+                cluster,
+                first_place,
+                oldest_ms,
+                number(MAX_REMOVED_AT_ONCE as u64)
+            ])?;
+        transaction
+            .prepare_cached("DELETE FROM decision WHERE cluster = ?1 AND revision <= ?2")?
+            .execute(params![
+                cluster,
+                revision.saturating_sub(number(KEPT_DECISIONS))
+            ])?;
+    }
+    transaction.commit()?;
+    Ok(removed as u64)
+}
+
+/// SQLite's numbers have a sign; ours never reach it.
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
+
+fn node(name: String) -> Result<NodeName, LedgerError> {
+    NodeName::new(name).map_err(|error| LedgerError::Row {
+        what: error.to_string(),
+    })
+}

@@ -1,0 +1,140 @@
+//! The form of the ledger's file, and how an older form becomes the newest one.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::LedgerError;
+
+/// Each brings the form to the next number. A row is never changed once it was released.
+const STEPS: &[&str] = &["
+    CREATE TABLE head (
+        cluster TEXT PRIMARY KEY,
+        revision INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        last_place INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE decision (
+        cluster TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        writer INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        PRIMARY KEY (cluster, revision)
+    ) STRICT, WITHOUT ROWID;
+    -- What the decisions add up to; written in the same transaction as they are.
+    CREATE TABLE spool (
+        cluster TEXT NOT NULL,
+        node TEXT NOT NULL,
+        spool BLOB NOT NULL,
+        up_to INTEGER NOT NULL,
+        events INTEGER NOT NULL,
+        PRIMARY KEY (cluster, node, spool)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE event (
+        cluster TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        node TEXT NOT NULL,
+        spool BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        kept_unix_ms INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (cluster, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX event_key ON event (cluster, node, spool, number);
+"];
+
+/// Opens the file for writing, in the newest form.
+pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
+    let failed = |source| LedgerError::Open {
+        path: path.to_owned(),
+        source,
+    };
+    let connection = Connection::open(path).map_err(failed)?;
+    connection
+        .busy_timeout(super::sqlite::LOCK_PATIENCE)
+        .map_err(failed)?;
+    let found = form(&connection).map_err(failed)?;
+    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(LedgerError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    // `quick_check` reads every page; only the comparison of indexes with their tables is left out.
+    let health: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| damaged(path, &error))?;
+    if health != "ok" {
+        return Err(LedgerError::Damaged {
+            path: path.to_owned(),
+            what: health,
+        });
+    }
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+        .map_err(failed)?;
+    raise(&connection, path, found)?;
+    // A writer that was killed can have left what it had not synced: readable, and gone with the next power cut.
+    connection
+        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        .map_err(failed)?;
+    Ok(connection)
+}
+
+/// Opens it for reading only.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(super::sqlite::LOCK_PATIENCE)?;
+    Ok(connection)
+}
+
+fn damaged(path: &Path, error: &rusqlite::Error) -> LedgerError {
+    LedgerError::Damaged {
+        path: path.to_owned(),
+        what: error.to_string(),
+    }
+}
+
+fn form(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn raise(connection: &Connection, path: &Path, found: i64) -> Result<(), LedgerError> {
+    let steps = STEPS.iter().zip(1_i64..).skip_while(|(_, to)| *to <= found);
+    let mut is_copied = found == 0;
+    for (step, to) in steps {
+        if !is_copied {
+            copy(connection, path, found)?;
+            is_copied = true;
+        }
+        connection
+            .execute_batch(&format!(
+                "BEGIN IMMEDIATE; {step} PRAGMA user_version = {to}; COMMIT;"
+            ))
+            .map_err(|source| LedgerError::Open {
+                path: path.to_owned(),
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+/// Before its form is changed; the older program can read the copy.
+fn copy(connection: &Connection, path: &Path, form: i64) -> Result<(), LedgerError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".form-{form}"));
+    let to = PathBuf::from(name);
+    if to.exists() {
+        return Ok(());
+    }
+    connection
+        .execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        .map(drop)
+        .map_err(|source| LedgerError::Copy { path: to, source })
+}
