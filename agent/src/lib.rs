@@ -7,8 +7,9 @@ mod corosync;
 mod cost;
 mod host;
 mod identity;
-
+mod join;
 mod journal;
+mod leave;
 mod netlink;
 mod privilege;
 mod run;
@@ -40,6 +41,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Join(join::Args),
+    Leave(leave::Args),
     Watch(watch::Args),
     Snapshot(snapshot::Args),
     Capture(capture::Args),
@@ -55,6 +58,8 @@ pub fn main() -> ExitCode {
     };
     let done = catch_unwind(|| match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Join(args) => join::run(&args),
+        Command::Leave(args) => leave::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Capture(args) => capture::run(&args),

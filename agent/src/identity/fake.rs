@@ -102,6 +102,24 @@ impl FakeCollector {
         JoinToken::mint(fingerprint(&self.shared.ca.0)).unwrap()
     }
 
+    /// On a thread of its own, for what makes a runtime itself.
+    pub(crate) fn in_thread() -> Self {
+        let (started, collector) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime.enable_all().build().unwrap().block_on(async {
+                started.send(Self::start().await).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        collector.recv().unwrap()
+    }
+
+    /// The CA's certificate, DER.
+    pub(crate) fn ca(&self) -> Vec<u8> {
+        self.shared.ca.0.to_vec()
+    }
+
     pub(crate) fn address(&self) -> String {
         self.shared.enrolment.to_string()
     }
