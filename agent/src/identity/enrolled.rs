@@ -118,8 +118,7 @@ pub(super) struct About {
     pub(super) authority: Authority,
 }
 
-/// All that is kept of one enrolment.
-#[derive(Debug)]
+/// All that is kept of one enrolment. It holds the key, and is not to be printed.
 pub(super) struct Kept {
     pub(super) key_pem: String,
     /// The node's own first.

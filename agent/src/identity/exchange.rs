@@ -1,7 +1,6 @@
 //! One talk with a collector: a certificate for a token, a new certificate for the one of now, a token for the cluster.
 //! What it answers is looked at before anything of it is kept: a collector is a stranger, too.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +49,8 @@ pub(crate) enum ExchangeError {
          create`); is it running, and does a firewall let this node reach it?"
     )]
     NoAnswer { address: String, source: DialError },
+    #[error("the collector cannot be reached")]
+    NotReached { source: DialError },
     #[error("the collector at {address} did not answer within {} s", DEADLINE.as_secs())]
     Late { address: String },
     #[error(
@@ -120,17 +121,11 @@ pub(crate) struct Invitation {
     pub(crate) token: JoinToken,
 }
 
-/// A new key, and the request for a certificate of it. The key is only ever written to this node's disk.
+/// A new key, and the request for a certificate of it. The key is only ever written to this node's disk, and not to be
+/// printed.
 struct Request {
     key_pem: String,
     der: Vec<u8>,
-}
-
-/// Hides the key.
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Request(..)")
-    }
 }
 
 impl Request {
@@ -249,7 +244,8 @@ pub(super) async fn connect_enrolled(
     for address in &enrolled.addresses {
         match dial(address, enrolled.tls()?).await {
             Ok(channel) => return Ok((address.clone(), channel)),
-            Err(error) => failed = in_vain(address, error, now),
+            Err(error) if is_clock(&error) => failed = clock(address, now),
+            Err(source) => failed = ExchangeError::NotReached { source },
         }
     }
     Err(failed)
@@ -365,21 +361,36 @@ fn refused(status: Status, member: &Membership) -> ExchangeError {
     }
 }
 
-/// Why no connection came about, told by the innermost cause.
+/// Why a stranger's connection did not come about, told by the innermost cause.
 fn in_vain(address: &str, error: DialError, now: Timestamp) -> ExchangeError {
+    if is_clock(&error) {
+        return clock(address, now);
+    }
+    let is_other = matches!(tls_cause(&error), Some(CertificateError::UnknownIssuer));
     let address = address.to_owned();
-    match tls_cause(&error) {
-        Some(CertificateError::UnknownIssuer) => ExchangeError::OtherCollector { address },
+    match error {
+        DialError::Address { address } => ExchangeError::Address { address },
+        DialError::Connect { .. } if is_other => ExchangeError::OtherCollector { address },
+        source @ DialError::Connect { .. } => ExchangeError::NoAnswer { address, source },
+    }
+}
+
+fn is_clock(error: &DialError) -> bool {
+    matches!(
+        tls_cause(error),
         Some(
             CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. },
-        ) => ExchangeError::Clock { address, now },
-        _ => match error {
-            DialError::Address { address } => ExchangeError::Address { address },
-            source @ DialError::Connect { .. } => ExchangeError::NoAnswer { address, source },
-        },
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        )
+    )
+}
+
+fn clock(address: &str, now: Timestamp) -> ExchangeError {
+    ExchangeError::Clock {
+        address: address.to_owned(),
+        now,
     }
 }
 

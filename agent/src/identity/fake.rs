@@ -71,6 +71,11 @@ pub(crate) struct FakeCollector {
 
 impl FakeCollector {
     pub(crate) async fn start() -> Self {
+        Self::start_until(4096).await
+    }
+
+    /// The listeners' own certificate ends with the beginning of this year.
+    pub(crate) async fn start_until(year: i32) -> Self {
         let ca = Arc::new(authority());
         let enrolment = listener().await;
         let fleet = listener().await;
@@ -89,11 +94,11 @@ impl FakeCollector {
         };
         let server = Server::builder()
             .add_service(EnrolmentServer::new(shared.clone()))
-            .serve_with_incoming(incoming(enrolment, shared.server_tls(false)));
+            .serve_with_incoming(incoming(enrolment, shared.server_tls(false, year)));
         tokio::spawn(server);
         let server = Server::builder()
             .add_service(FleetServer::new(shared.clone()))
-            .serve_with_incoming(incoming(fleet, shared.server_tls(true)));
+            .serve_with_incoming(incoming(fleet, shared.server_tls(true, year)));
         tokio::spawn(server);
         Self { shared }
     }
@@ -134,16 +139,17 @@ impl FakeCollector {
 }
 
 impl Shared {
-    fn server_tls(&self, mutual: bool) -> ServerConfig {
+    fn server_tls(&self, mutual: bool, year: i32) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([SERVER_NAME.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([SERVER_NAME.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &self.ca.1).unwrap();
         let chain = vec![certificate.der().clone(), self.ca.0.clone()];
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&version::TLS13])
             .unwrap();
-        let trust = roots(&[self.ca.0.clone()]).unwrap();
+        let trust = roots(std::slice::from_ref(&self.ca.0)).unwrap();
         let builder = if mutual {
             let verifier = WebPkiClientVerifier::builder_with_provider(trust, provider());
             builder.with_client_cert_verifier(verifier.build().unwrap())

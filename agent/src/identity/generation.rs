@@ -27,8 +27,7 @@ pub(crate) enum StoreError {
     Look { path: PathBuf, source: io::Error },
 }
 
-/// A file of a state.
-#[derive(Debug)]
+/// A file of a state. It can be a key, and is not to be printed.
 pub(super) struct Content {
     pub(super) name: &'static str,
     pub(super) mode: u32,

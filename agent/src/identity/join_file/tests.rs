@@ -57,7 +57,7 @@ async fn an_invitation_is_written_read_renewed_and_removed() {
     put(&host(), &enrolled.cluster, made.clone()).unwrap();
     let file = JoinFile::read(&host()).unwrap().unwrap();
     assert_eq!(file.cluster.as_str(), CLUSTER);
-    assert_eq!(file.collectors, [made.clone()]);
+    assert_eq!(file.collectors, std::slice::from_ref(&made));
     assert!(!format!("{file:?}").contains(&made.token));
     let path = root.join(PATH);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
