@@ -6,8 +6,11 @@ mod config;
 mod corosync;
 mod cost;
 mod host;
-
+#[allow(dead_code, reason = "the stream to a collector uses the rest of it")]
+mod identity;
+mod join;
 mod journal;
+mod leave;
 mod netlink;
 mod privilege;
 mod run;
@@ -27,7 +30,8 @@ use clap::{Parser, Subcommand};
 
 use answer::{NO_ANSWER, USAGE, complain};
 
-/// Reads a Proxmox VE node: bonds, links, VLANs, corosync, journal. It only reads, and changes nothing.
+/// Reads a Proxmox VE node: bonds, links, VLANs, corosync, journal. It changes nothing there; `join` and `leave` write
+/// only what is its own.
 #[derive(Debug, Parser)]
 #[command(name = "quorate-agent", version, after_help = answer::EXIT_CODES)]
 #[command(disable_help_subcommand = true, propagate_version = true)]
@@ -39,6 +43,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Join(join::Args),
+    Leave(leave::Args),
     Watch(watch::Args),
     Snapshot(snapshot::Args),
     Capture(capture::Args),
@@ -54,6 +60,8 @@ pub fn main() -> ExitCode {
     };
     let done = catch_unwind(|| match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Join(args) => join::run(&args),
+        Command::Leave(args) => leave::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Capture(args) => capture::run(&args),

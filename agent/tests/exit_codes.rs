@@ -122,6 +122,40 @@ fn wrong_usage_has_a_code_of_its_own() {
 }
 
 #[test]
+fn joining_fails_before_anything_is_done_where_it_was_asked_for_wrongly() {
+    let root = tempfile::tempdir().unwrap();
+    let root = path(root.path());
+    check(&["join"], 64);
+    check(&["join", "collector.example"], 64);
+    check(&["join", "--found", "--token", "x"], 64);
+    check(&["join", "a", "--token", "x", "--node", "a/b"], 64);
+    let join = |address, token| ["join", "--root", root, address, "--token", token];
+    check_refusal(&join("c", "hello"), &["this is not a join token"]);
+    check_refusal(
+        &join("c", "quorate1_AAAA"),
+        &["cut short", "copy all of it"],
+    );
+}
+
+#[test]
+fn where_there_is_nothing_to_join_or_leave_it_is_so_already() {
+    let root = tempfile::tempdir().unwrap();
+    let found = check(&["join", "--found", "--root", path(root.path())], 0);
+    assert_eq!((found.stdout.len(), found.stderr.len()), (0, 0));
+    let left = check(&["leave", "--root", path(root.path())], 0);
+    let said = String::from_utf8(left.stdout).unwrap();
+    assert!(said.contains("enrolled with no collector"), "{said}");
+    let left = check(&["leave", "--cluster", "--root", path(root.path())], 0);
+    let said = String::from_utf8(left.stdout).unwrap();
+    assert!(said.contains("no such invitation"), "{said}");
+    check_refusal(
+        &["leave", "3f0e", "--root", path(root.path())],
+        &["enrolled with no collector"],
+    );
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn help_is_an_answer_only_where_nothing_else_was_asked_for() {
     check(&["--help"], 0);
     let version = check(&["--version"], 0);

@@ -125,10 +125,12 @@ impl Enrolment for Enrol {
             issued.serial,
             issued.not_after
         );
+        let authority = self.identities.authority();
         Ok(Response::new(v1::EnrolResponse {
             credentials: Some(credentials(&self.identities, issued)),
             addresses: self.told.fleet.clone(),
-            authority: Some(self.identities.authority()),
+            collector: authority.collector.clone(),
+            authority: Some(authority),
             is_authority: true,
         }))
     }

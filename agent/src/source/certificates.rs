@@ -1,5 +1,5 @@
 //! The certificates of a Proxmox VE node, as `openssl` reads them: when they end, and the cluster's identity, which is the
-//! unit in the subject of its own authority. A parser of X.509 in the agent would be larger than the three commands an hour.
+//! unit in the subject of its own authority.
 
 use model::fact::certificate::Certificate;
 use model::parse::openssl_x509;

@@ -62,6 +62,9 @@ pub struct EnrolResponse {
     /// False: this collector only looks on.
     #[prost(bool, tag = "4")]
     pub is_authority: bool,
+    /// The id of the collector that answers, a UUID: not that of the authority where it only looks on.
+    #[prost(string, tag = "5")]
+    pub collector: ::prost::alloc::string::String,
 }
 /// A certificate, and whom to trust with it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

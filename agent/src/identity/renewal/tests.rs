@@ -1,0 +1,113 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::host::{Host, Patience};
+use crate::identity::exchange::{Invitation, connect_enrolled};
+use crate::identity::fake::{FakeCollector, node};
+use crate::identity::join::{Joined, join};
+use crate::identity::membership::{Membership, Said};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+async fn enrolled(root: &Path, collector: &FakeCollector) -> Enrolled {
+    node(root, "pve-01\n");
+    let host = Host::live_below(root, &Patience::new(Patience::OF_A_REPORT));
+    let state_dir = root.join("state");
+    let member = Membership::of(&host, &state_dir, &Said::default()).unwrap();
+    let invitation = Invitation {
+        address: collector.address(),
+        token: collector.token(),
+    };
+    match join(&state_dir, &member, &invitation, false, Timestamp::now()).await {
+        Ok(Joined::Now(enrolled)) => enrolled,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_with_a_new_key_and_the_old_one_goes() {
+    let root = tempfile::tempdir().unwrap();
+    let collector = FakeCollector::start().await;
+    let old = enrolled(root.path(), &collector).await;
+    let key = |enrolled: &Enrolled| fs::read_to_string(enrolled.dir.join("key.pem")).unwrap();
+    let old_key = key(&old);
+    collector.answers(|answers| answers.certificate_life = (-DAY, DAY * 60));
+    let now = Timestamp::now();
+    let (_, channel) = connect_enrolled(&old, now).await.unwrap();
+    let new = renew(channel.clone(), &old, now).await.unwrap();
+    assert!(old.not_after() < new.not_after());
+    assert_ne!(old_key, key(&new));
+    new.tls().unwrap();
+    // The connection of before goes on, and a new one uses the new certificate.
+    assert!(renew(channel, &old, now).await.is_ok());
+    let (_, channel) = connect_enrolled(&new, now).await.unwrap();
+    assert!(renew(channel, &new, now).await.is_ok());
+    assert_eq!(collector.asked(|asked| asked.renewed), 3);
+    let collectors = fs::read_dir(root.path().join("state/collectors")).unwrap();
+    assert_eq!(collectors.count(), 3, "lock, link and one state");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_for_this_key_changes_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let collector = FakeCollector::start().await;
+    let old = enrolled(root.path(), &collector).await;
+    collector.answers(|answers| answers.certificate_life = (DAY, DAY * 60));
+    let now = Timestamp::now();
+    let (_, channel) = connect_enrolled(&old, now).await.unwrap();
+    assert!(renew(channel, &old, now).await.is_err());
+    let kept = Enrolled::all(&root.path().join("state")).unwrap();
+    assert_eq!(kept, [old]);
+}
+
+#[tokio::test]
+async fn it_is_time_after_two_thirds_and_failures_make_it_later() {
+    let root = tempfile::tempdir().unwrap();
+    let collector = FakeCollector::start().await;
+    let enrolled = enrolled(root.path(), &collector).await;
+    // From a day ago for 30 days, and up to 1.5 days later by its spread.
+    let begun = enrolled.not_after() - DAY * 30;
+    let mut renewal = Renewal::default();
+    assert!(!renewal.is_due(&enrolled, begun + DAY * 20 - SignedDuration::from_secs(1)));
+    let now = begun + DAY * 22;
+    assert!(renewal.is_due(&enrolled, now));
+    renewal.failed(&enrolled, now);
+    assert!(!renewal.is_due(&enrolled, now + SignedDuration::from_secs(59)));
+    let again = now + SignedDuration::from_secs(75);
+    assert!(renewal.is_due(&enrolled, again));
+    renewal.failed(&enrolled, again);
+    assert!(!renewal.is_due(&enrolled, again + SignedDuration::from_secs(119)));
+    renewal.succeeded();
+    assert!(renewal.is_due(&enrolled, now));
+}
+
+#[test]
+fn pauses_grow_to_an_hour_and_a_quarter_and_not_beyond() {
+    assert_eq!(pause(0, 0), FIRST_PAUSE);
+    assert_eq!(pause(3, 0), FIRST_PAUSE * 8);
+    assert_eq!(pause(u32::MAX, 0), LONGEST_PAUSE);
+    assert_eq!(pause(60, u8::MAX), Duration::from_secs(4500));
+}
+
+#[tokio::test]
+async fn trust_is_replaced_only_by_what_can_be_trusted() {
+    let root = tempfile::tempdir().unwrap();
+    let collector = FakeCollector::start().await;
+    let enrolled = enrolled(root.path(), &collector).await;
+    assert!(enrolled.store_trust(&[]).is_err());
+    assert!(enrolled.store_trust(&[vec![1, 2, 3]]).is_err());
+    assert!(enrolled.trusts(collector.token().ca()));
+    let other = FakeCollector::start().await;
+    let with_both = enrolled.store_trust(&[collector.ca(), other.ca()]).unwrap();
+    assert!(with_both.trusts(other.token().ca()));
+    assert!(with_both.trusts(collector.token().ca()));
+    with_both.tls().unwrap();
+    let moved = crate::identity::enrolled::Authority {
+        epoch: 2,
+        ..enrolled.authority.clone()
+    };
+    let told = with_both.store_authority(moved, false).unwrap();
+    assert_eq!((told.authority.epoch, told.is_authority), (2, false));
+    assert!(told.trusts(other.token().ca()));
+}
