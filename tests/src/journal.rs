@@ -1,19 +1,21 @@
 //! A journal for a node of the rack: Debian's own systemd-journald in its room, and programs that speak to it without
 //! end.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::binary::own_binary;
 use crate::clock::{PATIENCE, wait_until};
 use crate::program::Program;
 use crate::rack::Rack;
+use crate::room::MOUNT_SOURCE;
 
 const JOURNALD: &str = "/lib/systemd/systemd-journald";
 const SOCKET: &str = "/run/systemd/journal/socket";
+const CGROUPS: &str = "/sys/fs/cgroup";
 const SETTINGS: &str = "/etc/systemd/journald.conf.d";
 
-/// A running journald; its files stay on the node's disk.
+/// A running journald; its files are gone when the node loses its power.
 #[derive(Debug)]
 pub struct Journal {
     _running: Program,
@@ -23,9 +25,16 @@ impl Journal {
     pub fn start(rack: &Rack, node: &str) -> Result<Self> {
         let settings = rack.path(node, SETTINGS)?;
         std::fs::create_dir_all(&settings)?;
-        let text = "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxFileSize=1M\n\
-                    SystemMaxUse=400M\nSystemMaxFiles=1000\nForwardToSyslog=no\n";
+        let text = "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nRuntimeMaxFileSize=1M\n\
+                    RuntimeMaxUse=400M\nRuntimeMaxFiles=1000\nForwardToSyslog=no\nReadKMsg=no\n";
         std::fs::write(settings.join("rack.conf"), text)?;
+        // It does not start without control groups.
+        let mut mount = rack.command(node, "mount")?;
+        let mounted = mount
+            .args(["-t", "cgroup2", MOUNT_SOURCE, CGROUPS])
+            .output()?;
+        let said = String::from_utf8_lossy(&mounted.stderr);
+        ensure!(mounted.status.success(), "{CGROUPS} of {node}: {said}");
         let running = rack.start(node, JOURNALD, &[])?;
         let socket = rack.path(node, SOCKET)?;
         wait_until("journald to listen", PATIENCE, || {
