@@ -1,28 +1,102 @@
-//! Which agent is put into a node: the one that was built with these tests.
+//! The agent of a node of the rack: it joins a collector, runs, is killed and comes back.
 
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use serde_json::Value;
 
-/// Names another binary than the one beside the tests.
-const OVERRIDE: &str = "QUORATE_AGENT";
-const NAME: &str = "quorate-agent";
+use crate::binary::agent_binary;
+use crate::clock::PATIENCE;
+use crate::program::Program;
+use crate::rack::Rack;
 
-/// The agent's binary in the target directory that this program was built in.
-pub fn agent_binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os(OVERRIDE) {
-        return PathBuf::from(path)
-            .canonicalize()
-            .with_context(|| format!("{OVERRIDE} names no file"));
+const SOCKET: &str = "/run/quorate/agent.sock";
+const CONFIG: &str = "/etc/quorate/agent.toml";
+/// Where Proxmox VE keeps the certificate that the cluster's id is taken from.
+const PVE_CA: &str = "/etc/pve/pve-root-ca.pem";
+
+/// Gives every node of a rack the CA of one Proxmox VE cluster, with this UUID in its subject.
+pub fn give_cluster_id(rack: &Rack, uuid: &str) -> Result<()> {
+    let mut params = CertificateParams::new(Vec::new())?;
+    let name = &mut params.distinguished_name;
+    name.push(DnType::CommonName, "Proxmox Virtual Environment");
+    name.push(DnType::OrganizationalUnitName, uuid);
+    name.push(DnType::OrganizationName, "PVE Cluster Manager CA");
+    let ca = params.self_signed(&KeyPair::generate()?)?.pem();
+    for node in rack.nodes() {
+        let path = rack.path(node, PVE_CA)?;
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        std::fs::write(&path, &ca).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    // Tests lie in `deps` below it.
-    let this = std::env::current_exe().context("this program's own path is not known")?;
-    this.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|dir| dir.join(NAME))
-        .find(|path| path.is_file())
-        .with_context(|| {
-            format!("there is no {NAME} near {}: run `cargo build -p {NAME}`, or name one in {OVERRIDE}", this.display())
+    Ok(())
+}
+
+/// The agent of one node.
+#[derive(Debug)]
+pub struct Agent {
+    node: String,
+    running: Option<Program>,
+}
+
+impl Agent {
+    /// An agent that has joined, and does not run yet. `enrolment` is the address of the collector's enrolment listener.
+    pub fn join(rack: &Rack, node: &str, enrolment: &str, token: &str) -> Result<Self> {
+        let mut join = rack.command(node, &agent_binary()?.to_string_lossy())?;
+        let joined = join.args(["join", enrolment, "--token", token]).output()?;
+        let said = String::from_utf8_lossy(&joined.stderr);
+        ensure!(joined.status.success(), "{node} did not join: {said}");
+        Ok(Self {
+            node: node.to_owned(),
+            running: None,
         })
+    }
+
+    /// The text of its agent.toml from the next start on.
+    pub fn configure(&self, rack: &Rack, toml: &str) -> Result<()> {
+        let path = rack.path(&self.node, CONFIG)?;
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        std::fs::write(&path, toml).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Runs it, and waits until it has read everything once.
+    pub fn start(&mut self, rack: &Rack) -> Result<()> {
+        let program = rack.agent(&self.node, &["run"])?;
+        let is_ready = |line: &crate::program::Line| line.text.contains("ready in");
+        program.stderr.expect("ready", PATIENCE, is_ready)?;
+        self.running = Some(program);
+        Ok(())
+    }
+
+    /// Kills it with SIGKILL, wherever it is.
+    pub fn kill(&mut self) -> Result<()> {
+        let Some(program) = self.running.take() else {
+            bail!("the agent of {} does not run", self.node);
+        };
+        program.signal(Signal::SIGKILL)?;
+        program.wait()?;
+        Ok(())
+    }
+
+    /// What it knows now, as its socket says.
+    pub fn report(&self, rack: &Rack) -> Result<Value> {
+        let mut socket = UnixStream::connect(rack.path(&self.node, SOCKET)?)
+            .with_context(|| format!("the agent of {} does not listen", self.node))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        writeln!(socket, "report")?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer)?;
+        Ok(serde_json::from_str(&answer)?)
+    }
 }

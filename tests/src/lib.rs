@@ -6,18 +6,24 @@
 //! when that process is killed: see [`room`].
 
 mod agent;
+mod binary;
 mod cable;
 mod clock;
+mod collector;
 mod corosync;
 pub mod fleet;
+mod journal;
 mod program;
 pub mod python;
 mod rack;
 mod room;
 
-pub use agent::agent_binary;
+pub use agent::{Agent, give_cluster_id};
+pub use binary::{agent_binary, collector_binary, terminal_binary};
 pub use cable::{Cable, in_network_of};
 pub use clock::{PATIENCE, wait_until};
+pub use collector::Collector;
 pub use corosync::Membership;
+pub use journal::{Journal, Speaker};
 pub use program::{Line, Lines, Program, children};
 pub use rack::Rack;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::agent::agent_binary;
+use crate::binary::agent_binary;
 use crate::cable::Cable;
 use crate::clock::{PATIENCE, wait_until};
 use crate::corosync::{self, Membership, address, node_name};
@@ -19,6 +19,9 @@ use crate::room::Room;
 
 /// The host parts of the addresses, and the names, have room for so many.
 const MOST_NODES: usize = 99;
+/// The first station's number: its addresses end in 210.
+const FIRST_STATION: usize = 200;
+const MOST_STATIONS: usize = 40;
 /// corosync has eight links.
 const MOST_LINKS: usize = 8;
 
@@ -28,6 +31,8 @@ pub struct Rack {
     fabric: Room,
     links: usize,
     nodes: Vec<Node>,
+    /// Machines on the same switches that are no nodes of the cluster.
+    stations: Vec<Node>,
     /// Ends of cables at a switch that were pulled.
     cut: BTreeSet<(String, usize)>,
     /// Switches without power.
@@ -54,6 +59,7 @@ impl Rack {
             fabric: Room::fabric()?,
             links,
             nodes: Vec::new(),
+            stations: Vec::new(),
             cut: BTreeSet::new(),
             dead: BTreeSet::new(),
         };
@@ -128,7 +134,7 @@ impl Rack {
     fn set_switch(&self, link: usize, state: &str) -> Result<()> {
         self.check_link(link)?;
         let mut batch = format!("link set sw{link} {state}\n");
-        for node in self.nodes.iter().filter(|node| node.room.is_some()) {
+        for node in self.all().filter(|node| node.room.is_some()) {
             if !self.cut.contains(&(node.name.clone(), link)) {
                 let _ = writeln!(batch, "link set {} {state}", port(node.number, link));
             }
@@ -185,14 +191,50 @@ impl Rack {
     /// Gives a node power, and starts its corosync; it does not wait for the cluster.
     pub fn start_node(&mut self, node: &str) -> Result<()> {
         let (nodes, links) = (self.nodes.len(), self.links);
-        let found = self.nodes.iter_mut().find(|known| known.name == node);
-        let found = found.with_context(|| format!("there is no node {node}"))?;
+        let found = self.node(node)?;
         ensure!(found.room.is_none(), "{node} has power");
-        let room = self.fabric.node(node)?;
+        let (number, room) = (found.number, self.fabric.node(node)?);
+        self.wire(node, number, &room)?;
+        let conf = room.path("/etc/corosync/corosync.conf");
+        std::fs::write(&conf, corosync::conf(nodes, links))
+            .with_context(|| format!("{} cannot be written", conf.display()))?;
+        if let Some(found) = self.nodes.iter_mut().find(|known| known.name == node) {
+            found.room = Some(room);
+        }
+        self.start_corosync(node)
+    }
+
+    /// Adds a machine that is no node of the cluster, with a card on every switch. Cables, paths and programs of it are
+    /// had by its name, like a node's.
+    pub fn add_station(&mut self, name: &str) -> Result<()> {
+        ensure!(self.node(name).is_err(), "there is a {name} already");
+        ensure!(
+            self.stations.len() < MOST_STATIONS,
+            "a rack has at most {MOST_STATIONS} stations"
+        );
+        let number = FIRST_STATION + self.stations.len();
+        let room = self.fabric.node(name)?;
+        self.wire(name, number, &room)?;
+        self.stations.push(Node {
+            name: name.to_owned(),
+            number,
+            room: Some(room),
+        });
+        Ok(())
+    }
+
+    /// The address of a node or a station in the network of a link.
+    pub fn address(&self, node: &str, link: usize) -> Result<String> {
+        self.check_link(link)?;
+        Ok(address(self.node(node)?.number, link))
+    }
+
+    /// Puts a card for each switch into a room, with its cable and its address.
+    fn wire(&self, name: &str, number: usize, room: &Room) -> Result<()> {
         let (mut outside, mut inside) = (String::new(), String::new());
-        for link in 0..links {
-            let (port, init) = (port(found.number, link), room.init());
-            let is_lit = !self.dead.contains(&link) && !self.cut.contains(&(node.to_owned(), link));
+        for link in 0..self.links {
+            let (port, init) = (port(number, link), room.init());
+            let is_lit = !self.dead.contains(&link) && !self.cut.contains(&(name.to_owned(), link));
             let _ = writeln!(
                 outside,
                 "link add {port} type veth peer name eth{link} netns {init}\nlink set {port} master sw{link} {}",
@@ -201,16 +243,11 @@ impl Rack {
             let _ = writeln!(
                 inside,
                 "addr add {}/24 dev eth{link}\nlink set eth{link} up",
-                address(found.number, link)
+                address(number, link)
             );
         }
         ip_batch(&self.fabric, &outside)?;
-        ip_batch(&room, &inside)?;
-        let conf = room.path("/etc/corosync/corosync.conf");
-        std::fs::write(&conf, corosync::conf(nodes, links))
-            .with_context(|| format!("{} cannot be written", conf.display()))?;
-        found.room = Some(room);
-        self.start_corosync(node)
+        ip_batch(room, &inside)
     }
 
     /// A path of a node's file system, to be used from outside; /etc, /var, /run and /dev/shm are its own.
@@ -371,8 +408,12 @@ impl Rack {
         Ok(port(self.node(node)?.number, link))
     }
 
+    fn all(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().chain(&self.stations)
+    }
+
     fn node(&self, name: &str) -> Result<&Node> {
-        let node = self.nodes.iter().find(|node| node.name == name);
+        let node = self.all().find(|node| node.name == name);
         node.with_context(|| format!("there is no node {name}"))
     }
 

@@ -1,6 +1,6 @@
 //! The rack itself: what its verbs do is seen by corosync's own tools, and nothing of it outlives its builder.
 //!
-//! Needs root, corosync, iproute2 and util-linux.
+//! Needs root, corosync, iproute2, util-linux and systemd's journald.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -10,10 +10,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
-use quorate_tests::{PATIENCE, Rack, wait_until};
+use quorate_tests::{Journal, PATIENCE, Rack, Speaker, in_network_of, wait_until};
 
 #[track_caller]
 fn wait_for_links(rack: &Rack, node: &str, links: usize) {
@@ -275,4 +276,34 @@ fn racks_stand_beside_each_other_and_one_after_the_other() {
     assert!(other.wait().unwrap().success());
     wait_until_nobody_is_in(&other_namespaces);
     assert_eq!(Surroundings::now(), before);
+}
+
+#[test]
+fn a_station_is_on_every_switch_and_its_cables_can_be_pulled() {
+    let mut rack = Rack::new(1, 2).unwrap();
+    rack.add_station("collector").unwrap();
+    for link in 0..2 {
+        let address = rack.address("collector", link).unwrap();
+        let station = rack.init("collector").unwrap();
+        let listener = in_network_of(station, || Ok(TcpListener::bind((address.as_str(), 0))?));
+        let to = listener.as_ref().unwrap().local_addr().unwrap();
+        in_network_of(rack.init("pve-01").unwrap(), || Ok(TcpStream::connect(to)?)).unwrap();
+    }
+    rack.cut_cable("collector", 1).unwrap();
+    assert!(carrier(&rack, "collector", "eth0"));
+    assert!(!carrier(&rack, "collector", "eth1"));
+    assert!(rack.add_station("pve-01").is_err());
+}
+
+#[test]
+fn a_node_has_a_journal_that_its_agent_follows() {
+    let rack = Rack::new(1, 1).unwrap();
+    let _journal = Journal::start(&rack, "pve-01").unwrap();
+    let speaker = Speaker::start(&rack, "pve-01", "pmxcfs").unwrap();
+    let agent = rack.agent("pve-01", &["watch", "--json"]).unwrap();
+    let line = agent.expect_line("a line of the speaker", |line| {
+        line.to_string().contains("pmxcfs ")
+    });
+    line.unwrap();
+    assert!(speaker.stop().unwrap() > 0);
 }

@@ -1,0 +1,200 @@
+//! A real collector in a room of its own on the switches of a rack, with an operator who asks it.
+
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use proto::dial::dial;
+use proto::tls;
+use proto::v1;
+use proto::v1::query_client::QueryClient;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
+use tonic::transport::Channel;
+
+use crate::binary::{collector_binary, terminal_binary};
+use crate::cable::in_network_of;
+use crate::clock::{PATIENCE, wait_until};
+use crate::program::Program;
+use crate::rack::Rack;
+
+const STATION: &str = "collector";
+const FLEET_PORT: u16 = 7460;
+const ENROLMENT_PORT: u16 = 7461;
+/// The operator's file, in the collector's room.
+const OPERATOR: &str = "/var/lib/quorate/operator.json";
+const TOKEN_PREFIX: &str = "quorate1_";
+
+/// A collector; it is killed when this is dropped, and what it wrote stays as long as the rack.
+#[derive(Debug)]
+pub struct Collector {
+    running: Option<Program>,
+}
+
+impl Collector {
+    /// Makes its room, its CA and an operator, and runs it.
+    pub fn start(rack: &mut Rack, links: usize) -> Result<Self> {
+        rack.add_station(STATION)?;
+        let mut collector = Self { running: None };
+        let mut init = vec!["init".to_owned()];
+        for link in 0..links {
+            init.extend(["--address".to_owned(), rack.address(STATION, link)?]);
+        }
+        let init: Vec<&str> = init.iter().map(String::as_str).collect();
+        collector.command(rack, &init)?;
+        collector.command(rack, &["operator", "add", "anna", "--out", OPERATOR])?;
+        collector.run(rack)?;
+        Ok(collector)
+    }
+
+    /// The name of its room.
+    #[must_use]
+    pub fn station(&self) -> &'static str {
+        STATION
+    }
+
+    /// The process.
+    pub fn program(&self) -> Result<&Program> {
+        self.running.as_ref().context("the collector does not run")
+    }
+
+    /// Runs it, and waits until it takes connections.
+    pub fn run(&mut self, rack: &Rack) -> Result<()> {
+        let binary = collector_binary()?;
+        let program = rack.start(STATION, &binary.to_string_lossy(), &["run"])?;
+        wait_for_port(rack, FLEET_PORT, &program)?;
+        self.running = Some(program);
+        Ok(())
+    }
+
+    /// Kills it with SIGKILL, wherever it is.
+    pub fn kill(&mut self) -> Result<()> {
+        let Some(program) = self.running.take() else {
+            bail!("the collector does not run");
+        };
+        program.signal(Signal::SIGKILL)?;
+        program.wait()?;
+        Ok(())
+    }
+
+    /// Runs one of its other commands beside it; gives what that printed.
+    pub fn command(&self, rack: &Rack, args: &[&str]) -> Result<String> {
+        let binary = collector_binary()?;
+        let command = rack.command(STATION, &binary.to_string_lossy())?;
+        output(command, args)
+    }
+
+    /// A token, made with these options, and the address of the listener that takes it, which is open when this is back.
+    pub fn token(&self, rack: &Rack, options: &[&str]) -> Result<Invitation> {
+        let args: Vec<&str> = ["token", "create"].iter().chain(options).copied().collect();
+        let said = self.command(rack, &args)?;
+        let token = said
+            .split(|letter: char| letter.is_whitespace() || letter == '"')
+            .find(|word| word.starts_with(TOKEN_PREFIX))
+            .with_context(|| format!("there is no token in: {said}"))?;
+        wait_for_port(rack, ENROLMENT_PORT, self.program()?)?;
+        Ok(Invitation {
+            enrolment: format!("{}:{ENROLMENT_PORT}", rack.address(STATION, 0)?),
+            token: token.to_owned(),
+        })
+    }
+
+    /// The operator's file, as a path of its room and as one of outside.
+    pub fn operator(&self, rack: &Rack) -> Result<(&'static str, PathBuf)> {
+        Ok((OPERATOR, rack.path(STATION, OPERATOR)?))
+    }
+
+    /// What `quorate status --json` says in the collector's room.
+    pub fn status(&self, rack: &Rack) -> Result<Value> {
+        let command = rack.command(STATION, &terminal_binary()?.to_string_lossy())?;
+        let said = output(command, &["status", "--json", "--identity", OPERATOR])?;
+        Ok(serde_json::from_str(&said)?)
+    }
+
+    /// All events of a cluster, in the collector's order.
+    pub fn events(&self, rack: &Rack, cluster: &str) -> Result<Vec<v1::KeptEvent>> {
+        let request = v1::ListEventsRequest {
+            cluster: cluster.to_owned(),
+            ..Default::default()
+        };
+        self.query(rack, async |mut query| {
+            let mut stream = query.list_events(request).await?.into_inner();
+            let mut events = Vec::new();
+            while let Some(event) = stream.message().await? {
+                events.push(event);
+            }
+            Ok(events)
+        })
+    }
+
+    /// The latest report of a node.
+    pub fn report(&self, rack: &Rack, cluster: &str, node: &str) -> Result<Vec<v1::AgedFact>> {
+        let request = v1::GetReportRequest {
+            cluster: cluster.to_owned(),
+            node: node.to_owned(),
+        };
+        self.query(rack, async |mut query| {
+            Ok(query.get_report(request).await?.into_inner().facts)
+        })
+    }
+
+    /// Asks over the wire, as the operator, from the collector's own room.
+    fn query<T: Send>(
+        &self,
+        rack: &Rack,
+        ask: impl AsyncFnOnce(QueryClient<Channel>) -> Result<T> + Send,
+    ) -> Result<T> {
+        let (_, path) = self.operator(rack)?;
+        let file: Value = serde_json::from_slice(&std::fs::read(path)?)?;
+        let pem = |field: &str| {
+            let text = file.get(field).and_then(Value::as_str);
+            text.with_context(|| format!("the operator's file has no {field}"))
+        };
+        let certificates = |field: &str| -> Result<Vec<CertificateDer<'static>>> {
+            let all = CertificateDer::pem_slice_iter(pem(field)?.as_bytes());
+            Ok(all.collect::<Result<_, _>>()?)
+        };
+        let key = PrivateKeyDer::from_pem_slice(pem("key_pem")?.as_bytes())?;
+        let trust = certificates("trust_pem")?;
+        let config = Arc::new(tls::client(certificates("certificate_pem")?, key, &trust)?);
+        let address = format!("{}:{FLEET_PORT}", rack.address(STATION, 0)?);
+        in_network_of(rack.init(STATION)?, || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let channel = dial(&address, config).await?;
+                ask(QueryClient::new(channel)).await
+            })
+        })
+    }
+}
+
+/// What a node joins with.
+#[derive(Debug, Clone)]
+pub struct Invitation {
+    /// HOST:PORT of the enrolment listener.
+    pub enrolment: String,
+    pub token: String,
+}
+
+fn output(mut command: Command, args: &[&str]) -> Result<String> {
+    let output = command.args(args).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{args:?}: {said}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+fn wait_for_port(rack: &Rack, port: u16, program: &Program) -> Result<()> {
+    let address = format!("{}:{port}", rack.address(STATION, 0)?);
+    let open = wait_until("the collector to listen", PATIENCE, || {
+        in_network_of(rack.init(STATION)?, || {
+            Ok(TcpStream::connect(&address).ok().map(drop))
+        })
+    });
+    open.with_context(|| format!("standard error: {}", program.stderr.rest()))
+}
