@@ -15,5 +15,6 @@ pub mod parse;
 pub mod report;
 
 pub mod change;
+pub mod measure;
 
 pub mod quorum;

@@ -23,20 +23,21 @@ use std::time::Duration;
 use model::fact::spool::SpoolState;
 
 use found::Found;
-pub(crate) use record::{JournalGap, Kind, MAX_CURSOR_BYTES, New, Record};
+pub(crate) use record::{JournalGap, MAX_CURSOR_BYTES};
+pub use record::{Kind, New, Record};
 use record::{MAX_JSON_BYTES, encode, encoded_bytes};
 use segment::{HEADER_BYTES, Header, MAX_READ_BYTES};
 use taking::Taking;
 
 /// A smaller spool could not drop its oldest part and keep the rest.
-pub(crate) const MIN_MAX_BYTES: u64 = 1 << 20;
+pub const MIN_MAX_BYTES: u64 = 1 << 20;
 const MIN_SEGMENT_BYTES: u64 = 128 << 10;
 const SEGMENTS: u64 = 16;
 const LOCK_ATTEMPTS: u32 = 20;
 const BETWEEN_LOCK_ATTEMPTS: Duration = Duration::from_millis(25);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SpoolError {
+pub enum SpoolError {
     #[error("the spool {dir} cannot be opened")]
     Open { dir: PathBuf, source: io::Error },
     #[error("the spool {dir} is in use: another agent runs here")]
@@ -49,7 +50,7 @@ pub(crate) enum SpoolError {
 
 /// What a reader is given, in the order of the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
+pub enum Item {
     Record(Record),
     /// Records that are not there any more: dropped because the spool was full, damaged, or acknowledged before.
     Missing {
@@ -67,7 +68,7 @@ struct Segment {
 
 /// The spool, open and locked.
 #[derive(Debug)]
-pub(crate) struct Spool {
+pub struct Spool {
     dir: PathBuf,
     /// Held as long as the spool is open.
     _lock: File,
@@ -92,7 +93,7 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// Opens the spool, or makes it. `max_bytes` is taken for [`MIN_MAX_BYTES`] where it is less.
-    pub(crate) fn open(dir: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
+    pub fn open(dir: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
         let failed = |source| SpoolError::Open {
             dir: dir.to_owned(),
             source,
@@ -172,18 +173,18 @@ impl Spool {
     }
 
     /// Where the journal is to be read on.
-    pub(crate) fn cursor(&self) -> Option<&str> {
+    pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
 
     /// The number that the next record will have.
-    pub(crate) fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         self.next
     }
 
     /// Writes records and syncs them once a segment: when it returns `Ok` they are on the disk. After an error
     /// [`Self::cursor`] and [`Self::next_number`] say how far it came.
-    pub(crate) fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
+    pub fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
         let written = self.try_append(records);
         self.not_written = written.as_ref().err().map(io::Error::to_string);
         written.map_err(|source| SpoolError::Write {
@@ -326,7 +327,7 @@ impl Spool {
             reason = "the stream to the collector acknowledges, and comes next"
         )
     )]
-    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), SpoolError> {
+    pub fn acknowledge(&mut self, up_to: u64) -> Result<(), SpoolError> {
         self.acknowledged = self
             .acknowledged
             .max(up_to.min(self.next.saturating_sub(1)));
@@ -340,7 +341,7 @@ impl Spool {
     }
 
     /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
-    pub(crate) fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
+    pub fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
         let mut taking = Taking::new(number, limit);
         for (index, segment) in self.segments.iter().enumerate() {
             let behind = self
@@ -363,7 +364,7 @@ impl Spool {
         Ok(taking.items)
     }
 
-    pub(crate) fn state(&self) -> SpoolState {
+    pub fn state(&self) -> SpoolState {
         let (first, last) = (self.oldest(), self.next.saturating_sub(1));
         let has_any = first <= last;
         SpoolState {

@@ -68,7 +68,7 @@ fn records_cursor_and_id_survive_a_restart() {
     assert_eq!((spool.cursor(), spool.state().first), (None, None));
     spool.append(&lines(1..=5)).unwrap();
     let other = New {
-        kind: Kind::Other,
+        kind: Kind::Change,
         cursor: None,
         json: "{}".to_owned(),
     };
@@ -81,7 +81,7 @@ fn records_cursor_and_id_survive_a_restart() {
     assert_eq!(spool.state().id, id);
     assert_eq!(id.len(), 32);
     let last = spool.read_from(6, 10).unwrap();
-    assert!(matches!(&last[..], [Item::Record(record)] if record.kind == Kind::Other));
+    assert!(matches!(&last[..], [Item::Record(record)] if record.kind == Kind::Change));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_text_that_is_too_long_is_left_out_and_its_place_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     let long = New {
-        kind: Kind::Other,
+        kind: Kind::Change,
         cursor: None,
         json: "x".repeat(MAX_JSON_BYTES + 1),
     };
