@@ -6,6 +6,7 @@ mod config;
 mod corosync;
 mod cost;
 mod host;
+mod identity;
 
 mod journal;
 mod netlink;

@@ -62,6 +62,9 @@ pub struct EnrolResponse {
     /// False: this collector only looks on.
     #[prost(bool, tag = "4")]
     pub is_authority: bool,
+    /// The id of the collector that answers, a UUID: not that of the authority where it only looks on.
+    #[prost(string, tag = "5")]
+    pub collector: ::prost::alloc::string::String,
 }
 /// A certificate, and whom to trust with it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -887,6 +890,25 @@ pub struct RenewResponse {
     #[prost(message, optional, tag = "1")]
     pub credentials: ::core::option::Option<Credentials>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClusterTokenRequest {
+    /// All names in the cluster's corosync.conf: those that the token is good for.
+    #[prost(string, repeated, tag = "1")]
+    pub nodelist: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClusterTokenResponse {
+    /// As `quorate-agent join` takes it. The collector keeps only its hash: every answer holds another token, and those
+    /// given out before stay good until their end.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    /// The end of the token's life, in seconds since 1970.
+    #[prost(int64, tag = "2")]
+    pub not_after_unix_s: i64,
+    /// Where the Enrolment listener is: HOST:PORT, the first one that answers.
+    #[prost(string, repeated, tag = "3")]
+    pub enrolment_addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
 /// Generated client implementations.
 pub mod fleet_client {
     #![allow(
@@ -1023,6 +1045,34 @@ pub mod fleet_client {
             req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Fleet", "Renew"));
             self.inner.unary(req, path, codec).await
         }
+        /// A token for the join file of the cluster of the node that asks: good for the nodes of that cluster alone, for each
+        /// once, and no operator has to make it. A node asks again well before it ends, while its cluster is quorate.
+        ///
+        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it.
+        pub async fn cluster_token(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClusterTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClusterTokenResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quorate.v1.Fleet/ClusterToken",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quorate.v1.Fleet", "ClusterToken"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1059,6 +1109,17 @@ pub mod fleet_server {
             &self,
             request: tonic::Request<super::RenewRequest>,
         ) -> std::result::Result<tonic::Response<super::RenewResponse>, tonic::Status>;
+        /// A token for the join file of the cluster of the node that asks: good for the nodes of that cluster alone, for each
+        /// once, and no operator has to make it. A node asks again well before it ends, while its cluster is quorate.
+        ///
+        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it.
+        async fn cluster_token(
+            &self,
+            request: tonic::Request<super::ClusterTokenRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClusterTokenResponse>,
+            tonic::Status,
+        >;
     }
     #[derive(Debug)]
     pub struct FleetServer<T> {
@@ -1210,6 +1271,51 @@ pub mod fleet_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RenewSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Fleet/ClusterToken" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClusterTokenSvc<T: Fleet>(pub Arc<T>);
+                    impl<
+                        T: Fleet,
+                    > tonic::server::UnaryService<super::ClusterTokenRequest>
+                    for ClusterTokenSvc<T> {
+                        type Response = super::ClusterTokenResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClusterTokenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Fleet>::cluster_token(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClusterTokenSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -1,0 +1,408 @@
+//! What this node keeps of one enrolment, below `collectors/COLLECTOR-ID` in the agent's state directory:
+//!
+//! ```text
+//! key.pem           the key of the node's certificate, 0600; made here, and sent to nobody
+//! chain.pem         the certificate, and those between it and the CA
+//! trust.pem         the CAs that the collector's certificate may come from
+//! collector.json    where the collector is, and as whom it knows this node
+//! ```
+//!
+//! One such directory is one collector. All four change together or not at all (`generation.rs`).
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use model::identity::{ClusterId, Identity, is_uuid};
+use model::name::NodeName;
+use proto::tls::{self, TlsError};
+use proto::token::{Fingerprint, fingerprint};
+use proto::v1;
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
+
+use super::certificate::{Leaf, NoCertificate};
+use super::generation::{self, Content, Locked, StoreError};
+
+const COLLECTORS: &str = "collectors";
+const KEY: &str = "key.pem";
+const CHAIN: &str = "chain.pem";
+const TRUST: &str = "trust.pem";
+const ABOUT: &str = "collector.json";
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// A state can be replaced while it is read; then the next one is.
+const READS: u32 = 8;
+/// A certificate is renewed after this part of its life.
+const RENEWED_AFTER: (i64, i64) = (2, 3);
+/// And up to this part of its life later: nodes that joined together do not renew together.
+const RENEWED_WITHIN: i64 = 20;
+
+/// Why what is kept of an enrolment cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EnrolledError {
+    #[error("{path} cannot be read")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is larger than {} MiB", MAX_FILE_BYTES >> 20)]
+    TooLarge { path: PathBuf },
+    #[error(
+        "{path} is damaged: join again with `quorate-agent join ... --replace`, or remove the enrolment with \
+         `quorate-agent leave`"
+    )]
+    Damaged {
+        path: PathBuf,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("this node is not enrolled with {collector} any more")]
+    Gone { collector: String },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the collector sent no CA to trust")]
+    NoTrust,
+}
+
+/// The collector that decides for the cluster, as this node was told last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Authority {
+    /// The collector's id, a UUID.
+    pub(crate) collector: String,
+    /// Goes up by one whenever the authority moves.
+    pub(crate) epoch: u64,
+}
+
+impl From<v1::Authority> for Authority {
+    fn from(wire: v1::Authority) -> Self {
+        let v1::Authority { collector, epoch } = wire;
+        Self { collector, epoch }
+    }
+}
+
+impl From<Authority> for v1::Authority {
+    fn from(authority: Authority) -> Self {
+        let Authority { collector, epoch } = authority;
+        Self { collector, epoch }
+    }
+}
+
+/// One enrolment of this node. The values are those of the moment it was read; what changes is read or handed out anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Enrolled {
+    /// A UUID; also the name of the directory.
+    pub(crate) collector_id: String,
+    /// Where its Fleet listener is: HOST:PORT, to be tried in this order. At least one.
+    pub(crate) addresses: Vec<String>,
+    pub(crate) cluster: ClusterId,
+    pub(crate) cluster_name: String,
+    pub(crate) node: NodeName,
+    /// False: this collector only looks on.
+    pub(crate) is_authority: bool,
+    pub(crate) authority: Authority,
+    pub(crate) dir: PathBuf,
+    leaf: Leaf,
+    trust: Vec<Fingerprint>,
+}
+
+/// The file `collector.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct About {
+    pub(super) addresses: Vec<String>,
+    pub(super) cluster: ClusterId,
+    pub(super) cluster_name: String,
+    pub(super) node: NodeName,
+    pub(super) is_authority: bool,
+    pub(super) authority: Authority,
+}
+
+/// All that is kept of one enrolment.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) key_pem: String,
+    /// The node's own first.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) trust: Vec<CertificateDer<'static>>,
+    pub(super) about: About,
+}
+
+impl Enrolled {
+    /// All enrolments of this node, by collector id.
+    pub(crate) fn all(state_dir: &Path) -> Result<Vec<Self>, EnrolledError> {
+        let dir = state_dir.join(COLLECTORS);
+        let mut all = Vec::new();
+        for name in generation::names(&dir)? {
+            // Whatever else lies there is not ours.
+            if is_uuid(&name) {
+                all.extend(Self::of(&dir, &name)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// `None`: this node is not enrolled with that collector.
+    fn of(collectors: &Path, collector_id: &str) -> Result<Option<Self>, EnrolledError> {
+        let Some(kept) = Kept::read(collectors, collector_id)? else {
+            return Ok(None);
+        };
+        let dir = collectors.join(collector_id);
+        let damaged = |source| damaged(&dir.join(CHAIN), source);
+        let leaf = kept.leaf().map_err(damaged)?;
+        let trust = kept.trust.iter().map(|der| fingerprint(der)).collect();
+        let About {
+            addresses,
+            cluster,
+            cluster_name,
+            node,
+            is_authority,
+            authority,
+        } = kept.about;
+        Ok(Some(Self {
+            collector_id: collector_id.to_owned(),
+            addresses,
+            cluster,
+            cluster_name,
+            node,
+            is_authority,
+            authority,
+            dir,
+            leaf,
+            trust,
+        }))
+    }
+
+    /// Keeps a new enrolment, or replaces the one with the same collector.
+    pub(super) fn store(
+        state_dir: &Path,
+        collector_id: &str,
+        kept: &Kept,
+    ) -> Result<Self, EnrolledError> {
+        let dir = state_dir.join(COLLECTORS);
+        let locked = Locked::open(&dir)?;
+        locked.store(collector_id, &kept.files()?)?;
+        Self::of(&dir, collector_id)?.ok_or_else(|| gone(collector_id))
+    }
+
+    /// Removes all that is kept of it; false if nothing is any more.
+    pub(crate) fn forget(&self) -> Result<bool, EnrolledError> {
+        Ok(Locked::open(self.collectors())?.forget(&self.collector_id)?)
+    }
+
+    /// The name that its certificate must carry.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity::node(self.cluster.clone(), self.node.clone())
+    }
+
+    /// How this node speaks to the collector: read anew at each call, so that whoever connects has the newest.
+    pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, EnrolledError> {
+        let kept = self.kept()?;
+        Ok(Arc::new(kept.tls()?))
+    }
+
+    /// The end of its certificate.
+    pub(crate) fn not_after(&self) -> Timestamp {
+        self.leaf.not_after
+    }
+
+    /// The moment from which on the certificate is to be renewed: after two thirds of its life and a little, which
+    /// differs from certificate to certificate.
+    pub(crate) fn renewed_from(&self) -> Timestamp {
+        let Leaf {
+            not_before,
+            not_after,
+            spread,
+            ..
+        } = self.leaf;
+        let life_s = not_after.duration_since(not_before).as_secs();
+        let (part, whole) = RENEWED_AFTER;
+        let late_s = life_s / RENEWED_WITHIN * i64::from(spread) / i64::from(u8::MAX);
+        let after = SignedDuration::from_secs(life_s / whole * part + late_s);
+        not_before.checked_add(after).unwrap_or(not_after)
+    }
+
+    pub(crate) fn needs_renewal(&self, now: Timestamp) -> bool {
+        self.renewed_from() <= now
+    }
+
+    /// A number that differs from certificate to certificate.
+    pub(crate) fn spread(&self) -> u8 {
+        self.leaf.spread
+    }
+
+    /// Whether this is the collector whose CA has this fingerprint.
+    pub(crate) fn trusts(&self, ca: Fingerprint) -> bool {
+        self.trust.contains(&ca)
+    }
+
+    /// Keeps a new key with its certificate, which replace the ones before in one step; hands out what is kept then.
+    pub(super) fn store_renewed(
+        &self,
+        key_pem: String,
+        chain: Vec<CertificateDer<'static>>,
+        trust: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, EnrolledError> {
+        self.change(|kept| {
+            kept.key_pem = key_pem;
+            kept.chain = chain;
+            kept.trust = trust;
+        })
+    }
+
+    /// Keeps the CAs that the collector told of (`NewTrust`); they replace the ones before. What could not be used is
+    /// refused, and the ones before stay.
+    pub(crate) fn store_trust(&self, trust: &[Vec<u8>]) -> Result<Self, EnrolledError> {
+        if trust.is_empty() {
+            return Err(EnrolledError::NoTrust);
+        }
+        let trust = certificates(trust);
+        tls::roots(&trust)?;
+        self.change(|kept| kept.trust = trust)
+    }
+
+    /// Keeps who decides, as the collector said it (`Welcome`).
+    pub(crate) fn store_authority(
+        &self,
+        authority: Authority,
+        is_authority: bool,
+    ) -> Result<Self, EnrolledError> {
+        if self.authority == authority && self.is_authority == is_authority {
+            return Ok(self.clone());
+        }
+        self.change(|kept| {
+            kept.about.authority = authority;
+            kept.about.is_authority = is_authority;
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Kept)) -> Result<Self, EnrolledError> {
+        let dir = self.collectors();
+        let locked = Locked::open(dir)?;
+        let mut kept = self.kept()?;
+        change(&mut kept);
+        locked.store(&self.collector_id, &kept.files()?)?;
+        Self::of(dir, &self.collector_id)?.ok_or_else(|| gone(&self.collector_id))
+    }
+
+    fn kept(&self) -> Result<Kept, EnrolledError> {
+        let kept = Kept::read(self.collectors(), &self.collector_id)?;
+        kept.ok_or_else(|| gone(&self.collector_id))
+    }
+
+    fn collectors(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
+    }
+}
+
+impl Kept {
+    pub(super) fn leaf(&self) -> Result<Leaf, NoCertificate> {
+        Leaf::read(self.chain.first().ok_or(NoCertificate)?)
+    }
+
+    /// Fails if the key is not that of the certificate, or there is nothing to trust.
+    pub(super) fn tls(&self) -> Result<ClientConfig, TlsError> {
+        let unusable =
+            |_| TlsError::Credentials(rustls::Error::General("the key cannot be read".to_owned()));
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(unusable)?;
+        tls::client(self.chain.clone(), key, &self.trust)
+    }
+
+    fn files(&self) -> Result<[Content; 4], EnrolledError> {
+        let about = serde_json::to_vec_pretty(&self.about);
+        let about = about.map_err(|source| damaged(Path::new(ABOUT), source))?;
+        let file = |name, mode, bytes| Content { name, mode, bytes };
+        Ok([
+            file(KEY, 0o600, self.key_pem.clone().into_bytes()),
+            file(CHAIN, 0o644, pem_of(&self.chain).into_bytes()),
+            file(TRUST, 0o644, pem_of(&self.trust).into_bytes()),
+            file(ABOUT, 0o644, about),
+        ])
+    }
+
+    fn read(collectors: &Path, name: &str) -> Result<Option<Self>, EnrolledError> {
+        let mut reads = 0;
+        loop {
+            let Some(state) = generation::current(collectors, name)? else {
+                return Ok(None);
+            };
+            reads += 1;
+            match Self::read_state(&state) {
+                // It was replaced in the meantime, and is read where it is now.
+                Err(EnrolledError::Read { .. }) if reads < READS && !state.exists() => {}
+                read => return read.map(Some),
+            }
+        }
+    }
+
+    fn read_state(state: &Path) -> Result<Self, EnrolledError> {
+        let path = state.join(ABOUT);
+        let about: About =
+            serde_json::from_str(&text_of(&path)?).map_err(|source| damaged(&path, source))?;
+        if about.addresses.is_empty() {
+            return Err(damaged(&path, "there is no address in it"));
+        }
+        Ok(Self {
+            key_pem: text_of(&state.join(KEY))?,
+            chain: certificates_of(&state.join(CHAIN))?,
+            trust: certificates_of(&state.join(TRUST))?,
+            about,
+        })
+    }
+}
+
+/// As they come over the wire.
+pub(super) fn certificates(der: &[Vec<u8>]) -> Vec<CertificateDer<'static>> {
+    der.iter().cloned().map(CertificateDer::from).collect()
+}
+
+fn pem_of(certificates: &[CertificateDer<'static>]) -> String {
+    let blocks: Vec<_> = certificates
+        .iter()
+        .map(|der| pem::Pem::new("CERTIFICATE", der.to_vec()))
+        .collect();
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_many_config(&blocks, lines)
+}
+
+fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, EnrolledError> {
+    let text = text_of(path)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let certificates = read.map_err(|source| damaged(path, source.to_string()))?;
+    if certificates.is_empty() {
+        return Err(damaged(path, "there is no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+fn text_of(path: &Path) -> Result<String, EnrolledError> {
+    let failed = |source| EnrolledError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(failed)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let path = path.to_owned();
+        return Err(EnrolledError::TooLarge { path });
+    }
+    Ok(text)
+}
+
+fn damaged(
+    path: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> EnrolledError {
+    EnrolledError::Damaged {
+        path: path.to_owned(),
+        source: source.into(),
+    }
+}
+
+fn gone(collector_id: &str) -> EnrolledError {
+    EnrolledError::Gone {
+        collector: collector_id.to_owned(),
+    }
+}
