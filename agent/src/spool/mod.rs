@@ -7,6 +7,7 @@
 //! Not here: who reads the journal, and who sends the records on.
 
 mod found;
+mod readers;
 mod record;
 mod segment;
 mod taking;
@@ -18,11 +19,13 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::fact::spool::SpoolState;
+use tokio::sync::watch;
 
 use found::Found;
+use readers::Readers;
 pub(crate) use record::{JournalGap, MAX_CURSOR_BYTES};
 pub use record::{Kind, New, Record};
 use record::{MAX_JSON_BYTES, encode, encoded_bytes};
@@ -80,7 +83,11 @@ pub struct Spool {
     id: [u8; 16],
     next: u64,
     cursor: Option<String>,
+    /// All readers have everything up to this number.
     acknowledged: u64,
+    readers: Readers,
+    /// Tells the number of the next record whenever there are new ones.
+    grown: watch::Sender<u64>,
     /// A write failed and could not be taken back: it is cut off before the next.
     needs_cut: bool,
     dropped: u64,
@@ -143,6 +150,8 @@ impl Spool {
                 .as_ref()
                 .map_or(header.cursor, |scan| scan.cursor.clone()),
             acknowledged: 0,
+            readers: Readers::new(dir, &header.id),
+            grown: watch::Sender::new(next),
             needs_cut: false,
             dropped: header.dropped,
             overflows: header.overflows,
@@ -187,6 +196,7 @@ impl Spool {
     pub fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
         let written = self.try_append(records);
         self.not_written = written.as_ref().err().map(io::Error::to_string);
+        self.grown.send_replace(self.next);
         written.map_err(|source| SpoolError::Write {
             dir: self.dir.clone(),
             source,
@@ -318,26 +328,62 @@ impl Spool {
             .map_or(self.next, |segment| segment.first)
     }
 
-    /// Whoever the records are for has all up to this number. Whole segments are freed; the last one stays, and with
-    /// it the place in the journal.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the stream to the collector acknowledges, and comes next"
-        )
-    )]
-    pub fn acknowledge(&mut self, up_to: u64) -> Result<(), SpoolError> {
-        self.acknowledged = self
-            .acknowledged
-            .max(up_to.min(self.next.saturating_sub(1)));
+    /// 16 random bytes, made with the spool: numbers count within it.
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// The first number that is still there, or the next one if there is none.
+    pub fn first_number(&self) -> u64 {
+        self.oldest()
+    }
+
+    /// Tells the number of the next record whenever there are new ones.
+    pub fn listen(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
+    /// The records are for these readers, and nobody else; each is known by a name that can be a file's. Without any,
+    /// all is kept until the spool is full.
+    pub fn read_by(&mut self, names: &[String]) -> Result<(), SpoolError> {
+        self.readers.set(names);
+        self.free_acknowledged()
+    }
+
+    /// Up to which number this reader has everything, as far as it is remembered.
+    pub fn acknowledged_by(&self, reader: &str) -> u64 {
+        self.readers.has(reader)
+    }
+
+    /// The reader has all up to this number. Whole segments that all readers have are freed; the last one stays, and
+    /// with it the place in the journal.
+    pub fn acknowledge(
+        &mut self,
+        reader: &str,
+        up_to: u64,
+        now: Instant,
+    ) -> Result<(), SpoolError> {
+        let last = self.next.saturating_sub(1);
+        let remembered = self.readers.advance(reader, up_to.min(last), now);
+        self.free_acknowledged()?;
+        remembered.map_err(|source| self.not_writable(source))
+    }
+
+    fn free_acknowledged(&mut self) -> Result<(), SpoolError> {
+        let last = self.next.saturating_sub(1);
+        self.acknowledged = self.readers.all_have().unwrap_or(0).min(last);
         while self.segments.len() > 1 && self.second() <= self.acknowledged + 1 {
-            self.remove_oldest().map_err(|source| SpoolError::Write {
-                dir: self.dir.clone(),
-                source,
-            })?;
+            self.remove_oldest()
+                .map_err(|source| self.not_writable(source))?;
         }
         Ok(())
+    }
+
+    fn not_writable(&self, source: io::Error) -> SpoolError {
+        SpoolError::Write {
+            dir: self.dir.clone(),
+            source,
+        }
     }
 
     /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
@@ -380,6 +426,12 @@ impl Spool {
             records_left_out: self.left_out,
             not_written: self.not_written.clone(),
         }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.readers.write();
     }
 }
 

@@ -90,7 +90,11 @@ impl Outbox {
 
     /// When a spool that could not be read is tried again.
     pub(super) fn wakes_at(&self) -> Option<Duration> {
-        (self.not_before > Duration::ZERO && self.read + 1 < self.next).then_some(self.not_before)
+        let is_wanted = !self.is_being_read
+            && self.waiting.is_empty()
+            && self.read + 1 < self.next
+            && self.has_room();
+        (is_wanted && self.not_before > Duration::ZERO).then_some(self.not_before)
     }
 
     fn has_room(&self) -> bool {
