@@ -1,7 +1,8 @@
-//! Files and directories: what is read is bounded, is a file, and lies below the root.
+//! Files and directories: what is read is bounded, is a file, and lies below the root; what is written appears whole.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::HostError;
@@ -107,6 +108,59 @@ pub(super) fn open(path: &Path) -> Result<Option<File>, HostError> {
     }
 }
 
+/// What becomes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Edit {
+    Leave,
+    Write(Vec<u8>),
+    Remove,
+}
+
+/// Does to a file what `edit` says of its text. The directory it lies in is made if need be, and no other one: where the
+/// one above is missing, what should be mounted is not.
+pub(super) fn edit<T>(
+    path: &Path,
+    edit: impl FnOnce(Option<&str>) -> (Edit, T),
+) -> Result<T, HostError> {
+    let text = read(path)?.map(into_text);
+    let (what, told) = edit(text.as_deref());
+    let done = match what {
+        Edit::Leave => Ok(()),
+        Edit::Write(bytes) => replace(path, &bytes),
+        Edit::Remove => match fs::remove_file(path) {
+            Err(error) if !is_absence(&error) => Err(error),
+            _ => Ok(()),
+        },
+    };
+    done.map_err(|source| HostError::Write {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(told)
+}
+
+/// As pmxcfs lets it be done: create, write, rename; it knows no links, no O_TMPFILE, and no mode but 0600 here.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(dir) = path.parent()
+        && !dir.is_dir()
+    {
+        fs::DirBuilder::new().mode(0o700).create(dir)?;
+    }
+    let new = path.with_extension("new");
+    let mut open = File::options();
+    open.write(true).create(true).truncate(true).mode(0o600);
+    let written = open.open(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let moved = written.and_then(|()| fs::rename(&new, path));
+    if moved.is_err() {
+        // What is half written is in nobody's way, and is written over the next time.
+        let _ = fs::remove_file(&new);
+    }
+    moved
+}
+
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, HostError> {
     if fs::canonicalize(path).is_ok_and(|real| real == Path::new(NOTHING)) {
         return Ok(Some(Vec::new()));
@@ -138,7 +192,7 @@ pub(super) fn read_end(path: &Path, max_bytes: u64) -> Result<Option<(Vec<u8>, b
     let mut read = || {
         let from = file.metadata()?.len().saturating_sub(max_bytes);
         file.seek(SeekFrom::Start(from))?;
-        file.by_ref().take(max_bytes).read_to_end(&mut bytes)?;
+        (&mut file).take(max_bytes).read_to_end(&mut bytes)?;
         Ok(from > 0)
     };
     let cut = read().map_err(|source| HostError::Read {

@@ -1,5 +1,5 @@
 //! The only part of the agent that touches the machine: it reads files, lists directories and runs commands, all
-//! below a root. The root is `/` on a live node, or a captured tree whose command outputs lie in `commands/`
+//! below a root, and writes one file for an administrator (the join file). The root is `/` on a live node, or a captured tree whose command outputs lie in `commands/`
 //! (docs/capture.md), so that a support bundle is examined by the same code as the node itself.
 
 pub(crate) mod changes;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub(crate) use command::{Command, words_of};
-pub(crate) use file::Room;
+pub(crate) use file::{Edit, Room};
 pub(crate) use patience::Patience;
 pub(crate) use socket::ObjectEnd;
 
@@ -32,6 +32,8 @@ use lane::Vain;
 pub(crate) enum HostError {
     #[error("{path} cannot be read")]
     Read { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be written")]
+    Write { path: PathBuf, source: io::Error },
     #[error("{path} is larger than {} MiB", file::MAX_TEXT_BYTES >> 20)]
     TooLarge { path: PathBuf },
     #[error("{what} did not answer within {} s", after.as_secs_f32())]
@@ -126,7 +128,6 @@ impl Host {
     }
 
     /// A live node whose files lie below another directory than `/`.
-    #[cfg(test)]
     pub(crate) fn live_below(root: &Path, patience: &Patience) -> Self {
         Self::below(root, Some(patience.clone()))
     }
@@ -167,6 +168,17 @@ impl Host {
             text: file::into_text(bytes),
             at: self.read_at(&full),
         }))
+    }
+
+    /// Changes one small file, which appears whole or not at all: `edit` is given its text, and says what becomes of it.
+    /// Only what an administrator has asked for is written this way; no source does.
+    pub(crate) fn edit<T: Send + 'static>(
+        &self,
+        path: &str,
+        edit: impl FnOnce(Option<&str>) -> (Edit, T) + Send + 'static,
+    ) -> Result<T, HostError> {
+        let full = self.locate(path)?;
+        self.patiently(path, move || file::edit(&full, edit))
     }
 
     /// The end of a text of any size, and whether something stands before it; it can begin within a line.

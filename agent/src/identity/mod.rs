@@ -8,4 +8,12 @@
 
 mod certificate;
 pub(crate) mod enrolled;
+pub(crate) mod exchange;
+#[cfg(test)]
+mod fake;
 mod generation;
+pub(crate) mod join;
+pub(crate) mod join_file;
+pub(crate) mod membership;
+pub(crate) mod place;
+pub(crate) mod renewal;

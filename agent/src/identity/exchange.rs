@@ -1,0 +1,426 @@
+//! One talk with a collector: a certificate for a token, a new certificate for the one of now, a token for the cluster.
+//! What it answers is looked at before anything of it is kept: a collector is a stranger, too.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use model::identity::{Identity, is_uuid};
+use proto::dial::{DialError, dial};
+use proto::tls::{self, TlsError};
+use proto::token::{BadToken, JoinToken};
+use proto::v1::enrolment_client::EnrolmentClient;
+use proto::v1::fleet_client::FleetClient;
+use proto::v1::{self, EnrolRequest, Software};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::CertificateError;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use super::certificate::NoCertificate;
+use super::enrolled::{About, Authority, Enrolled, EnrolledError, Kept, certificates};
+use super::membership::Membership;
+
+/// From the question to the answer; the connection has a deadline of its own.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// More addresses than that no collector has.
+const MAX_ADDRESSES: usize = 16;
+
+/// Why a talk with a collector led to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    #[error(transparent)]
+    Token(#[from] BadToken),
+    #[error("{address} is not HOST or HOST:PORT")]
+    Address { address: String },
+    #[error(
+        "the collector at {address} is not the one this token is for: nothing was sent to it; check the address, and \
+         that the token was made by that collector"
+    )]
+    OtherCollector { address: String },
+    #[error(
+        "by the clock of this node ({now:.0}) the certificate of the collector at {address} is not valid: set the clock \
+         of whichever of the two is wrong"
+    )]
+    Clock { address: String, now: Timestamp },
+    #[error(
+        "nobody answers at {address}: a collector listens there only while a token is valid (`quorate-collector token \
+         create`); is it running, and does a firewall let this node reach it?"
+    )]
+    NoAnswer { address: String, source: DialError },
+    #[error("the collector at {address} did not answer within {} s", DEADLINE.as_secs())]
+    Late { address: String },
+    #[error(
+        "the collector refuses the token: {why}; make a new one there with `quorate-collector token create`"
+    )]
+    Refused { why: String },
+    #[error(
+        "{why}; if this is that node and it has lost its certificate, run `quorate-collector node replace {node}` on the \
+         collector, and then this again"
+    )]
+    AlreadyThere { node: String, why: String },
+    #[error("the collector refuses: {why}")]
+    NotNow { why: String },
+    #[error("the collector could not answer")]
+    Failed { source: Status },
+    #[error("the key cannot be made")]
+    Key { source: rcgen::Error },
+    #[error("the answer of the collector is not used")]
+    Answer {
+        #[source]
+        what: Nonsense,
+    },
+    #[error("keeping the certificate broke off")]
+    BrokeOff,
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Enrolled(#[from] EnrolledError),
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Nonsense {
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("{what} {word:?} makes no sense")]
+    Word { what: &'static str, word: String },
+    #[error("its certificate cannot be read")]
+    Certificate(#[from] NoCertificate),
+    #[error("its certificate is for {}, not for {wanted}", found.join(" and "))]
+    OtherName {
+        wanted: Identity,
+        found: Vec<String>,
+    },
+    #[error("its certificate cannot be used with the key that was made for it")]
+    OtherKey(#[source] TlsError),
+    #[error(
+        "its certificate is good from {from:.0} to {to:.0}, and this node's clock says {now:.0}"
+    )]
+    NotNow {
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    },
+}
+
+impl From<Nonsense> for ExchangeError {
+    fn from(what: Nonsense) -> Self {
+        Self::Answer { what }
+    }
+}
+
+/// What a node joins with.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    /// HOST:PORT of the Enrolment listener.
+    pub(crate) address: String,
+    pub(crate) token: JoinToken,
+}
+
+/// A new key, and the request for a certificate of it. The key is only ever written to this node's disk.
+struct Request {
+    key_pem: String,
+    der: Vec<u8>,
+}
+
+/// Hides the key.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Request(..)")
+    }
+}
+
+impl Request {
+    fn make() -> Result<Self, ExchangeError> {
+        let failed = |source| ExchangeError::Key { source };
+        let key = KeyPair::generate().map_err(failed)?;
+        // Names do not count in it: the collector takes them from the token and the certificate of now.
+        let request = CertificateParams::default().serialize_request(&key);
+        Ok(Self {
+            key_pem: key.serialize_pem(),
+            der: request.map_err(failed)?.der().to_vec(),
+        })
+    }
+}
+
+/// This program, as it presents itself.
+pub(crate) fn software() -> Software {
+    Software {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capabilities: Vec::new(),
+    }
+}
+
+/// Trades the token for a certificate; hands out the collector's id and all that is to be kept.
+pub(super) async fn enrol(
+    invitation: &Invitation,
+    member: &Membership,
+    now: Timestamp,
+) -> Result<(String, Kept), ExchangeError> {
+    let tls = tls::stranger(invitation.token.ca())?;
+    let channel = connect(&invitation.address, tls, now).await?;
+    let Request { key_pem, der } = Request::make()?;
+    let request = EnrolRequest {
+        token: invitation.token.to_text(),
+        cluster: Some(v1::Cluster {
+            id: member.cluster.to_string(),
+            name: member.cluster_name.clone(),
+        }),
+        node: member.node.to_string(),
+        certificate_request: der,
+        nodelist: member.nodelist.iter().map(ToString::to_string).collect(),
+        agent: Some(software()),
+    };
+    let mut client = EnrolmentClient::new(channel);
+    let answer = in_time(&invitation.address, client.enrol(request)).await?;
+    let answer = answer.map_err(|status| refused(status, member))?;
+    let (collector_id, kept) = taken(answer.into_inner(), key_pem, member)?;
+    check(&kept, now)?;
+    Ok((collector_id, kept))
+}
+
+/// Asks for a certificate of a new key, over a connection with the one of now; hands out what is to be kept.
+pub(super) async fn renew(
+    channel: Channel,
+    enrolled: &Enrolled,
+    about: About,
+    now: Timestamp,
+) -> Result<Kept, ExchangeError> {
+    let Request { key_pem, der } = Request::make()?;
+    let request = v1::RenewRequest {
+        certificate_request: der,
+    };
+    let mut client = FleetClient::new(channel);
+    let address = enrolled.addresses.first().cloned().unwrap_or_default();
+    let answer = in_time(&address, client.renew(request)).await?;
+    let answer = answer.map_err(|source| ExchangeError::Failed { source })?;
+    let credentials = answer.into_inner().credentials;
+    let kept = of_credentials(credentials, key_pem, about)?;
+    check(&kept, now)?;
+    Ok(kept)
+}
+
+/// A token for the other nodes of the cluster, as the join file holds it.
+#[derive(Debug)]
+pub(super) struct ClusterToken {
+    pub(super) token: String,
+    pub(super) not_after: Timestamp,
+    pub(super) enrolment_addresses: Vec<String>,
+}
+
+pub(super) async fn cluster_token(
+    channel: Channel,
+    address: &str,
+    nodelist: &[model::name::NodeName],
+) -> Result<ClusterToken, ExchangeError> {
+    let request = v1::ClusterTokenRequest {
+        nodelist: nodelist.iter().map(ToString::to_string).collect(),
+    };
+    let mut client = FleetClient::new(channel);
+    let answer = in_time(address, client.cluster_token(request)).await?;
+    let answer = answer.map_err(|source| ExchangeError::Failed { source })?;
+    let v1::ClusterTokenResponse {
+        token,
+        not_after_unix_s,
+        enrolment_addresses,
+    } = answer.into_inner();
+    token.parse::<JoinToken>()?;
+    let not_after = Timestamp::from_second(not_after_unix_s);
+    let not_after = not_after.map_err(|_| Nonsense::Word {
+        what: "the end of the token",
+        word: not_after_unix_s.to_string(),
+    })?;
+    Ok(ClusterToken {
+        token,
+        not_after,
+        enrolment_addresses: addresses(enrolment_addresses)?,
+    })
+}
+
+/// Connects as the enrolled node: the first address that answers.
+pub(super) async fn connect_enrolled(
+    enrolled: &Enrolled,
+    now: Timestamp,
+) -> Result<(String, Channel), ExchangeError> {
+    let mut failed = ExchangeError::from(Nonsense::Missing("every address"));
+    for address in &enrolled.addresses {
+        match dial(address, enrolled.tls()?).await {
+            Ok(channel) => return Ok((address.clone(), channel)),
+            Err(error) => failed = in_vain(address, error, now),
+        }
+    }
+    Err(failed)
+}
+
+async fn connect(
+    address: &str,
+    tls: rustls::ClientConfig,
+    now: Timestamp,
+) -> Result<Channel, ExchangeError> {
+    let dialled = dial(address, Arc::new(tls)).await;
+    dialled.map_err(|error| in_vain(address, error, now))
+}
+
+async fn in_time<T>(address: &str, answer: impl Future<Output = T>) -> Result<T, ExchangeError> {
+    let answer = tokio::time::timeout(DEADLINE, answer).await;
+    answer.map_err(|_| ExchangeError::Late {
+        address: address.to_owned(),
+    })
+}
+
+fn taken(
+    answer: v1::EnrolResponse,
+    key_pem: String,
+    member: &Membership,
+) -> Result<(String, Kept), ExchangeError> {
+    let v1::EnrolResponse {
+        credentials,
+        addresses: told,
+        authority,
+        is_authority,
+        collector,
+    } = answer;
+    let authority = Authority::from(authority.ok_or(Nonsense::Missing("the authority"))?);
+    for id in [&collector, &authority.collector] {
+        if !is_uuid(id) {
+            let what = "the collector's id";
+            let word = id.clone();
+            return Err(Nonsense::Word { what, word }.into());
+        }
+    }
+    let about = About {
+        addresses: addresses(told)?,
+        cluster: member.cluster.clone(),
+        cluster_name: member.cluster_name.clone(),
+        node: member.node.clone(),
+        is_authority,
+        authority,
+    };
+    Ok((collector, of_credentials(credentials, key_pem, about)?))
+}
+
+fn of_credentials(
+    credentials: Option<v1::Credentials>,
+    key_pem: String,
+    about: About,
+) -> Result<Kept, ExchangeError> {
+    let credentials = credentials.ok_or(Nonsense::Missing("the certificate"))?;
+    Ok(Kept {
+        key_pem,
+        chain: certificates(&credentials.chain),
+        trust: certificates(&credentials.trust),
+        about,
+    })
+}
+
+/// It must be for this node, for this key, and for now.
+fn check(kept: &Kept, now: Timestamp) -> Result<(), Nonsense> {
+    let leaf = kept.leaf()?;
+    let wanted = Identity::node(kept.about.cluster.clone(), kept.about.node.clone());
+    if leaf.uris != [wanted.to_string()] {
+        let found = leaf.uris;
+        return Err(Nonsense::OtherName { wanted, found });
+    }
+    kept.tls().map_err(Nonsense::OtherKey)?;
+    let (from, to) = (leaf.not_before, leaf.not_after);
+    if now < from || to <= now {
+        return Err(Nonsense::NotNow { from, to, now });
+    }
+    Ok(())
+}
+
+fn addresses(told: Vec<String>) -> Result<Vec<String>, Nonsense> {
+    if told.is_empty() {
+        return Err(Nonsense::Missing("the collector's address"));
+    }
+    let makes_sense = |address: &String| {
+        address
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+    };
+    match told.iter().find(|address| !makes_sense(address)) {
+        Some(address) => Err(Nonsense::Word {
+            what: "the address",
+            word: address.clone(),
+        }),
+        None => Ok(told.into_iter().take(MAX_ADDRESSES).collect()),
+    }
+}
+
+fn refused(status: Status, member: &Membership) -> ExchangeError {
+    let why = status.message().trim_end_matches('.').to_owned();
+    match status.code() {
+        Code::Unauthenticated => ExchangeError::Refused { why },
+        Code::AlreadyExists => ExchangeError::AlreadyThere {
+            node: member.node.to_string(),
+            why,
+        },
+        Code::FailedPrecondition | Code::InvalidArgument | Code::PermissionDenied => {
+            ExchangeError::NotNow { why }
+        }
+        _ => ExchangeError::Failed { source: status },
+    }
+}
+
+/// Why no connection came about, told by the innermost cause.
+fn in_vain(address: &str, error: DialError, now: Timestamp) -> ExchangeError {
+    let address = address.to_owned();
+    match tls_cause(&error) {
+        Some(CertificateError::UnknownIssuer) => ExchangeError::OtherCollector { address },
+        Some(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        ) => ExchangeError::Clock { address, now },
+        _ => match error {
+            DialError::Address { address } => ExchangeError::Address { address },
+            source @ DialError::Connect { .. } => ExchangeError::NoAnswer { address, source },
+        },
+    }
+}
+
+/// What TLS says of the other end's certificate. An `io::Error` hides what it was made of from `source`.
+fn tls_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CertificateError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        let tls = match inner {
+            Some(inner) => inner.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+            return Some(why);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// `HOST`, `HOST:PORT` or an IPv6 address, as the address to dial.
+pub(crate) fn with_port(text: &str, port: u16) -> Result<String, ExchangeError> {
+    let bad = || ExchangeError::Address {
+        address: text.to_owned(),
+    };
+    if text.is_empty() || text.contains(char::is_whitespace) || text.contains('/') {
+        return Err(bad());
+    }
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(format!("[{text}]:{port}"));
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if !text.ends_with(']') => {
+            let is_number = !host.is_empty() && port.parse::<u16>().is_ok();
+            is_number.then(|| text.to_owned()).ok_or_else(bad)
+        }
+        _ => Ok(format!("{text}:{port}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

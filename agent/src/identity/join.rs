@@ -1,0 +1,42 @@
+//! Joining: from an invitation to an enrolment on disk.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::enrolled::Enrolled;
+use super::exchange::{ExchangeError, Invitation, enrol};
+use super::membership::Membership;
+
+/// How it stands after joining.
+#[derive(Debug)]
+pub(crate) enum Joined {
+    Now(Enrolled),
+    /// Nothing was asked for, because this node has a living certificate of that collector.
+    Already(Enrolled),
+}
+
+/// Enrols this node. Nothing is kept before all of the answer is known to be good.
+pub(crate) async fn join(
+    state_dir: &Path,
+    member: &Membership,
+    invitation: &Invitation,
+    replace: bool,
+    now: Timestamp,
+) -> Result<Joined, ExchangeError> {
+    if !replace {
+        let known = Enrolled::all(state_dir)?;
+        let known = known
+            .into_iter()
+            .find(|known| known.trusts(invitation.token.ca()) && now < known.not_after());
+        if let Some(known) = known {
+            return Ok(Joined::Already(known));
+        }
+    }
+    let (collector_id, kept) = enrol(invitation, member, now).await?;
+    let enrolled = Enrolled::store(state_dir, &collector_id, &kept)?;
+    Ok(Joined::Now(enrolled))
+}
+
+#[cfg(test)]
+mod tests;
