@@ -18,8 +18,9 @@ mod secret;
 mod snapshot;
 mod source;
 
-mod spool;
+pub mod spool;
 mod summary;
+pub mod uplink;
 mod watch;
 
 use std::panic::catch_unwind;

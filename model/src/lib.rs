@@ -16,5 +16,6 @@ pub mod report;
 
 pub mod change;
 pub mod fleet;
+pub mod measure;
 
 pub mod quorum;

@@ -91,7 +91,7 @@ fn problem(wire: v1::Problem) -> Problem {
     }
 }
 
-fn problem_to_wire(problem: Problem) -> v1::Problem {
+pub fn problem_to_wire(problem: Problem) -> v1::Problem {
     v1::Problem {
         source: problem.source,
         line_number: problem.line_number.unwrap_or_default() as u64,

@@ -7,6 +7,7 @@
 //! Not here: who reads the journal, and who sends the records on.
 
 mod found;
+mod readers;
 mod record;
 mod segment;
 mod taking;
@@ -18,25 +19,28 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::fact::spool::SpoolState;
+use tokio::sync::watch;
 
 use found::Found;
-pub(crate) use record::{JournalGap, Kind, MAX_CURSOR_BYTES, New, Record};
+use readers::Readers;
+pub(crate) use record::{JournalGap, MAX_CURSOR_BYTES};
+pub use record::{Kind, New, Record};
 use record::{MAX_JSON_BYTES, encode, encoded_bytes};
 use segment::{HEADER_BYTES, Header, MAX_READ_BYTES};
 use taking::Taking;
 
 /// A smaller spool could not drop its oldest part and keep the rest.
-pub(crate) const MIN_MAX_BYTES: u64 = 1 << 20;
+pub const MIN_MAX_BYTES: u64 = 1 << 20;
 const MIN_SEGMENT_BYTES: u64 = 128 << 10;
 const SEGMENTS: u64 = 16;
 const LOCK_ATTEMPTS: u32 = 20;
 const BETWEEN_LOCK_ATTEMPTS: Duration = Duration::from_millis(25);
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SpoolError {
+pub enum SpoolError {
     #[error("the spool {dir} cannot be opened")]
     Open { dir: PathBuf, source: io::Error },
     #[error("the spool {dir} is in use: another agent runs here")]
@@ -49,7 +53,7 @@ pub(crate) enum SpoolError {
 
 /// What a reader is given, in the order of the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Item {
+pub enum Item {
     Record(Record),
     /// Records that are not there any more: dropped because the spool was full, damaged, or acknowledged before.
     Missing {
@@ -67,7 +71,7 @@ struct Segment {
 
 /// The spool, open and locked.
 #[derive(Debug)]
-pub(crate) struct Spool {
+pub struct Spool {
     dir: PathBuf,
     /// Held as long as the spool is open.
     _lock: File,
@@ -79,7 +83,11 @@ pub(crate) struct Spool {
     id: [u8; 16],
     next: u64,
     cursor: Option<String>,
+    /// All readers have everything up to this number.
     acknowledged: u64,
+    readers: Readers,
+    /// Tells the number of the next record whenever there are new ones.
+    grown: watch::Sender<u64>,
     /// A write failed and could not be taken back: it is cut off before the next.
     needs_cut: bool,
     dropped: u64,
@@ -92,7 +100,7 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// Opens the spool, or makes it. `max_bytes` is taken for [`MIN_MAX_BYTES`] where it is less.
-    pub(crate) fn open(dir: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
+    pub fn open(dir: &Path, max_bytes: u64) -> Result<Self, SpoolError> {
         let failed = |source| SpoolError::Open {
             dir: dir.to_owned(),
             source,
@@ -142,6 +150,8 @@ impl Spool {
                 .as_ref()
                 .map_or(header.cursor, |scan| scan.cursor.clone()),
             acknowledged: 0,
+            readers: Readers::new(dir, &header.id),
+            grown: watch::Sender::new(next),
             needs_cut: false,
             dropped: header.dropped,
             overflows: header.overflows,
@@ -172,20 +182,21 @@ impl Spool {
     }
 
     /// Where the journal is to be read on.
-    pub(crate) fn cursor(&self) -> Option<&str> {
+    pub fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
 
     /// The number that the next record will have.
-    pub(crate) fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         self.next
     }
 
     /// Writes records and syncs them once a segment: when it returns `Ok` they are on the disk. After an error
     /// [`Self::cursor`] and [`Self::next_number`] say how far it came.
-    pub(crate) fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
+    pub fn append(&mut self, records: &[New]) -> Result<(), SpoolError> {
         let written = self.try_append(records);
         self.not_written = written.as_ref().err().map(io::Error::to_string);
+        self.grown.send_replace(self.next);
         written.map_err(|source| SpoolError::Write {
             dir: self.dir.clone(),
             source,
@@ -317,30 +328,66 @@ impl Spool {
             .map_or(self.next, |segment| segment.first)
     }
 
-    /// Whoever the records are for has all up to this number. Whole segments are freed; the last one stays, and with
-    /// it the place in the journal.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "the stream to the collector acknowledges, and comes next"
-        )
-    )]
-    pub(crate) fn acknowledge(&mut self, up_to: u64) -> Result<(), SpoolError> {
-        self.acknowledged = self
-            .acknowledged
-            .max(up_to.min(self.next.saturating_sub(1)));
+    /// 16 random bytes, made with the spool: numbers count within it.
+    pub fn id(&self) -> [u8; 16] {
+        self.id
+    }
+
+    /// The first number that is still there, or the next one if there is none.
+    pub fn first_number(&self) -> u64 {
+        self.oldest()
+    }
+
+    /// Tells the number of the next record whenever there are new ones.
+    pub fn listen(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
+    /// The records are for these readers, and nobody else; each is known by a name that can be a file's. Without any,
+    /// all is kept until the spool is full.
+    pub fn read_by(&mut self, names: &[String]) -> Result<(), SpoolError> {
+        self.readers.set(names);
+        self.free_acknowledged()
+    }
+
+    /// Up to which number this reader has everything, as far as it is remembered.
+    pub fn acknowledged_by(&self, reader: &str) -> u64 {
+        self.readers.has(reader)
+    }
+
+    /// The reader has all up to this number. Whole segments that all readers have are freed; the last one stays, and
+    /// with it the place in the journal.
+    pub fn acknowledge(
+        &mut self,
+        reader: &str,
+        up_to: u64,
+        now: Instant,
+    ) -> Result<(), SpoolError> {
+        let last = self.next.saturating_sub(1);
+        let remembered = self.readers.advance(reader, up_to.min(last), now);
+        self.free_acknowledged()?;
+        remembered.map_err(|source| self.not_writable(source))
+    }
+
+    fn free_acknowledged(&mut self) -> Result<(), SpoolError> {
+        let last = self.next.saturating_sub(1);
+        self.acknowledged = self.readers.all_have().unwrap_or(0).min(last);
         while self.segments.len() > 1 && self.second() <= self.acknowledged + 1 {
-            self.remove_oldest().map_err(|source| SpoolError::Write {
-                dir: self.dir.clone(),
-                source,
-            })?;
+            self.remove_oldest()
+                .map_err(|source| self.not_writable(source))?;
         }
         Ok(())
     }
 
+    fn not_writable(&self, source: io::Error) -> SpoolError {
+        SpoolError::Write {
+            dir: self.dir.clone(),
+            source,
+        }
+    }
+
     /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
-    pub(crate) fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
+    pub fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
         let mut taking = Taking::new(number, limit);
         for (index, segment) in self.segments.iter().enumerate() {
             let behind = self
@@ -363,7 +410,7 @@ impl Spool {
         Ok(taking.items)
     }
 
-    pub(crate) fn state(&self) -> SpoolState {
+    pub fn state(&self) -> SpoolState {
         let (first, last) = (self.oldest(), self.next.saturating_sub(1));
         let has_any = first <= last;
         SpoolState {
@@ -379,6 +426,12 @@ impl Spool {
             records_left_out: self.left_out,
             not_written: self.not_written.clone(),
         }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.readers.write();
     }
 }
 

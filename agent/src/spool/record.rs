@@ -15,11 +15,11 @@ const MAX_LEAP: u64 = 1 << 20;
 
 /// What a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A `JournalEvent` without its cursor, which the record holds itself.
     Journal,
-    /// Anything else that happened.
-    Other,
+    /// Something that changed on the node.
+    Change,
     /// A stretch of the journal that could not be read: a [`JournalGap`].
     Gap,
     /// Entries that mean nothing were passed; only the place in the journal has moved on.
@@ -27,12 +27,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Journal, Self::Other, Self::Gap, Self::Passed];
+    const ALL: [Self; 4] = [Self::Journal, Self::Change, Self::Gap, Self::Passed];
 
     fn code(self) -> u8 {
         match self {
             Self::Journal => 1,
-            Self::Other => 2,
+            Self::Change => 2,
             Self::Gap => 3,
             Self::Passed => 4,
         }
@@ -47,28 +47,28 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct JournalGap {
     /// The last entry read before, and the first one that was there again.
-    pub(crate) from: Option<jiff::Timestamp>,
-    pub(crate) to: Option<jiff::Timestamp>,
+    pub from: Option<jiff::Timestamp>,
+    pub to: Option<jiff::Timestamp>,
     /// `None`: nobody knows.
-    pub(crate) count: Option<u64>,
+    pub count: Option<u64>,
 }
 
 /// A record that is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct New {
-    pub(crate) kind: Kind,
+pub struct New {
+    pub kind: Kind,
     /// Where the journal is to be read on, once this record is written.
-    pub(crate) cursor: Option<String>,
-    pub(crate) json: String,
+    pub cursor: Option<String>,
+    pub json: String,
 }
 
 /// A record as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Record {
-    pub(crate) number: u64,
-    pub(crate) kind: Kind,
-    pub(crate) cursor: Option<String>,
-    pub(crate) json: String,
+pub struct Record {
+    pub number: u64,
+    pub kind: Kind,
+    pub cursor: Option<String>,
+    pub json: String,
 }
 
 /// Writes a record behind `bytes`. Cursor and JSON must be within their bounds.

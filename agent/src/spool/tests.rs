@@ -68,7 +68,7 @@ fn records_cursor_and_id_survive_a_restart() {
     assert_eq!((spool.cursor(), spool.state().first), (None, None));
     spool.append(&lines(1..=5)).unwrap();
     let other = New {
-        kind: Kind::Other,
+        kind: Kind::Change,
         cursor: None,
         json: "{}".to_owned(),
     };
@@ -81,7 +81,7 @@ fn records_cursor_and_id_survive_a_restart() {
     assert_eq!(spool.state().id, id);
     assert_eq!(id.len(), 32);
     let last = spool.read_from(6, 10).unwrap();
-    assert!(matches!(&last[..], [Item::Record(record)] if record.kind == Kind::Other));
+    assert!(matches!(&last[..], [Item::Record(record)] if record.kind == Kind::Change));
 }
 
 #[test]
@@ -260,13 +260,15 @@ fn what_is_acknowledged_is_freed_and_the_place_in_the_journal_stays() {
     let mut spool = open(dir.path());
     spool.append(&lines(1..=1500)).unwrap();
     let before = spool.bytes();
-    spool.acknowledge(750).unwrap();
+    let now = Instant::now();
+    spool.read_by(&["c".to_owned()]).unwrap();
+    spool.acknowledge("c", 750, now).unwrap();
     assert!(spool.bytes() < before);
     assert!(spool.state().first.unwrap() <= 751);
     assert_eq!(spool.read_from(751, 1).unwrap().len(), 1);
-    spool.acknowledge(u64::MAX).unwrap();
+    spool.acknowledge("c", u64::MAX, now).unwrap();
     spool.begin_segment().unwrap();
-    spool.acknowledge(1500).unwrap();
+    spool.acknowledge("c", 1500, now).unwrap();
     assert_eq!((spool.state().first, spool.segments.len()), (None, 1));
     drop(spool);
     let mut spool = open(dir.path());
@@ -288,7 +290,7 @@ fn a_text_that_is_too_long_is_left_out_and_its_place_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut spool = open(dir.path());
     let long = New {
-        kind: Kind::Other,
+        kind: Kind::Change,
         cursor: None,
         json: "x".repeat(MAX_JSON_BYTES + 1),
     };
@@ -352,4 +354,31 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_written() {
         umount2(&path, MntFlags::MNT_DETACH).unwrap();
     });
     test.join().unwrap();
+}
+
+#[test]
+fn a_segment_is_freed_when_the_slowest_reader_has_it_and_each_place_is_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["a".to_owned(), "b".to_owned()];
+    let mut spool = open(dir.path());
+    spool.append(&lines(1..=1000)).unwrap();
+    spool.read_by(&names).unwrap();
+    let now = Instant::now();
+    spool.acknowledge("a", 1000, now).unwrap();
+    assert_eq!(spool.first_number(), 1, "b has nothing yet");
+    spool.acknowledge("b", 500, now).unwrap();
+    let first = spool.first_number();
+    assert!(first > 1 && first <= 501, "{first}");
+    // The file is not written at every word, but at the end.
+    spool.acknowledge("b", 600, now).unwrap();
+    drop(spool);
+    let mut spool = open(dir.path());
+    spool.read_by(&names).unwrap();
+    assert_eq!(spool.acknowledged_by("a"), 1000);
+    assert_eq!(spool.acknowledged_by("b"), 600);
+    // Who left does not hold anything up any more.
+    spool.read_by(&names[..1]).unwrap();
+    assert!(spool.first_number() > 800);
+    spool.read_by(&names).unwrap();
+    assert_eq!(spool.acknowledged_by("b"), 0);
 }

@@ -16,10 +16,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::fact::journal::JournalEvent;
+use crate::measure;
 use crate::reading::{Problem, Reading};
 use crate::report::{Fact, Family};
 
 pub use value::Difference;
+pub(crate) use value::counterparts;
 
 /// How many changes one comparison tells; of more, it says how many there are.
 pub const MAX_CHANGES: usize = 200;
@@ -145,7 +147,7 @@ fn compare<T: PartialEq>(
 }
 
 /// Tools write times and process ids into their complaints: the same complaint in the next minute is not news.
-fn is_same_reason(was: &str, is: &str) -> bool {
+pub fn is_same_reason(was: &str, is: &str) -> bool {
     let words = |why: &str| why.replace(|c: char| c.is_ascii_digit(), "");
     words(was) == words(is)
 }
@@ -159,7 +161,7 @@ fn plainly(before: &Fact, after: &Fact) -> Vec<Change> {
     // Left out before comparing: a list that must be compared as one value must not differ by a measure in it.
     let facts = |fact: &Fact| {
         fact.to_json()
-            .map(|value| value::without(value, wavering(family)))
+            .map(|value| value::without(value, &wavering(family)))
     };
     compare(family, &facts(before), &facts(after), |before, after| {
         let differences = value::differences(before, after);
@@ -177,42 +179,11 @@ fn is_measure(family: Family) -> bool {
 }
 
 /// The fields of a family that are measures among its facts, or times that go on by themselves.
-fn wavering(family: Family) -> &'static [&'static str] {
+fn wavering(family: Family) -> Vec<&'static str> {
     match family {
-        Family::Agent => &["cost", "bytes", "first", "last"],
-        Family::Boot => &["used_percent", "used_inodes_percent", "size_mib"],
-        Family::Ceph => &[
-            "by_state",
-            "data_bytes",
-            "used_bytes",
-            "available_bytes",
-            "total_bytes",
-            "degraded_objects",
-            "misplaced_objects",
-            "remapped_pgs",
-            "epoch",
-            "quorum_age_seconds",
-        ],
-        Family::Ha => &["timestamp", "local_time", "results", "uid"],
-        Family::Lldp => &["age"],
-        Family::Members => &["version"],
-        Family::Power => &["queued_jobs"],
         // The tool repeats what corosync's own fact says; only where the two disagree is news.
-        Family::Quorumtool => &["text", "said"],
-        Family::Storage => &["at", "used_bytes", "last_sync", "last_try", "pid"],
-        Family::Time => &[
-            "measured_at",
-            "offset_s",
-            "last_offset_s",
-            "rms_offset_s",
-            "frequency_ppm",
-            "skew_ppm",
-            "root_delay_s",
-            "root_dispersion_s",
-            "update_interval_s",
-            "timesyncd_at",
-        ],
-        _ => &[],
+        Family::Quorumtool => vec!["text", "said"],
+        family => measure::names(family).collect(),
     }
 }
 

@@ -155,17 +155,36 @@ fn both_named<'a>(was: &'a [Value], is: &'a [Value]) -> Option<(Named<'a>, Named
         .find_map(|fields| Some((named(was, fields)?, named(is, fields)?)))
 }
 
+/// For each element of `is` the one of `was` that is the same thing: by name, or by place where they have no names.
+pub(crate) fn counterparts<'a>(was: &'a [Value], is: &[Value]) -> Vec<Option<&'a Value>> {
+    let by_name = NAMES.iter().find_map(|fields| {
+        let was = named(was, fields)?;
+        named(is, fields)?;
+        let of = |element| Some(was.get(&name(element, fields)?).copied());
+        is.iter().map(of).collect()
+    });
+    by_name.unwrap_or_else(|| {
+        let is_as_long = was.len() == is.len();
+        (0..is.len())
+            .map(|place| was.get(place).filter(|_| is_as_long))
+            .collect()
+    })
+}
+
+fn name(element: &Value, fields: &[&str]) -> Option<String> {
+    let words = fields.iter().map(|field| match element.get(field)? {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    Some(words.collect::<Option<Vec<String>>>()?.join(" "))
+}
+
 /// The elements by their names; nothing if one has none, or two have the same.
 fn named<'a>(list: &'a [Value], fields: &[&str]) -> Option<Named<'a>> {
     let mut named = BTreeMap::new();
     for element in list {
-        let words = fields.iter().map(|field| match element.get(field)? {
-            Value::String(name) => Some(name.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
-        let name = words.collect::<Option<Vec<String>>>()?.join(" ");
-        if named.insert(name, element).is_some() {
+        if named.insert(name(element, fields)?, element).is_some() {
             return None;
         }
     }

@@ -105,7 +105,9 @@ impl Collector {
                 break;
             }
         }
-        spool.acknowledge(self.next - 1).unwrap();
+        spool.read_by(&["collector".to_owned()]).unwrap();
+        let now = std::time::Instant::now();
+        spool.acknowledge("collector", self.next - 1, now).unwrap();
     }
 
     fn line(&mut self, json: &str) {

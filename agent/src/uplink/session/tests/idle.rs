@@ -1,0 +1,1 @@
+//! What an idle node costs on the wire.
