@@ -62,12 +62,20 @@ impl Outbox {
         self.kept
     }
 
-    /// All up to this number are kept; `false` if they were never sent.
+    /// All up to this number are kept; `false` if there never was such a number. What the stream before this one sent
+    /// may become kept only now, so it may be more than this one has sent.
     pub(super) fn keeps(&mut self, up_to: u64) -> bool {
-        if up_to > self.sent {
+        if up_to >= self.next {
             return false;
         }
         self.kept = self.kept.max(up_to);
+        self.sent = self.sent.max(up_to);
+        self.read = self.read.max(up_to);
+        while self
+            .waiting
+            .pop_front_if(|event| last(event) <= up_to)
+            .is_some()
+        {}
         while self
             .flying
             .pop_front_if(|(last, _)| *last <= self.kept)

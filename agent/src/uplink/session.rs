@@ -46,8 +46,8 @@ pub enum Nonsense {
          its directory away, and a new one is begun"
     )]
     KeptBeyondSpool { up_to: u64, next: u64 },
-    #[error("the collector says that it has event {up_to}, which was not sent to it")]
-    KeptUnsent { up_to: u64 },
+    #[error("the collector says that it has event {up_to}, which there never was")]
+    KeptUnmade { up_to: u64 },
     #[error("the collector acknowledges events of another spool")]
     OtherSpool,
     #[error("the collector answered heartbeat {number}, which was not sent to it")]
@@ -244,7 +244,7 @@ impl Session {
         }
         let up_to = kept.up_to;
         if !self.outbox.keeps(up_to) {
-            return Err(Nonsense::KeptUnsent { up_to });
+            return Err(Nonsense::KeptUnmade { up_to });
         }
         let up_to = self.outbox.kept();
         Ok(Effect::Kept { up_to })
