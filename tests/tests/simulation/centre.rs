@@ -91,6 +91,12 @@ impl Centre {
     }
 
     fn hear(&mut self, number: usize, wire: &mut Wire, node: &Node, now: Now, now_ms: u64) {
+        if wire.centre_knows(now_ms) {
+            if let Some((stream, _)) = self.streams.remove(&number) {
+                self.core.closed(stream);
+            }
+            return;
+        }
         loop {
             if let Some((stream, _)) = self.streams.get(&number)
                 && !self.core.wants(*stream, now)
@@ -113,11 +119,6 @@ impl Centre {
                 }),
             };
             taken.unwrap_or_else(|refusal| panic!("{}: {refusal}", node.name));
-        }
-        if wire.centre_knows(now_ms)
-            && let Some((stream, _)) = self.streams.remove(&number)
-        {
-            self.core.closed(stream);
         }
     }
 
