@@ -28,6 +28,8 @@ const DIR: &str = "ca";
 const KEY_FILE: &str = "key.pem";
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const DAY_S: u64 = 86_400;
+/// Letters in a line of PEM (RFC 7468).
+const LINE: usize = 64;
 const CA_LIFETIME: Duration = Duration::from_secs(3_652 * DAY_S);
 /// Of the collector's own certificate; a new one is made at every start, and long before this is over.
 pub const SERVER_LIFETIME: Duration = Duration::from_secs(30 * DAY_S);
@@ -286,4 +288,22 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CaError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A certificate as text.
+pub fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut rest = encoded.as_str();
+    while let Some((line, next)) = rest
+        .split_at_checked(LINE.min(rest.len()))
+        .filter(|it| !it.0.is_empty())
+    {
+        text.push_str(line);
+        text.push('\n');
+        rest = next;
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
 }

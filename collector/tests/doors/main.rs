@@ -2,4 +2,8 @@
 //! log, and against a good client that is not disturbed by it.
 
 mod enrolment;
+mod flood;
 mod house;
+mod program;
+mod refusal;
+mod roles;
