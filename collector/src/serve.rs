@@ -29,7 +29,7 @@ const MOST_OF_A_CERTIFICATE: usize = 16;
 /// Of strangers, together and of one address.
 const MOST_ENROLMENTS: usize = 256;
 const MOST_ENROLMENTS_OF_ONE: usize = 128;
-const LONGEST_ENROLMENT: Duration = Duration::from_secs(15);
+const LONGEST_ENROLMENT: Duration = Duration::from_secs(10);
 /// Between two attempts to open the enrolment listener.
 const PAUSE: Duration = Duration::from_secs(2);
 

@@ -130,7 +130,9 @@ impl Ca {
         let certificate = params.self_signed(&key).map_err(sign)?;
         write(&dir.join(KEY_FILE), &key.serialize_pem(), 0o600)?;
         write(&dir.join(CERTIFICATE_FILE), &certificate.pem(), 0o644)?;
-        Ok(())
+        // So that after a power cut there is no database without its CA.
+        let synced = fs::File::open(&dir).and_then(|dir| dir.sync_all());
+        Ok(synced.map_err(|source| CaError::Write { path: dir, source })?)
     }
 
     pub(super) fn read(state_dir: &Path) -> Result<Self, CaError> {

@@ -238,7 +238,14 @@ async fn nonsense_is_refused_by_name_and_whoever_goes_on_with_it_is_not_listened
     if let Some(last) = forged.last_mut() {
         *last ^= 1;
     }
-    let cases: [(v1::EnrolRequest, &str); 6] = [
+    let cases: [(v1::EnrolRequest, &str); 7] = [
+        (
+            v1::EnrolRequest {
+                node: "x".repeat(9_000),
+                ..good.clone()
+            },
+            "node: 9000 bytes are more than 255",
+        ),
         (
             v1::EnrolRequest {
                 cluster: None,

@@ -1,6 +1,7 @@
 //! Many connections that lead nowhere.
 
 use std::io;
+use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use quorate_collector::refusal::Reason;
@@ -54,6 +55,26 @@ async fn five_thousand_half_open_connections_keep_nobody_out() {
     assert!(gone >= (HALF_OPEN - 2_048) as u64, "{gone}");
     assert!(house.log.count("refused") < 200);
     assert!(is_over(&mut open[0]).await);
+}
+
+/// Whoever has no certificate can finish a handshake at the enrolment listener, and then say nothing.
+#[tokio::test]
+async fn an_enrolment_that_never_comes_to_its_point_is_ended() {
+    let house = House::open().await;
+    let token = house.token(1).await;
+    let tls = proto::tls::stranger(token.ca()).unwrap();
+    let tcp = TcpStream::connect(house.enrolment).await.unwrap();
+    let name = proto::tls::SERVER_NAME.try_into().unwrap();
+    let mut silent = tokio_rustls::TlsConnector::from(Arc::new(tls))
+        .connect(name, tcp)
+        .await
+        .unwrap();
+    house.log.line("its enrolment took too long").await;
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest))
+        .await
+        .expect("it is still open");
+    house.enrol(&token, "pve-01").await.unwrap();
 }
 
 async fn is_over(tcp: &mut TcpStream) -> bool {
