@@ -30,8 +30,10 @@ const MOST_OF_A_CERTIFICATE: usize = 16;
 const MOST_ENROLMENTS: usize = 256;
 const MOST_ENROLMENTS_OF_ONE: usize = 128;
 const LONGEST_ENROLMENT: Duration = Duration::from_secs(10);
-/// Between two attempts to open the enrolment listener.
-const PAUSE: Duration = Duration::from_secs(2);
+/// Between two attempts to open the enrolment listener. Its predecessor may not be gone yet: so many fail before it is
+/// said.
+const PAUSE: Duration = Duration::from_millis(200);
+const ATTEMPTS: u32 = 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -149,6 +151,11 @@ impl Collector {
             own: Arc::clone(&self.own),
             is_open,
         };
+        tracing::info!(
+            "quorate-collector {}, the collector {}",
+            env!("CARGO_PKG_VERSION"),
+            self.identities.authority().collector
+        );
         tracing::info!("listening for agents and people on {}", self.fleet);
         let incoming = door::open(
             self.listener,
@@ -188,9 +195,11 @@ struct Enrolment {
 impl Enrolment {
     /// Ends when nobody says any more whether it is to be open.
     async fn run(self, mut is_open: watch::Receiver<bool>) {
+        let mut failed = 0;
         while is_open.wait_for(|is_open| *is_open).await.is_ok() {
             match door::bind(self.address) {
                 Ok(listener) => {
+                    failed = 0;
                     tracing::info!("enrolment is open on {}", self.address);
                     tokio::select! {
                         () = self.answer(listener) => {}
@@ -199,7 +208,10 @@ impl Enrolment {
                     tracing::info!("enrolment is closed: no token is good any more");
                 }
                 Err(error) => {
-                    tracing::error!("cannot listen for enrolment on {}: {error}", self.address);
+                    failed += 1;
+                    if failed == ATTEMPTS {
+                        tracing::error!("cannot listen for enrolment on {}: {error}", self.address);
+                    }
                     sleep(PAUSE).await;
                 }
             }

@@ -36,6 +36,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("ps", "procps"),
     ("lldpd", "lldpd"),
+    ("openssl", "openssl"),
     ("ovs-vswitchd", "openvswitch-switch"),
     (
         "/lib/systemd/systemd-journal-remote",

@@ -229,7 +229,7 @@ async fn a_node_that_left_the_nodelist_is_revoked() {
 }
 
 #[tokio::test]
-async fn nonsense_is_refused_by_name_and_whoever_goes_on_with_it_is_not_listened_to() {
+async fn nonsense_is_refused_by_name() {
     let house = House::open().await;
     let token = house.token(9).await;
     let key = rcgen::KeyPair::generate().unwrap();
@@ -295,6 +295,14 @@ async fn nonsense_is_refused_by_name_and_whoever_goes_on_with_it_is_not_listened
         assert!(refused.message().starts_with(why), "{refused:?}");
         house.log.line(why).await;
     }
+}
+
+#[tokio::test]
+async fn whoever_fails_again_and_again_is_not_listened_to() {
+    let house = House::open().await;
+    let token = house.token(9).await;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let good = request(&token, "pve-01", &key);
     let large = v1::EnrolRequest {
         nodelist: vec!["x".repeat(60); 2_000],
         ..good.clone()
