@@ -49,8 +49,10 @@ pub enum ServeError {
     Identity(#[from] IdentityError),
     #[error("an address that agents are to be told is none")]
     Address(#[from] BadAddress),
-    #[error("the listener for agents has ended")]
-    Ended(#[source] tonic::transport::Error),
+    #[error("the listener for agents failed")]
+    Failed(#[source] tonic::transport::Error),
+    #[error("nobody listens any more, and nobody said so; this is a bug, please report it")]
+    Ended,
 }
 
 /// Where to listen, and what to tell agents of it.
@@ -175,9 +177,9 @@ impl Collector {
             refusals: self.refusals,
         };
         tokio::select! {
-            ended = fleet => ended.map_err(ServeError::Ended),
-            failed = watch.run() => Ok(failed?),
-            () = enrolment.run(opened) => Ok(()),
+            ended = fleet => ended.map_err(ServeError::Failed).and(Err(ServeError::Ended)),
+            failed = watch.run() => failed.map_err(ServeError::Identity).and(Err(ServeError::Ended)),
+            () = enrolment.run(opened) => Err(ServeError::Ended),
             () = until => Ok(()),
         }
     }

@@ -199,3 +199,41 @@ fn run_listens_until_it_is_told_to_end_and_sees_tokens_made_beside_it() {
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert_eq!(running.process.wait().unwrap().code(), Some(0));
 }
+
+/// The address at the end of a line of the log.
+fn address(line: &str) -> String {
+    line.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_operators_file_opens_the_door_until_it_is_revoked() {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = place(dir.path());
+    done(&config, &["init", "--address", "127.0.0.1"]);
+    let mut running = Running::start(&config);
+    let line = running.line("listening for agents and people on 127.0.0.1:");
+    let file: Value = serde_json::from_str(&done(&config, &["operator", "add", "anna"])).unwrap();
+    let pem = |key: &str| file[key].as_str().unwrap().as_bytes().to_vec();
+    let tls = proto::tls::client(
+        vec![CertificateDer::from_pem_slice(&pem("certificate_pem")).unwrap()],
+        PrivateKeyDer::from_pem_slice(&pem("key_pem")).unwrap(),
+        &[CertificateDer::from_pem_slice(&pem("trust_pem")).unwrap()],
+    );
+    let tls = std::sync::Arc::new(tls.unwrap());
+    let channel = proto::dial::dial(&address(&line), tls).await.unwrap();
+    let mut gate = proto::v1::gate_client::GateClient::new(channel);
+    let leases = proto::v1::ListLeasesRequest::default;
+    let refused = gate.list_leases(leases()).await.unwrap_err();
+    assert_eq!(
+        refused.code(),
+        tonic::Code::NotFound,
+        "there is no cluster yet"
+    );
+    done(&config, &["operator", "revoke", "anna"]);
+    running.line("its certificate was revoked: its connection was closed");
+    let refused = gate.list_leases(leases()).await.unwrap_err();
+    assert_ne!(refused.code(), tonic::Code::NotFound);
+}
