@@ -29,7 +29,8 @@ use crate::tls::handshakes::source;
 const MESSAGE_BYTES: usize = 64 << 10;
 /// corosync's own limit is 384 at most.
 pub(crate) const MOST_NODES: usize = 512;
-const MOST_CLUSTER_NAME_BYTES: usize = 255;
+/// Of a node, and of a cluster: longer ones are not repeated in an answer or in the log.
+const MOST_NAME_BYTES: usize = 255;
 /// The same for every token that is not good: a stranger learns nothing of those that exist.
 const BAD_TOKEN: &str = "this token is not good, or not any more: make another one on the collector with \
                          `quorate-collector token create`";
@@ -94,18 +95,15 @@ impl Enrolment for Enrol {
             ));
         }
         let request = request.into_inner();
-        let node = request.node.clone();
-        let applicant = applicant(request).map_err(|status| {
+        let node: String = request.node.chars().take(MOST_NAME_BYTES).collect();
+        let applicant = applicant(request).inspect_err(|status| {
             self.failures().add(from, Instant::now());
-            let more = status.message();
-            if status.code() == Code::Unauthenticated {
-                let more = format!("{node:?} wants to enrol: its token is none");
-                self.refusals.refuse(Reason::Token, stranger.address, more);
-            } else {
-                self.refusals
-                    .refuse(Reason::BadRequest, stranger.address, more);
-            }
-            status
+            let (reason, more) = match status.code() {
+                Code::Unauthenticated => (Reason::Token, "it is none"),
+                _ => (Reason::BadRequest, status.message()),
+            };
+            let more = format!("{node:?} wants to enrol: {more}");
+            self.refusals.refuse(reason, stranger.address, more);
         })?;
         let identities = Arc::clone(&self.identities);
         let applied = tokio::task::spawn_blocking(move || {
@@ -178,15 +176,14 @@ fn applicant(request: v1::EnrolRequest) -> Result<Applicant, Status> {
     let cluster = request
         .cluster
         .ok_or_else(|| Status::invalid_argument("cluster: it is not said"))?;
+    bounded("cluster.id", &cluster.id)?;
     let id = ClusterId::new(cluster.id)
         .map_err(|bad| Status::invalid_argument(format!("cluster.id: {bad}")))?;
-    if cluster.name.len() > MOST_CLUSTER_NAME_BYTES || cluster.name.contains(char::is_control) {
-        return Err(Status::invalid_argument(format!(
-            "cluster.name: it must be a line of at most {MOST_CLUSTER_NAME_BYTES} bytes"
-        )));
+    bounded("cluster.name", &cluster.name)?;
+    if cluster.name.contains(char::is_control) {
+        return Err(Status::invalid_argument("cluster.name: it is not one line"));
     }
-    let node = NodeName::new(request.node)
-        .map_err(|bad| Status::invalid_argument(format!("node: {bad}")))?;
+    let node = node_name("node", request.node)?;
     let nodelist = nodelist(request.nodelist)?;
     if !nodelist.is_empty() && !nodelist.contains(&node) {
         return Err(Status::invalid_argument(format!(
@@ -216,8 +213,23 @@ pub(crate) fn nodelist(names: Vec<String>) -> Result<BTreeSet<NodeName>, Status>
             names.len()
         )));
     }
-    let names = names.into_iter().map(NodeName::new);
-    names
-        .collect::<Result<_, _>>()
-        .map_err(|bad| Status::invalid_argument(format!("nodelist: {bad}")))
+    let names = names.into_iter().map(|name| node_name("nodelist", name));
+    names.collect()
+}
+
+/// A node's name that somebody said in this field.
+pub(crate) fn node_name(field: &str, name: String) -> Result<NodeName, Status> {
+    bounded(field, &name)?;
+    NodeName::new(name).map_err(|bad| Status::invalid_argument(format!("{field}: {bad}")))
+}
+
+/// Refuses a name that is too long to be repeated.
+pub(crate) fn bounded(field: &str, name: &str) -> Result<(), Status> {
+    if name.len() <= MOST_NAME_BYTES {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "{field}: {} bytes are more than {MOST_NAME_BYTES}",
+        name.len()
+    )))
 }

@@ -10,6 +10,7 @@ use proto::v1::gate_server::{Gate, GateServer};
 use tonic::{Code, Request, Response, Status};
 
 use crate::answer::chain;
+use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
 use crate::refusal::{Reason, Refusals};
@@ -17,7 +18,6 @@ use crate::role::{Asker, asker};
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
-const MOST_NODES: usize = 512;
 /// In this version nothing that is said is valid for longer than it takes to read it.
 const VALID_MS: u32 = 0;
 const NOT_JUDGED: &str =
@@ -59,10 +59,9 @@ impl Judge {
                 nodes.len()
             )));
         }
-        let nodes = nodes.iter().map(NodeName::new);
-        let nodes: Vec<NodeName> = nodes
-            .collect::<Result<_, _>>()
-            .map_err(|bad| Status::invalid_argument(format!("nodes: {bad}")))?;
+        bounded("cluster", cluster)?;
+        let nodes = nodes.iter().map(|name| node_name("nodes", name.clone()));
+        let nodes: Vec<NodeName> = nodes.collect::<Result<_, _>>()?;
         let own = asker.peer.identity.cluster();
         let cluster = match own.filter(|_| cluster.is_empty()) {
             Some(own) => self.identities.find_cluster(own.as_str()),

@@ -2,6 +2,8 @@
 
 pub mod addresses;
 mod answer;
+mod command;
+mod config;
 pub mod enrol;
 mod failures;
 pub mod gate;
@@ -17,9 +19,77 @@ pub mod serve;
 pub mod tls;
 mod watch;
 
+use std::panic::catch_unwind;
 use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use answer::{NO_ANSWER, USAGE, chain, complain};
+use command::{check_config, init, node, operator, run, token};
+
+/// Collects what the agents of Proxmox VE nodes report, and answers for their clusters.
+#[derive(Debug, Parser)]
+#[command(name = "quorate-collector", version, after_help = answer::EXIT_CODES)]
+#[command(disable_help_subcommand = true, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Init(init::Args),
+    /// Invitations for nodes
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Certificates of people, and of programs that look
+    #[command(subcommand)]
+    Operator(operator::Command),
+    /// The nodes that are enrolled
+    #[command(subcommand)]
+    Node(node::Command),
+    CheckConfig(check_config::Args),
+}
 
 /// The program.
 pub fn main() -> ExitCode {
-    ExitCode::FAILURE
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = catch_unwind(|| match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Token(command) => token::run(command),
+        Command::Operator(command) => operator::run(command),
+        Command::Node(command) => node::run(command),
+        Command::CheckConfig(args) => check_config::run(args),
+    });
+    match done {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            complain(chain(error.as_ref()));
+            ExitCode::from(NO_ANSWER)
+        }
+        Err(_) => {
+            complain("quorate-collector broke off; this is a bug in it, please report it");
+            ExitCode::from(NO_ANSWER)
+        }
+    }
+}
+
+/// `--help` and `--version` alone are answers. With a subcommand, help is not what was asked for: a script must not
+/// take it for something done.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Where help cannot be printed there is nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if std::env::args_os().count() == 2 => {
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(NO_ANSWER),
+        _ => ExitCode::from(USAGE),
+    }
 }

@@ -29,9 +29,11 @@ const MOST_OF_A_CERTIFICATE: usize = 16;
 /// Of strangers, together and of one address.
 const MOST_ENROLMENTS: usize = 256;
 const MOST_ENROLMENTS_OF_ONE: usize = 128;
-const LONGEST_ENROLMENT: Duration = Duration::from_secs(15);
-/// Between two attempts to open the enrolment listener.
-const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_ENROLMENT: Duration = Duration::from_secs(10);
+/// Between two attempts to open the enrolment listener. Its predecessor may not be gone yet: so many fail before it is
+/// said.
+const PAUSE: Duration = Duration::from_millis(200);
+const ATTEMPTS: u32 = 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -47,8 +49,10 @@ pub enum ServeError {
     Identity(#[from] IdentityError),
     #[error("an address that agents are to be told is none")]
     Address(#[from] BadAddress),
-    #[error("the listener for agents has ended")]
-    Ended(#[source] tonic::transport::Error),
+    #[error("the listener for agents failed")]
+    Failed(#[source] tonic::transport::Error),
+    #[error("nobody listens any more, and nobody said so; this is a bug, please report it")]
+    Ended,
 }
 
 /// Where to listen, and what to tell agents of it.
@@ -149,6 +153,11 @@ impl Collector {
             own: Arc::clone(&self.own),
             is_open,
         };
+        tracing::info!(
+            "quorate-collector {}, the collector {}",
+            env!("CARGO_PKG_VERSION"),
+            self.identities.authority().collector
+        );
         tracing::info!("listening for agents and people on {}", self.fleet);
         let incoming = door::open(
             self.listener,
@@ -168,9 +177,9 @@ impl Collector {
             refusals: self.refusals,
         };
         tokio::select! {
-            ended = fleet => ended.map_err(ServeError::Ended),
-            failed = watch.run() => Ok(failed?),
-            () = enrolment.run(opened) => Ok(()),
+            ended = fleet => ended.map_err(ServeError::Failed).and(Err(ServeError::Ended)),
+            failed = watch.run() => failed.map_err(ServeError::Identity).and(Err(ServeError::Ended)),
+            () = enrolment.run(opened) => Err(ServeError::Ended),
             () = until => Ok(()),
         }
     }
@@ -188,9 +197,11 @@ struct Enrolment {
 impl Enrolment {
     /// Ends when nobody says any more whether it is to be open.
     async fn run(self, mut is_open: watch::Receiver<bool>) {
+        let mut failed = 0;
         while is_open.wait_for(|is_open| *is_open).await.is_ok() {
             match door::bind(self.address) {
                 Ok(listener) => {
+                    failed = 0;
                     tracing::info!("enrolment is open on {}", self.address);
                     tokio::select! {
                         () = self.answer(listener) => {}
@@ -199,7 +210,10 @@ impl Enrolment {
                     tracing::info!("enrolment is closed: no token is good any more");
                 }
                 Err(error) => {
-                    tracing::error!("cannot listen for enrolment on {}: {error}", self.address);
+                    failed += 1;
+                    if failed == ATTEMPTS {
+                        tracing::error!("cannot listen for enrolment on {}: {error}", self.address);
+                    }
                     sleep(PAUSE).await;
                 }
             }

@@ -28,6 +28,8 @@ const DIR: &str = "ca";
 const KEY_FILE: &str = "key.pem";
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const DAY_S: u64 = 86_400;
+/// Letters in a line of PEM (RFC 7468).
+const LINE: usize = 64;
 const CA_LIFETIME: Duration = Duration::from_secs(3_652 * DAY_S);
 /// Of the collector's own certificate; a new one is made at every start, and long before this is over.
 pub const SERVER_LIFETIME: Duration = Duration::from_secs(30 * DAY_S);
@@ -128,7 +130,9 @@ impl Ca {
         let certificate = params.self_signed(&key).map_err(sign)?;
         write(&dir.join(KEY_FILE), &key.serialize_pem(), 0o600)?;
         write(&dir.join(CERTIFICATE_FILE), &certificate.pem(), 0o644)?;
-        Ok(())
+        // So that after a power cut there is no database without its CA.
+        let synced = fs::File::open(&dir).and_then(|dir| dir.sync_all());
+        Ok(synced.map_err(|source| CaError::Write { path: dir, source })?)
     }
 
     pub(super) fn read(state_dir: &Path) -> Result<Self, CaError> {
@@ -286,4 +290,22 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CaError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// A certificate as text.
+pub fn pem(der: &[u8]) -> String {
+    use base64::Engine as _;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
+    let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut rest = encoded.as_str();
+    while let Some((line, next)) = rest
+        .split_at_checked(LINE.min(rest.len()))
+        .filter(|it| !it.0.is_empty())
+    {
+        text.push_str(line);
+        text.push('\n');
+        rest = next;
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
 }

@@ -13,7 +13,7 @@ use super::token::{NewToken, TokenError, TokenKind, forget_old, keep};
 use super::{Doing as _, Identities};
 
 /// Nodes ask again while their cluster is quorate, long before it is over.
-pub const CLUSTER_FILE_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+const CLUSTER_FILE_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 /// Good ones of one cluster at a time. Behind that the oldest is ended: whoever asks without end gains nothing.
 const MOST_OF_A_CLUSTER: u32 = 64;
 

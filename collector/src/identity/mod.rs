@@ -101,6 +101,7 @@ impl Identities {
     ) -> Result<Self, IdentityError> {
         make_dir(state_dir)?;
         let path = state_dir.join(DATABASE);
+        make_file(&path)?;
         let made_already = IdentityError::MadeAlready {
             path: state_dir.to_owned(),
         };
@@ -223,6 +224,23 @@ fn make_dir(path: &Path) -> Result<(), IdentityError> {
         })
 }
 
+/// SQLite would make it for everybody to read; the files beside it get the mode of this one.
+fn make_file(path: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Ok(_) => Ok(()),
+        Err(source) => Err(IdentityError::MakeDir {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
 fn random<const N: usize>() -> Result<[u8; N], IdentityError> {
     let mut bytes = [0; N];
     let filled = SystemRandom::new().fill(&mut bytes);
@@ -249,3 +267,6 @@ fn uuid() -> Result<String, IdentityError> {
     }
     Ok(uuid)
 }
+
+#[cfg(test)]
+mod tests;

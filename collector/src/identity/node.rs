@@ -79,9 +79,14 @@ impl Identities {
     /// The cluster with this id or name; with neither, the only one.
     pub fn find_cluster(&self, text: &str) -> Result<Cluster, NodeError> {
         let mut fitting = self.clusters()?;
-        fitting.retain(|cluster| {
-            text.is_empty() || cluster.id.as_str() == text || cluster.name == text
-        });
+        // A name is what its nodes say: one that looks like another cluster's id does not stand in its way.
+        let by_id = fitting
+            .iter()
+            .position(|cluster| cluster.id.as_str() == text);
+        if let Some(at) = by_id {
+            return Ok(fitting.swap_remove(at));
+        }
+        fitting.retain(|cluster| text.is_empty() || cluster.name == text);
         if fitting.len() > 1 {
             let ids = fitting.into_iter().map(|cluster| cluster.id.into());
             return Err(NodeError::SeveralClusters {

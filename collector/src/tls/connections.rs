@@ -71,14 +71,10 @@ impl Connections {
     ) -> (Place, oneshot::Receiver<()>, Option<SocketAddr>) {
         let (close, closed) = oneshot::channel();
         let mut table = self.table();
-        let mut own = table
-            .open
-            .iter()
-            .filter(|(_, open)| open.owner == owner)
-            .map(|(number, _)| *number);
-        let oldest_own = own.next();
-        let victim = if own.count() + 1 >= self.most_of_one {
-            oldest_own
+        let own = table.open.iter().filter(|(_, open)| open.owner == owner);
+        let own: Vec<u64> = own.map(|(number, _)| *number).collect();
+        let victim = if own.len() >= self.most_of_one {
+            own.first().copied()
         } else if table.open.len() >= self.most {
             table.open.first_key_value().map(|(number, _)| *number)
         } else {
@@ -138,5 +134,49 @@ impl Connections {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
+    }
+
+    fn is_closed(closed: &mut oneshot::Receiver<()>) -> bool {
+        closed.try_recv() == Err(oneshot::error::TryRecvError::Closed)
+    }
+
+    #[test]
+    fn a_connection_is_closed_when_its_certificate_is_over() {
+        let connections = Connections::new(10, 10);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (_place, mut soon, _) = connections.enter("a".to_owned(), from(1), Some(at(100)));
+        let (_place, mut later, _) = connections.enter("b".to_owned(), from(2), Some(at(200)));
+        assert_eq!(connections.close_expired(at(99)), []);
+        assert_eq!(connections.close_expired(at(100)), [from(1)]);
+        assert!(is_closed(&mut soon) && !is_closed(&mut later));
+        assert_eq!(connections.owners(), ["b"]);
+    }
+
+    #[test]
+    fn too_many_of_one_cost_its_oldest_and_too_many_of_all_the_oldest_of_all() {
+        let connections = Connections::new(3, 2);
+        let mut places = Vec::new();
+        let mut enter = |owner: &str, port| {
+            let (place, _, victim) = connections.enter(owner.to_owned(), from(port), None);
+            places.push(place);
+            victim
+        };
+        assert_eq!(enter("a", 1), None);
+        assert_eq!(enter("b", 2), None);
+        assert_eq!(enter("b", 3), None);
+        assert_eq!(enter("b", 4), Some(from(2)));
+        assert_eq!(enter("c", 5), Some(from(1)));
+        assert_eq!(connections.count(), 3);
+        places.clear();
+        assert_eq!(connections.count(), 0);
     }
 }

@@ -35,16 +35,34 @@ const THROUGH: usize = 256;
 /// After an error of `accept` that is not of one connection: no descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Somebody who may come in.
+#[derive(Debug)]
+pub struct Admitted<G> {
+    pub guest: G,
+    /// Under whom the connection stands in the table.
+    pub owner: String,
+    /// When it ends at the latest.
+    pub not_after: Option<Timestamp>,
+}
+
+/// Somebody who may not.
+#[derive(Debug)]
+pub struct Refused {
+    pub reason: Reason,
+    /// What the log says besides; it may be empty.
+    pub more: String,
+}
+
 /// Who may come in, and for how long.
 pub trait Host: Send + Sync + 'static {
     type Guest: Clone + Send + Sync + 'static;
 
-    /// Whose connection this is: the guest, its owner's name in the table, and when it ends at the latest.
+    /// Whose connection this is.
     fn admit(
         &self,
         certificates: Option<&[CertificateDer<'_>]>,
         address: SocketAddr,
-    ) -> Result<(Self::Guest, String, Option<Timestamp>), (Reason, String)>;
+    ) -> Result<Admitted<Self::Guest>, Refused>;
 
     /// How long a connection may last whoever it is.
     fn longest(&self) -> Option<Duration>;
@@ -63,21 +81,26 @@ impl Host for ForPeers {
         &self,
         certificates: Option<&[CertificateDer<'_>]>,
         address: SocketAddr,
-    ) -> Result<(Peer, String, Option<Timestamp>), (Reason, String)> {
+    ) -> Result<Admitted<Peer>, Refused> {
         let shown = certificates.and_then(<[_]>::first);
-        let shown = shown.ok_or_else(|| (Reason::NoCertificate, String::new()))?;
+        let refused = |reason, more| Refused { reason, more };
+        let shown = shown.ok_or_else(|| refused(Reason::NoCertificate, String::new()))?;
         let known = self.identities.certificate(shown);
-        let known = known.map_err(|error| (Reason::NotGivenOut, chain(&error)))?;
-        let known = known.ok_or_else(|| (Reason::NotGivenOut, String::new()))?;
+        let known = known.map_err(|error| refused(Reason::NotGivenOut, chain(&error)))?;
+        let known = known.ok_or_else(|| refused(Reason::NotGivenOut, String::new()))?;
         if known.revoked.is_some() {
-            return Err((Reason::Revoked, known.identity.to_string()));
+            return Err(refused(Reason::Revoked, known.identity.to_string()));
         }
         let peer = Peer {
             identity: known.identity,
             serial: known.serial.clone(),
             address,
         };
-        Ok((peer, known.serial, Some(known.not_after)))
+        Ok(Admitted {
+            guest: peer,
+            owner: known.serial,
+            not_after: Some(known.not_after),
+        })
     }
 
     fn longest(&self) -> Option<Duration> {
@@ -98,8 +121,12 @@ impl Host for ForStrangers {
         &self,
         _: Option<&[CertificateDer<'_>]>,
         address: SocketAddr,
-    ) -> Result<(Stranger, String, Option<Timestamp>), (Reason, String)> {
-        Ok((Stranger { address }, source(address).to_string(), None))
+    ) -> Result<Admitted<Stranger>, Refused> {
+        Ok(Admitted {
+            guest: Stranger { address },
+            owner: source(address).to_string(),
+            not_after: None,
+        })
     }
 
     fn longest(&self) -> Option<Duration> {
@@ -221,14 +248,12 @@ impl<H: Host> Door<H> {
             }
             Err(_) => return self.refusals.refuse(Reason::TooSlow, address, ""),
         };
-        let (guest, owner, not_after) = match self
-            .host
-            .admit(tls.get_ref().1.peer_certificates(), address)
-        {
-            Ok(admitted) => admitted,
-            Err((reason, more)) => return self.refusals.refuse(reason, address, more),
+        let Some(admitted) = self.admit(&tls, address) else {
+            return;
         };
-        let (place, closed, victim) = self.connections.enter(owner, address, not_after);
+        let (place, closed, victim) =
+            self.connections
+                .enter(admitted.owner, address, admitted.not_after);
         if let Some(victim) = victim {
             self.refusals.refuse(Reason::TooManyConnections, victim, "");
         }
@@ -237,20 +262,28 @@ impl<H: Host> Door<H> {
         }
         let connection = Connection {
             tls,
-            guest,
+            guest: admitted.guest,
             closed,
             is_closed: false,
             _place: place,
         };
-        // Revoked since the handshake looked: from here on the table is looked through as well.
-        if let Err((reason, more)) = self
-            .host
-            .admit(connection.tls.get_ref().1.peer_certificates(), address)
-        {
-            return self.refusals.refuse(reason, address, more);
+        // It may have been revoked before it stood in the table, where it would be found.
+        if self.admit(&connection.tls, address).is_none() {
+            return;
         }
         // An error: the door was closed meanwhile.
         let _ = self.through.send(connection).await;
+    }
+
+    fn admit(&self, tls: &TlsStream<TcpStream>, address: SocketAddr) -> Option<Admitted<H::Guest>> {
+        let certificates = tls.get_ref().1.peer_certificates();
+        match self.host.admit(certificates, address) {
+            Ok(admitted) => Some(admitted),
+            Err(Refused { reason, more }) => {
+                self.refusals.refuse(reason, address, more);
+                None
+            }
+        }
     }
 
     fn close_after(&self, longest: Duration, number: u64) {

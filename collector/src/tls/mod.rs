@@ -109,3 +109,6 @@ pub fn server() -> Server {
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .http2_max_pending_accept_reset_streams(Some(RESET_STREAMS))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1026,7 +1026,10 @@ pub mod fleet_client {
             req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Fleet", "Stream"));
             self.inner.streaming(req, path, codec).await
         }
-        /// A new certificate for the node of the certificate that asks. The old one stays good until its end.
+        /// A new certificate for the node of the certificate that asks. The old one stays good until its end, and a stream that
+        /// was opened with it ends then: open the next one with the new one before.
+        ///
+        /// Fails with INVALID_ARGUMENT (naming the field), PERMISSION_DENIED if the node was revoked meanwhile.
         pub async fn renew(
             &mut self,
             request: impl tonic::IntoRequest<super::RenewRequest>,
@@ -1046,9 +1049,11 @@ pub mod fleet_client {
             self.inner.unary(req, path, codec).await
         }
         /// A token for the join file of the cluster of the node that asks: good for the nodes of that cluster alone, for each
-        /// once, and no operator has to make it. A node asks again well before it ends, while its cluster is quorate.
+        /// once, and no operator has to make it. A node asks again well before it ends, and when the nodelist has changed, while
+        /// its cluster is quorate.
         ///
-        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it.
+        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it,
+        /// PERMISSION_DENIED if the node was revoked meanwhile.
         pub async fn cluster_token(
             &mut self,
             request: impl tonic::IntoRequest<super::ClusterTokenRequest>,
@@ -1104,15 +1109,20 @@ pub mod fleet_server {
             &self,
             request: tonic::Request<tonic::Streaming<super::AgentMessage>>,
         ) -> std::result::Result<tonic::Response<Self::StreamStream>, tonic::Status>;
-        /// A new certificate for the node of the certificate that asks. The old one stays good until its end.
+        /// A new certificate for the node of the certificate that asks. The old one stays good until its end, and a stream that
+        /// was opened with it ends then: open the next one with the new one before.
+        ///
+        /// Fails with INVALID_ARGUMENT (naming the field), PERMISSION_DENIED if the node was revoked meanwhile.
         async fn renew(
             &self,
             request: tonic::Request<super::RenewRequest>,
         ) -> std::result::Result<tonic::Response<super::RenewResponse>, tonic::Status>;
         /// A token for the join file of the cluster of the node that asks: good for the nodes of that cluster alone, for each
-        /// once, and no operator has to make it. A node asks again well before it ends, while its cluster is quorate.
+        /// once, and no operator has to make it. A node asks again well before it ends, and when the nodelist has changed, while
+        /// its cluster is quorate.
         ///
-        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it.
+        /// Fails with INVALID_ARGUMENT (naming the field) if the nodelist makes no sense or the node itself is not in it,
+        /// PERMISSION_DENIED if the node was revoked meanwhile.
         async fn cluster_token(
             &self,
             request: tonic::Request<super::ClusterTokenRequest>,
