@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::certificate::{Leaf, NoCertificate};
 use super::generation::{self, Content, Locked, StoreError};
 
-const COLLECTORS: &str = "collectors";
+pub(super) const COLLECTORS: &str = "collectors";
 const KEY: &str = "key.pem";
 const CHAIN: &str = "chain.pem";
 const TRUST: &str = "trust.pem";
@@ -326,10 +326,13 @@ impl Kept {
                 return Ok(None);
             };
             reads += 1;
-            match Self::read_state(&state) {
-                // It was replaced in the meantime, and is read where it is now.
-                Err(EnrolledError::Read { .. }) if reads < READS && !state.exists() => {}
-                read => return read.map(Some),
+            let read = Self::read_state(&state);
+            if !matches!(read, Err(EnrolledError::Read { .. })) || reads == READS {
+                return read.map(Some);
+            }
+            // What was replaced in the meantime is read where it is now.
+            if generation::current(collectors, name)?.is_some_and(|now| now == state) {
+                return read.map(Some);
             }
         }
     }

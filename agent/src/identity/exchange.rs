@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::identity::{Identity, is_uuid};
+use model::name::NodeName;
 use proto::dial::{DialError, dial};
 use proto::tls::{self, TlsError};
 use proto::token::{BadToken, JoinToken};
 use proto::v1::enrolment_client::EnrolmentClient;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::{self, EnrolRequest, Software};
-use rcgen::{CertificateParams, KeyPair};
 use rustls::CertificateError;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -21,6 +21,7 @@ use tonic::{Code, Status};
 use super::certificate::NoCertificate;
 use super::enrolled::{About, Authority, Enrolled, EnrolledError, Kept, certificates};
 use super::membership::Membership;
+use super::request::Request;
 
 /// From the question to the answer; the connection has a deadline of its own.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,15 +54,10 @@ pub(crate) enum ExchangeError {
     NotReached { source: DialError },
     #[error("the collector at {address} did not answer within {} s", DEADLINE.as_secs())]
     Late { address: String },
-    #[error(
-        "the collector refuses the token: {why}; make a new one there with `quorate-collector token create`"
-    )]
+    #[error("the collector refuses the token: {why}")]
     Refused { why: String },
-    #[error(
-        "{why}; if this is that node and it has lost its certificate, run `quorate-collector node replace {node}` on the \
-         collector, and then this again"
-    )]
-    AlreadyThere { node: String, why: String },
+    #[error("{why}; then run this again")]
+    AlreadyThere { why: String },
     #[error("the collector refuses: {why}")]
     NotNow { why: String },
     #[error("the collector could not answer")]
@@ -121,26 +117,6 @@ pub(crate) struct Invitation {
     pub(crate) token: JoinToken,
 }
 
-/// A new key, and the request for a certificate of it. The key is only ever written to this node's disk, and not to be
-/// printed.
-struct Request {
-    key_pem: String,
-    der: Vec<u8>,
-}
-
-impl Request {
-    fn make() -> Result<Self, ExchangeError> {
-        let failed = |source| ExchangeError::Key { source };
-        let key = KeyPair::generate().map_err(failed)?;
-        // Names do not count in it: the collector takes them from the token and the certificate of now.
-        let request = CertificateParams::default().serialize_request(&key);
-        Ok(Self {
-            key_pem: key.serialize_pem(),
-            der: request.map_err(failed)?.der().to_vec(),
-        })
-    }
-}
-
 /// This program, as it presents itself.
 pub(crate) fn software() -> Software {
     Software {
@@ -153,11 +129,12 @@ pub(crate) fn software() -> Software {
 pub(super) async fn enrol(
     invitation: &Invitation,
     member: &Membership,
+    request: Request,
     now: Timestamp,
 ) -> Result<(String, Kept), ExchangeError> {
     let tls = tls::stranger(invitation.token.ca())?;
     let channel = connect(&invitation.address, tls, now).await?;
-    let Request { key_pem, der } = Request::make()?;
+    let Request { key_pem, der } = request;
     let request = EnrolRequest {
         token: invitation.token.to_text(),
         cluster: Some(v1::Cluster {
@@ -184,7 +161,8 @@ pub(super) async fn renew(
     about: About,
     now: Timestamp,
 ) -> Result<Kept, ExchangeError> {
-    let Request { key_pem, der } = Request::make()?;
+    let made = Request::make().map_err(|source| ExchangeError::Key { source });
+    let Request { key_pem, der } = made?;
     let request = v1::RenewRequest {
         certificate_request: der,
     };
@@ -209,7 +187,7 @@ pub(super) struct ClusterToken {
 pub(super) async fn cluster_token(
     channel: Channel,
     address: &str,
-    nodelist: &[model::name::NodeName],
+    nodelist: &[NodeName],
 ) -> Result<ClusterToken, ExchangeError> {
     let request = v1::ClusterTokenRequest {
         nodelist: nodelist.iter().map(ToString::to_string).collect(),
@@ -280,6 +258,11 @@ fn taken(
         collector,
     } = answer;
     let authority = Authority::from(authority.ok_or(Nonsense::Missing("the authority"))?);
+    let collector = match collector.as_str() {
+        // Whoever decides has said already who he is.
+        "" if is_authority => authority.collector.clone(),
+        _ => collector,
+    };
     for id in [&collector, &authority.collector] {
         if !is_uuid(id) {
             let what = "the collector's id";
@@ -347,15 +330,27 @@ fn addresses(told: Vec<String>) -> Result<Vec<String>, Nonsense> {
 }
 
 fn refused(status: Status, member: &Membership) -> ExchangeError {
-    let why = status.message().trim_end_matches('.').to_owned();
+    let said = status.message().trim_end_matches('.');
+    // A collector that says itself what to do is not talked over.
+    let or_else = |todo: String| match said.contains("quorate-collector") {
+        true => said.to_owned(),
+        false => format!("{said}; {todo}"),
+    };
     match status.code() {
-        Code::Unauthenticated => ExchangeError::Refused { why },
+        Code::Unauthenticated => ExchangeError::Refused {
+            why: or_else("make a new one with `quorate-collector token create`".to_owned()),
+        },
         Code::AlreadyExists => ExchangeError::AlreadyThere {
-            node: member.node.to_string(),
-            why,
+            why: or_else(format!(
+                "if it is this node, which has lost its certificate, let the name go with `quorate-collector node \
+                 replace {}`",
+                member.node
+            )),
         },
         Code::FailedPrecondition | Code::InvalidArgument | Code::PermissionDenied => {
-            ExchangeError::NotNow { why }
+            ExchangeError::NotNow {
+                why: said.to_owned(),
+            }
         }
         _ => ExchangeError::Failed { source: status },
     }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::enrolled::Enrolled;
+use super::enrolled::{COLLECTORS, Enrolled, EnrolledError};
 use super::exchange::{ExchangeError, Invitation, enrol};
 use super::membership::Membership;
+use super::request;
 
 /// How it stands after joining.
 #[derive(Debug)]
@@ -33,8 +34,12 @@ pub(crate) async fn join(
             return Ok(Joined::Already(known));
         }
     }
-    let (collector_id, kept) = enrol(invitation, member, now).await?;
+    let dir = state_dir.join(COLLECTORS);
+    let request = request::pending_key(&dir, &invitation.token).map_err(EnrolledError::from)?;
+    let request = request.map_err(|source| ExchangeError::Key { source })?;
+    let (collector_id, kept) = enrol(invitation, member, request, now).await?;
     let enrolled = Enrolled::store(state_dir, &collector_id, &kept)?;
+    request::answered(&dir).map_err(EnrolledError::from)?;
     Ok(Joined::Now(enrolled))
 }
 

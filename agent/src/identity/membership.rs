@@ -14,7 +14,7 @@ use model::fact::corosync_conf::{ConfNode, CorosyncConf};
 use model::identity::ClusterId;
 use model::name::NodeName;
 use model::parse::corosync_conf;
-use model::text::Unreadable;
+use model::text::{BadLine, Unreadable};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -63,6 +63,10 @@ pub(crate) enum MembershipError {
     Minted { path: PathBuf, source: io::Error },
     #[error("/{path} cannot be read as a corosync.conf")]
     Conf { path: String, source: Unreadable },
+    #[error("corosync.conf is not to be relied on: {line}; corosync itself refuses it (/{path})")]
+    BadConf { path: String, line: BadLine },
+    #[error("a node in corosync.conf has no name: give each a `name`")]
+    Nameless,
     #[error("the random numbers of this machine are not to be had")]
     NoRandom,
     #[error("this machine has no name that a node can have; say which one it is with --node NAME")]
@@ -106,7 +110,10 @@ impl Membership {
     /// Reads it from this node. It can mint an id, and keeps it in `state_dir`.
     pub(crate) fn of(host: &Host, state_dir: &Path, said: &Said) -> Result<Self, MembershipError> {
         let conf = conf(host)?;
-        let nodelist = conf.as_ref().map(nodelist).unwrap_or_default();
+        let nodelist = match &conf {
+            Some(conf) => nodelist(conf).ok_or(MembershipError::Nameless)?,
+            None => Vec::new(),
+        };
         let node = own_name(host, said.node.as_ref(), &nodelist)?;
         let pve = pve_cluster(host)?;
         let is_pve = pve.is_some();
@@ -133,12 +140,13 @@ impl Membership {
 }
 
 /// The names of a corosync.conf: `name`, or where there is none the address of the first link, which can be a name.
-pub(crate) fn nodelist(conf: &CorosyncConf) -> Vec<NodeName> {
+/// `None` if a node has neither: whoever is left out of the list could not join, or would be taken for removed.
+pub(crate) fn nodelist(conf: &CorosyncConf) -> Option<Vec<NodeName>> {
     let name = |node: &ConfNode| {
         let name = node.name.as_ref().or_else(|| node.addresses.get(&0))?;
         NodeName::new(name.as_str()).ok()
     };
-    conf.nodes.iter().filter_map(name).collect()
+    conf.nodes.iter().map(name).collect()
 }
 
 /// The id of the cluster by its authority; `None`: this is no Proxmox VE.
@@ -172,6 +180,10 @@ fn conf(host: &Host) -> Result<Option<CorosyncConf>, MembershipError> {
             path: path.to_owned(),
             source,
         })?;
+        if let Some(line) = parsed.bad_lines.into_iter().next() {
+            let path = path.to_owned();
+            return Err(MembershipError::BadConf { path, line });
+        }
         return Ok(Some(parsed.value));
     }
     Ok(None)
@@ -270,7 +282,7 @@ fn mint() -> Result<ClusterId, MembershipError> {
     ClusterId::new(text).map_err(|_| MembershipError::NoRandom)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing into a String cannot fail.

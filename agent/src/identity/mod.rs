@@ -17,3 +17,4 @@ pub(crate) mod join_file;
 pub(crate) mod membership;
 pub(crate) mod place;
 pub(crate) mod renewal;
+mod request;

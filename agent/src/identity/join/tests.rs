@@ -131,6 +131,15 @@ async fn a_second_collector_is_a_second_enrolment() {
 }
 
 #[tokio::test]
+async fn the_authority_need_not_say_its_id_twice() {
+    let stage = Stage::set().await;
+    stage
+        .collector
+        .answers(|answers| answers.spoil = |answer| answer.collector.clear());
+    assert_eq!(stage.enrolled().await.collector_id, COLLECTOR);
+}
+
+#[tokio::test]
 async fn a_collector_that_the_token_is_not_for_gets_nothing() {
     let stage = Stage::set().await;
     let other = FakeCollector::start().await;
@@ -173,6 +182,32 @@ async fn a_refusal_is_said_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_lost_is_asked_for_again_with_the_same_key() {
+    let stage = Stage::set().await;
+    let lost = Status::unavailable("the connection broke");
+    stage.collector.answers(|all| all.refusal = Some(lost));
+    let invitation = stage.invitation();
+    stage.join(&invitation, false).await.unwrap_err();
+    stage.join(&invitation, false).await.unwrap_err();
+    stage.join(&stage.invitation(), false).await.unwrap_err();
+    let keys = |asked: &crate::identity::fake::Asked| {
+        let keys = asked.enrol.iter().map(|asked| {
+            let der = asked.certificate_request.clone();
+            let request = rcgen::CertificateSigningRequestParams::from_der(&der.into());
+            rcgen::PublicKeyData::der_bytes(&request.unwrap().public_key).to_vec()
+        });
+        keys.collect::<Vec<_>>()
+    };
+    let keys = stage.collector.asked(keys);
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[0], keys[2], "another token, another key");
+    stage.collector.answers(|all| all.refusal = None);
+    stage.enrolled().await;
+    let left = fs::read_dir(stage.state_dir().join("collectors")).unwrap();
+    assert_eq!(left.count(), 3, "lock, link and one state");
+}
+
+#[tokio::test]
 async fn where_nobody_answers_it_is_said_when_a_collector_listens() {
     let stage = Stage::set().await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -199,6 +234,13 @@ async fn an_answer_that_makes_no_sense_is_not_kept() {
         .check_refused(&["the collector's address is missing"])
         .await;
     spoil(|answer| answer.collector = "../../etc".to_owned());
+    stage
+        .check_refused(&["the collector's id", "makes no sense"])
+        .await;
+    spoil(|answer| {
+        answer.collector.clear();
+        answer.is_authority = false;
+    });
     stage
         .check_refused(&["the collector's id", "makes no sense"])
         .await;

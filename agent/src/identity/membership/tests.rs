@@ -135,6 +135,25 @@ fn a_name_that_the_cluster_does_not_know_is_not_guessed() {
 }
 
 #[test]
+fn a_list_that_may_lack_a_node_is_none() {
+    let cut = TWO_NODES.trim_end_matches("}\n").trim_end_matches("  }\n");
+    for (conf, word) in [
+        (cut, "never closed"),
+        (
+            "nodelist {\n  node {\n    ring0_addr: fd00::1\n  }\n}\n",
+            "has no name",
+        ),
+    ] {
+        let dir = tree(&[
+            ("etc/corosync/corosync.conf", conf),
+            ("proc/sys/kernel/hostname", "pve-01\n"),
+        ]);
+        let why = read(dir.path(), &Said::default()).unwrap_err();
+        assert!(why.contains(word), "{why}");
+    }
+}
+
+#[test]
 fn a_minted_id_is_random_and_one() {
     let ids: std::collections::BTreeSet<_> = (0..100).map(|_| mint().unwrap()).collect();
     assert_eq!(ids.len(), 100);
