@@ -20,6 +20,7 @@ use super::now::Now;
 use super::session::{Effect, Nonsense, Session};
 use super::shared::Shared;
 use crate::identity::enrolled::{Enrolled, EnrolledError};
+use crate::identity::exchange::ExchangeError;
 use crate::identity::renewal::{Renewal, renew};
 use crate::spool::{Item, SpoolError};
 
@@ -73,7 +74,10 @@ impl Link {
             for address in addresses {
                 let (ended, since) = self.once(&address).await;
                 let is_change = matches!(ended, Ended::Changed);
-                self.shared.note_end(&self.id(), &ended);
+                self.shared.note_end(&self.id());
+                if !is_change {
+                    self.shared.note(&self.id(), &ended);
+                }
                 if is_change {
                     lived = Some(Duration::MAX);
                     break;
@@ -146,9 +150,7 @@ impl Link {
         let mut board = self.shared.board.listen();
         let mut spool = self.shared.spool_growth();
         let (answer, mut answers) = mpsc::channel(MAX_ANSWERS);
-        let (mut probes, mut renewing) = (JoinSet::new(), JoinSet::new());
-        let (mut reading, mut last_read) = (None, open.since);
-        let mut look = open.since;
+        let mut beside = Beside::new(open.since, answer);
         let outgoing = open.outgoing.clone();
         loop {
             open.catch_up(&self.shared);
@@ -156,24 +158,12 @@ impl Link {
             if let Some(silent) = open.session.silent_for(now) {
                 return Ended::Silent(silent);
             }
-            if reading.is_none()
-                && let Some(from) = open.session.wants_events(now)
-            {
-                reading = Some(self.shared.read(from, last_read + BETWEEN_READS));
-            }
-            if open.welcomed.is_some() && look <= Instant::now() && renewing.is_empty() {
-                look = Instant::now() + BETWEEN_LOOKS;
-                if self.renewal.is_due(&open.enrolled, Timestamp::now()) {
-                    let (channel, enrolled) = (open.channel.clone(), Arc::clone(&open.enrolled));
-                    renewing
-                        .spawn(async move { renew(channel, &enrolled, Timestamp::now()).await });
-                }
-            }
+            self.begin_beside(open, &mut beside, now);
             let has_something = open.session.has_something(now);
             tokio::select! {
                 permit = outgoing.reserve(), if has_something => match permit {
                     Ok(permit) => {
-                        let now = Now::read(open.since);
+                        let now = open.now();
                         if let Some(message) = open.session.next(now) {
                             permit.send(message);
                         }
@@ -182,52 +172,81 @@ impl Link {
                     Err(_) => return last_word(&mut open.incoming).await,
                 },
                 said = open.incoming.message() => {
-                    let effect = match said {
-                        Ok(Some(said)) => open.session.take(said, open.now()),
-                        Ok(None) => return Ended::ByCollector,
-                        Err(status) => return Ended::BrokenOff(status),
-                    };
-                    match effect {
-                        Ok(None) => {}
-                        Ok(Some(Effect::Probe(probe))) => {
-                            let (shared, answer) = (self.shared.clone(), answer.clone());
-                            probes.spawn(async move {
-                                // The stream that asked may be gone.
-                                let _ = answer.send(shared.prober.answer(probe).await).await;
-                            });
-                        }
-                        Ok(Some(effect)) => self.effect(open, effect, address),
-                        Err(nonsense) => return nonsense.into(),
+                    if let Err(ended) = self.said(said, open, &mut beside, address) {
+                        return ended;
                     }
-                },
-                found = finished(&mut reading), if reading.is_some() => {
-                    (reading, last_read) = (None, Instant::now());
+                }
+                found = finished(&mut beside.reading), if beside.reading.is_some() => {
+                    (beside.reading, beside.last_read) = (None, Instant::now());
                     match found {
                         Some(items) => open.session.found(items),
                         None => open.session.not_found(open.now()),
                     }
                 },
                 Some(answer) = answers.recv() => open.session.answer(answer),
-                _ = probes.join_next(), if !probes.is_empty() => {},
-                Some(renewed) = renewing.join_next(), if !renewing.is_empty() => match renewed {
-                    Ok(Ok(_)) => {
-                        self.renewal.succeeded();
-                        self.shared.look_again.notify_one();
-                    }
-                    Ok(Err(error)) => {
-                        self.renewal.failed(&open.enrolled, Timestamp::now());
-                        self.shared.note(&open.enrolled.collector_id, &error);
-                    }
-                    Err(_) => self.renewal.failed(&open.enrolled, Timestamp::now()),
-                },
+                _ = beside.probes.join_next(), if !beside.probes.is_empty() => {},
+                Some(renewed) = beside.renewing.join_next(), if !beside.renewing.is_empty() => {
+                    self.renewed(renewed.unwrap_or(Err(ExchangeError::BrokeOff)), open);
+                }
                 _ = board.changed() => {},
-                Ok(()) = spool.changed() => {
-                    let next = *spool.borrow_and_update();
-                    open.session.spool_grew(next);
-                },
+                Ok(()) = spool.changed() => open.session.spool_grew(*spool.borrow_and_update()),
                 _ = self.enrolled.changed() => return Ended::Changed,
                 () = sleep_until(open.since + open.session.wakes_at()) => {},
-                () = sleep_until(look), if open.welcomed.is_some() => {},
+                () = sleep_until(beside.look), if open.welcomed.is_some() => {},
+            }
+        }
+    }
+
+    /// Reads the spool, and renews the certificate, if it is time for it.
+    fn begin_beside(&self, open: &mut Open, beside: &mut Beside, now: Now) {
+        if beside.reading.is_none()
+            && let Some(from) = open.session.wants_events(now)
+        {
+            let not_before = beside.last_read + BETWEEN_READS;
+            beside.reading = Some(self.shared.read(from, not_before));
+        }
+        if open.welcomed.is_some() && beside.look <= Instant::now() {
+            beside.look = Instant::now() + BETWEEN_LOOKS;
+            let is_due = self.renewal.is_due(&open.enrolled, Timestamp::now());
+            if is_due && beside.renewing.is_empty() {
+                let (channel, enrolled) = (open.channel.clone(), Arc::clone(&open.enrolled));
+                let renewal = async move { renew(channel, &enrolled, Timestamp::now()).await };
+                beside.renewing.spawn(renewal);
+            }
+        }
+    }
+
+    fn said(
+        &self,
+        said: Result<Option<v1::CollectorMessage>, Status>,
+        open: &mut Open,
+        beside: &mut Beside,
+        address: &str,
+    ) -> Result<(), Ended> {
+        let said = said.map_err(Ended::BrokenOff)?.ok_or(Ended::ByCollector)?;
+        match open.session.take(said, open.now())? {
+            None => {}
+            Some(Effect::Probe(probe)) => {
+                let (prober, answer) = (self.shared.prober.clone(), beside.answer.clone());
+                beside.probes.spawn(async move {
+                    // The stream that asked may be gone.
+                    let _ = answer.send(prober.answer(probe).await).await;
+                });
+            }
+            Some(effect) => self.effect(open, effect, address),
+        }
+        Ok(())
+    }
+
+    fn renewed(&mut self, renewed: Result<Enrolled, ExchangeError>, open: &Open) {
+        match renewed {
+            Ok(_) => {
+                self.renewal.succeeded();
+                self.shared.look_again.notify_one();
+            }
+            Err(error) => {
+                self.renewal.failed(&open.enrolled, Timestamp::now());
+                self.shared.note(&open.enrolled.collector_id, &error);
             }
         }
     }
@@ -272,6 +291,30 @@ impl Link {
 }
 
 type Reading = JoinHandle<Result<Vec<Item>, SpoolError>>;
+
+/// What goes on beside the stream, and ends with it.
+struct Beside {
+    reading: Option<Reading>,
+    last_read: Instant,
+    /// When the certificate is looked at next.
+    look: Instant,
+    probes: JoinSet<()>,
+    answer: mpsc::Sender<v1::ProbeAnswer>,
+    renewing: JoinSet<Result<Enrolled, ExchangeError>>,
+}
+
+impl Beside {
+    fn new(now: Instant, answer: mpsc::Sender<v1::ProbeAnswer>) -> Self {
+        Self {
+            reading: None,
+            last_read: now,
+            look: now,
+            probes: JoinSet::new(),
+            answer,
+            renewing: JoinSet::new(),
+        }
+    }
+}
 
 /// One stream, open.
 struct Open {

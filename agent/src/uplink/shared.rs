@@ -150,8 +150,7 @@ impl Shared {
         });
     }
 
-    pub(super) fn note_end(&self, collector: &str, why: &dyn std::error::Error) {
-        self.note(collector, why);
+    pub(super) fn note_end(&self, collector: &str) {
         self.change(collector, |standing| {
             (standing.connected_to, standing.since) = (None, None);
         });
