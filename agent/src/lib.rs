@@ -13,6 +13,7 @@ mod journal;
 mod leave;
 mod netlink;
 mod privilege;
+mod probe;
 mod run;
 mod secret;
 mod snapshot;
