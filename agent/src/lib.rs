@@ -11,6 +11,7 @@ mod identity;
 mod journal;
 mod netlink;
 mod privilege;
+mod probe;
 mod run;
 mod secret;
 mod snapshot;

@@ -47,24 +47,32 @@ pub enum Due {
 
 type Row = (&'static str, Grain, Pace);
 
+use Grain::{Any, Part, Share, Step};
+use Pace::{Minute, QuarterHour, Traffic};
+
 /// The fields of a family that are measures; of the keys of corosync's map, the last word.
-const fn measures(family: Family) -> &'static [Row] {
-    use Grain::{Any, Part, Share, Step};
-    use Pace::{Minute, QuarterHour, Traffic};
-    match family {
-        Family::Agent => &[
+const MEASURES: &[(Family, &[Row])] = &[
+    (
+        Family::Agent,
+        &[
             ("cost", Any, QuarterHour),
             ("bytes", Any, QuarterHour),
             ("first", Any, QuarterHour),
             ("last", Any, QuarterHour),
         ],
-        Family::Boot => &[
+    ),
+    (
+        Family::Boot,
+        &[
             ("used_percent", Step(1.0), Minute),
             ("used_inodes_percent", Step(1.0), Minute),
             ("size_mib", Any, QuarterHour),
         ],
-        Family::Bridges => &[("seen", Any, Traffic)],
-        Family::Ceph => &[
+    ),
+    (Family::Bridges, &[("seen", Any, Traffic)]),
+    (
+        Family::Ceph,
+        &[
             ("by_state", Any, Minute),
             ("data_bytes", Share, QuarterHour),
             ("used_bytes", Share, QuarterHour),
@@ -76,7 +84,10 @@ const fn measures(family: Family) -> &'static [Row] {
             ("epoch", Any, QuarterHour),
             ("quorum_age_seconds", Any, QuarterHour),
         ],
-        Family::Cmap => &[
+    ),
+    (
+        Family::Cmap,
+        &[
             ("latency_ave", Share, Minute),
             ("latency_max", Share, Minute),
             ("latency_samples", Any, Traffic),
@@ -87,14 +98,20 @@ const fn measures(family: Family) -> &'static [Row] {
             ("mtt_rx_token", Share, Traffic),
             ("time_since_token_last_received", Any, Traffic),
         ],
-        Family::Corosync => &[("date", Any, QuarterHour)],
-        Family::Ha => &[
+    ),
+    (Family::Corosync, &[("date", Any, QuarterHour)]),
+    (
+        Family::Ha,
+        &[
             ("timestamp", Any, Minute),
             ("local_time", Any, Minute),
             ("results", Any, QuarterHour),
             ("uid", Any, QuarterHour),
         ],
-        Family::Host => &[
+    ),
+    (
+        Family::Host,
+        &[
             ("uptime_s", Any, QuarterHour),
             ("over_1_min", Part(10.0), Minute),
             ("over_5_min", Part(10.0), Minute),
@@ -108,14 +125,20 @@ const fn measures(family: Family) -> &'static [Row] {
             ("over_300_s_percent", Step(1.0), Minute),
             ("total_us", Any, QuarterHour),
         ],
-        Family::Journal => &[
+    ),
+    (
+        Family::Journal,
+        &[
             ("entries_read", Any, QuarterHour),
             ("entries_of_others", Any, QuarterHour),
             ("events_dropped", Any, QuarterHour),
             ("first", Any, QuarterHour),
             ("last", Any, QuarterHour),
         ],
-        Family::Links => &[
+    ),
+    (
+        Family::Links,
+        &[
             ("rx_bytes", Any, Traffic),
             ("rx_packets", Any, Traffic),
             // Unknown protocols raise these on healthy ports.
@@ -128,18 +151,27 @@ const fn measures(family: Family) -> &'static [Row] {
             ("valid", Any, Traffic),
             ("preferred", Any, Traffic),
         ],
-        Family::Lldp => &[("age", Any, QuarterHour)],
-        Family::Members => &[("version", Any, QuarterHour)],
-        Family::Power => &[("queued_jobs", Any, Minute)],
-        Family::Quorumtool => &[("text", Any, QuarterHour), ("date", Any, QuarterHour)],
-        Family::Storage => &[
+    ),
+    (Family::Lldp, &[("age", Any, QuarterHour)]),
+    (Family::Members, &[("version", Any, QuarterHour)]),
+    (Family::Power, &[("queued_jobs", Any, Minute)]),
+    (
+        Family::Quorumtool,
+        &[("text", Any, QuarterHour), ("date", Any, QuarterHour)],
+    ),
+    (
+        Family::Storage,
+        &[
             ("at", Any, QuarterHour),
             ("used_bytes", Any, QuarterHour),
             ("last_sync", Any, QuarterHour),
             ("last_try", Any, QuarterHour),
             ("pid", Any, QuarterHour),
         ],
-        Family::Time => &[
+    ),
+    (
+        Family::Time,
+        &[
             ("measured_at", Any, QuarterHour),
             ("offset_s", Part(1000.0), Minute),
             ("last_offset_s", Any, QuarterHour),
@@ -151,8 +183,12 @@ const fn measures(family: Family) -> &'static [Row] {
             ("update_interval_s", Any, QuarterHour),
             ("timesyncd_at", Any, QuarterHour),
         ],
-        _ => &[],
-    }
+    ),
+];
+
+fn measures(family: Family) -> &'static [Row] {
+    let row = MEASURES.iter().find(|(of, _)| *of == family);
+    row.map_or(&[], |(_, rows)| rows)
 }
 
 /// The names of the fields of a family that are measures, wherever they stand in it.

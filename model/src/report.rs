@@ -143,6 +143,13 @@ macro_rules! families {
                 }
             }
 
+            /// One family, as it stands here.
+            pub fn fact(&self, family: Family) -> Fact {
+                match family {
+                    $(Family::$family => Fact::$family(self.$key.clone()),)+
+                }
+            }
+
             /// How every family stands, in the order of the table.
             pub fn standings(&self) -> Vec<(Family, Standing<'_>)> {
                 vec![$((Family::$family, Standing::of(&self.$key)),)+]

@@ -70,12 +70,12 @@ pub(crate) fn words_of(name: &str) -> impl Iterator<Item = &str> {
 /// Runs a command. `None` if it is not installed. A tool that says nothing on standard output has its standard error
 /// taken as the answer: which answer is an error ("Cannot initialize QUORUM service") is the parser's to say,
 /// whatever the exit code.
-pub(super) fn run(
-    command: &Command,
+pub(super) fn run<S: AsRef<OsStr>>(
+    what: &'static str,
+    args: &[S],
     on: &'static str,
     patience: &Patience,
 ) -> Result<Option<Vec<u8>>, HostError> {
-    let what = command.path;
     let hangs = || HostError::Hangs {
         what: what.to_owned(),
         on,
@@ -89,7 +89,7 @@ pub(super) fn run(
         what: what.to_owned(),
     })?;
     turn.begins_now();
-    let mut child = match spawn(command.path, command.args) {
+    let mut child = match spawn(what, args) {
         Ok(child) => child,
         Err(error) if is_absence(&error) => return Ok(None),
         Err(source) => return Err(failed(source)),
@@ -280,7 +280,7 @@ mod tests {
             args,
             words: &[],
         };
-        run(&command, path, patience)
+        run(command.path, command.args, path, patience)
     }
 
     type Asked = Result<Option<Vec<u8>>, HostError>;

@@ -279,6 +279,20 @@ impl Host {
         Ok(answers)
     }
 
+    /// What ceph says on a live node to arguments that were checked before; `None` if it is not installed.
+    pub(crate) fn ask_ceph(&self, args: &[String]) -> Result<Option<String>, HostError> {
+        /// The one program that is asked what was not fixed before.
+        const CEPH: &str = "/usr/bin/ceph";
+        let Some(patience) = &self.patience else {
+            return Ok(None);
+        };
+        let service = Service::Ceph;
+        let said = self.if_it_does_not_hang(CEPH, Some(service), || {
+            command::run(CEPH, args, service.name(), patience)
+        });
+        Ok(said?.map(file::into_text))
+    }
+
     /// Asks something of the running corosync through its libraries, which can hang as its tools can.
     pub(crate) fn ask_corosync<T: Send + 'static>(
         &self,
@@ -328,7 +342,7 @@ impl Host {
         let service = Service::of_program(command.program());
         let on = service.map_or(command.path, Service::name);
         let answer = self.if_it_does_not_hang(command.path, service, || {
-            command::run(command, on, patience)
+            command::run(command.path, command.args, on, patience)
         });
         let answer = answer.map(|bytes| {
             Some(Arc::new(Text {

@@ -54,9 +54,16 @@ pub(crate) struct Asked {
     pub(crate) renewed: usize,
 }
 
+/// A stream that an agent opened: what it says, and the way to answer.
+pub(crate) type Opened = (
+    Streaming<v1::AgentMessage>,
+    mpsc::Sender<Result<v1::CollectorMessage, Status>>,
+);
+
 /// What both listeners share.
 #[derive(Clone)]
 struct Shared {
+    opened: mpsc::Sender<Opened>,
     ca: Arc<(CertificateDer<'static>, Issuer<'static, KeyPair>)>,
     answers: Arc<Mutex<Answers>>,
     asked: Arc<Mutex<Asked>>,
@@ -67,6 +74,7 @@ struct Shared {
 /// It runs as long as the runtime of the test.
 pub(crate) struct FakeCollector {
     shared: Shared,
+    streams: mpsc::Receiver<Opened>,
 }
 
 impl FakeCollector {
@@ -74,7 +82,9 @@ impl FakeCollector {
         let ca = Arc::new(authority());
         let enrolment = listener().await;
         let fleet = listener().await;
+        let (opened, streams) = mpsc::channel(8);
         let shared = Shared {
+            opened,
             ca,
             answers: Arc::new(Mutex::new(Answers {
                 refusal: None,
@@ -95,7 +105,12 @@ impl FakeCollector {
             .add_service(FleetServer::new(shared.clone()))
             .serve_with_incoming(incoming(fleet, shared.server_tls(true)));
         tokio::spawn(server);
-        Self { shared }
+        Self { shared, streams }
+    }
+
+    /// The next stream that an agent opens.
+    pub(crate) async fn stream(&mut self) -> Opened {
+        self.streams.recv().await.unwrap()
     }
 
     pub(crate) fn token(&self) -> JoinToken {
@@ -196,9 +211,15 @@ impl Fleet for Shared {
 
     async fn stream(
         &self,
-        _: Request<Streaming<v1::AgentMessage>>,
+        request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        Err(Status::unimplemented("no stream here"))
+        let (answer, answers) = mpsc::channel(8);
+        let opened = (request.into_inner(), answer);
+        // A test that does not look at streams has none.
+        if self.opened.try_send(opened).is_err() {
+            return Err(Status::unavailable("nobody takes streams here"));
+        }
+        Ok(Response::new(Box::pin(Incoming(answers))))
     }
 
     async fn renew(
@@ -261,7 +282,7 @@ async fn listener() -> TcpListener {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap()
 }
 
-fn incoming(listener: TcpListener, tls: ServerConfig) -> Incoming {
+fn incoming(listener: TcpListener, tls: ServerConfig) -> Incoming<io::Result<Tls>> {
     let (connected, incoming) = mpsc::channel(8);
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     tokio::spawn(async move {
@@ -276,10 +297,10 @@ fn incoming(listener: TcpListener, tls: ServerConfig) -> Incoming {
     Incoming(incoming)
 }
 
-struct Incoming(mpsc::Receiver<io::Result<Tls>>);
+struct Incoming<T>(mpsc::Receiver<T>);
 
-impl Stream for Incoming {
-    type Item = io::Result<Tls>;
+impl<T> Stream for Incoming<T> {
+    type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(cx)

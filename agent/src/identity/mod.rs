@@ -10,7 +10,7 @@ mod certificate;
 pub(crate) mod enrolled;
 pub(crate) mod exchange;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod generation;
 pub(crate) mod join;
 pub(crate) mod join_file;

@@ -67,6 +67,13 @@ impl View {
     }
 }
 
+impl View {
+    /// When the last look that came to its end began.
+    pub(crate) fn looked(&self) -> Option<Instant> {
+        locked(&self.0).looked()
+    }
+}
+
 /// Following ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Stopper {

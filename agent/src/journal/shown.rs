@@ -28,6 +28,9 @@ pub(super) struct Shown {
     state: State,
     /// When the look that goes on came on last.
     came_on: Option<Instant>,
+    /// When it began, and when the last one that came to its end did.
+    began: Option<Instant>,
+    looked: Option<Instant>,
     /// Its counts and times; the events are beside it, where the oldest is cheap to drop.
     journal: Journal,
     events: VecDeque<JournalEvent>,
@@ -41,6 +44,8 @@ impl Shown {
         Self {
             state: State::NeverHeard,
             came_on: None,
+            began: None,
+            looked: None,
             journal: Journal::default(),
             events: VecDeque::new(),
             problems: VecDeque::new(),
@@ -99,15 +104,23 @@ impl Shown {
 
     /// A look begins, or has come a step further.
     pub(super) fn comes_on(&mut self) {
-        self.came_on = Some(Instant::now());
+        let now = Instant::now();
+        self.came_on = Some(now);
+        self.began.get_or_insert(now);
     }
 
     /// The look is over.
     pub(super) fn rests(&mut self) {
         self.came_on = None;
+        self.began = None;
+    }
+
+    pub(super) fn looked(&self) -> Option<Instant> {
+        self.looked
     }
 
     pub(super) fn known(&mut self) {
+        self.looked = self.began.or(self.looked);
         self.state = State::Known(Timestamp::now());
     }
 

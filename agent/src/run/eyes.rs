@@ -23,11 +23,15 @@ use crate::run::limits::Limits;
 use crate::run::sampler::Sampler;
 use crate::run::wakes::Wakes;
 use crate::source::{self, SOURCES, Wake};
+use crate::uplink::boottime_ms_at;
 
 /// A listener whose socket failed is opened again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 /// These are told by threads of their own, and not asked.
 const TOLD: [Family; 3] = [Family::Corosync, Family::Cmap, Family::Journal];
+
+pub(super) const LOST_ANNOUNCEMENTS: &str =
+    "announcements of the kernel lost, and asked for instead";
 
 /// How the eyes are to be opened.
 #[derive(Debug)]
@@ -111,10 +115,7 @@ async fn listen_to_the_kernel(wakes: Wakes, limits: Limits) {
         let mut overruns = 0;
         netlink::listen(|heard| {
             let more = heard.overruns.saturating_sub(overruns);
-            limits.hit(
-                "announcements of the kernel lost, and asked for instead",
-                more,
-            );
+            limits.hit(LOST_ANNOUNCEMENTS, more);
             overruns = heard.overruns;
             wakes.wake(Wake::Network, heard.at);
         })
@@ -129,10 +130,16 @@ async fn listen_to_the_kernel(wakes: Wakes, limits: Limits) {
     }
 }
 
+/// It was read after that was noticed; nothing: just now.
 fn fact_now(fact: Fact, noticed: Option<Instant>) -> News {
+    fact_of(fact, noticed, noticed.unwrap_or_else(Instant::now))
+}
+
+fn fact_of(fact: Fact, noticed: Option<Instant>, began: Instant) -> News {
     News::Fact {
         fact: Box::new(fact),
         noticed,
+        began_boottime_ms: boottime_ms_at(began),
         at: Timestamp::now(),
     }
 }

@@ -24,6 +24,8 @@ pub(crate) enum News {
         fact: Box<Fact>,
         /// When the kernel's or corosync's word of it reached this process; nothing if it was just time to look.
         noticed: Option<Instant>,
+        /// CLOCK_BOOTTIME when the reading began: what it tells may be as old as that.
+        began_boottime_ms: u64,
         at: Timestamp,
     },
     /// The journal has a new entry.
@@ -68,7 +70,9 @@ impl Hub {
     /// Takes a piece of news, and says what is different from before.
     pub(crate) fn take(&mut self, news: News) -> Vec<Told> {
         match news {
-            News::Fact { fact, noticed, at } => {
+            News::Fact {
+                fact, noticed, at, ..
+            } => {
                 let told = |change| Told {
                     change,
                     noticed,
@@ -151,6 +155,7 @@ mod tests {
         let news = News::Fact {
             fact: Box::new(fact),
             noticed: None,
+            began_boottime_ms: 0,
             at: Timestamp::now(),
         };
         let told = hub.take(news).into_iter();

@@ -16,6 +16,11 @@ impl Limits {
         }
     }
 
+    /// How often the limit of this name was hit.
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.counts().get(name).copied().unwrap_or_default()
+    }
+
     pub(crate) fn all(&self) -> BTreeMap<String, u64> {
         let named = |(name, count): (&&str, &u64)| ((*name).to_owned(), *count);
         self.counts().iter().map(named).collect()

@@ -10,6 +10,7 @@ mod limits;
 mod sampler;
 mod socket;
 mod thrift;
+mod transitions;
 mod wakes;
 
 use std::path::PathBuf;
@@ -29,13 +30,17 @@ use crate::config::Config;
 use crate::host::{Host, Patience, said};
 use crate::journal::{SharedSpool, Start};
 use crate::privilege;
+use crate::probe::Prober;
 use crate::source;
 use crate::spool::{Spool, SpoolError};
+use crate::uplink::{Board, Uplinks};
 pub(crate) use eyes::{Eyes, Opening};
 use hub::News;
 pub(crate) use hub::{Hub, Told};
 pub(crate) use limits::Limits;
+use proto::fact::ReadFact;
 use socket::{Asked, Question, Socket};
+use transitions::Transitions;
 
 /// Threads that read: more than there are sources, so that none ever waits for one that hangs.
 const MAX_THREADS: usize = 48;
@@ -92,6 +97,7 @@ fn live(args: &Args) -> anyhow::Result<()> {
     let own = Own {
         spool: open_spool(&config)?,
         limits: Limits::default(),
+        board: Board::default(),
     };
     let runtime = runtime().context("the runtime cannot start")?;
     let ended = runtime.block_on(async {
@@ -108,7 +114,18 @@ fn live(args: &Args) -> anyhow::Result<()> {
             },
             limits: own.limits.clone(),
         })?;
-        attend(eyes, questions, patience, &own, began).await
+        let uplinks = Uplinks::begin(
+            config.state_dir.clone(),
+            own.board.clone(),
+            own.spool.as_ref().ok().map(Arc::clone),
+            Prober::new(patience.clone()),
+        );
+        let asked = Questions {
+            waiting: questions,
+            patience,
+            uplinks,
+        };
+        attend(eyes, asked, &own, began).await
     });
     // A source that hangs must not keep it from ending.
     runtime.shutdown_background();
@@ -118,32 +135,44 @@ fn live(args: &Args) -> anyhow::Result<()> {
 /// Takes news and answers questions until it is told to end.
 async fn attend(
     mut eyes: Eyes,
-    mut questions: mpsc::Receiver<Asked>,
-    patience: Patience,
+    mut questions: Questions,
     own: &Own,
     began: Instant,
 ) -> anyhow::Result<()> {
     let mut hub = Hub::new();
+    let spool = own.spool.as_ref().ok().map(Arc::clone);
+    let mut transitions = spool.map(|spool| Transitions::begin(spool, own.limits.clone()));
     let mut is_ready = false;
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         tokio::select! {
             news = eyes.next() => {
-                let Some(mut news) = news else { return Ok(()) };
+                let Some(mut news) = news else { break };
                 own.complete(&mut news);
-                hub.take(news);
+                own.tell(news, &mut hub, transitions.as_mut());
                 if !is_ready && hub.missing().next().is_none() {
                     is_ready = true;
                     let ms = began.elapsed().as_secs_f64() * 1000.0;
                     say(&format!("ready in {ms:.1} ms"));
                 }
             }
-            Some(asked) = questions.recv() => answer(asked, hub.report(), &patience),
-            _ = end.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            Some(asked) = questions.waiting.recv() => questions.answer(asked, hub.report()),
+            _ = end.recv() => break,
+            _ = interrupt.recv() => break,
         }
     }
+    if let Some(transitions) = transitions {
+        transitions.end().await;
+    }
+    Ok(())
+}
+
+/// Whoever asks, and what it takes to answer.
+struct Questions {
+    waiting: mpsc::Receiver<Asked>,
+    patience: Patience,
+    uplinks: Uplinks,
 }
 
 /// What the running agent knows of itself beyond what its source reads.
@@ -151,9 +180,39 @@ struct Own {
     /// Or in a sentence why nothing is kept.
     spool: Result<SharedSpool, String>,
     limits: Limits,
+    board: Board,
 }
 
 impl Own {
+    /// Hands a piece of news to the hub, what changed by it to the spool, and the family to the collectors.
+    fn tell(&self, news: News, hub: &mut Hub, mut transitions: Option<&mut Transitions>) {
+        let read = match &news {
+            News::Fact {
+                fact,
+                began_boottime_ms,
+                ..
+            } => Some((fact.family(), *began_boottime_ms)),
+            // The journal's own thread keeps it.
+            News::Event { .. } => None,
+        };
+        let told = hub.take(news);
+        let Some((family, read_at_boottime_ms)) = read else {
+            return;
+        };
+        for told in &told {
+            if let Some(transitions) = &mut transitions {
+                transitions.keep(told);
+            }
+        }
+        self.board.announcements_dropped(
+            self.limits.count(eyes::LOST_ANNOUNCEMENTS) + self.limits.count(transitions::TOO_FAST),
+        );
+        self.board.post(ReadFact {
+            fact: hub.report().fact(family),
+            read_at_boottime_ms,
+        });
+    }
+
     /// While the spool is being written its state is not known.
     fn complete(&self, news: &mut News) {
         let News::Fact { fact, .. } = news else {
@@ -185,28 +244,35 @@ fn open_spool(config: &Config) -> anyhow::Result<Result<SharedSpool, String>> {
     }
 }
 
-/// The report is at hand; a command is run in a thread, and nobody waits for it but who asked.
-fn answer(asked: Asked, report: &NodeReport, patience: &Patience) {
-    let Asked { question, answer } = asked;
-    // Whoever does not wait for his answer any more does not get it.
-    match question {
-        Question::Report => {
-            let json = serde_json::to_string(report);
-            let _ = answer.send(json.unwrap_or_else(|error| socket::error(&error.to_string())));
-        }
-        Question::PvecmStatus => {
-            let patience = patience.clone();
-            tokio::task::spawn_blocking(move || {
-                let said = source::pvecm_status(&Host::live(&patience));
-                let json = serde_json::to_string(&said);
-                let _ = answer.send(json.unwrap_or_else(|error| socket::error(&error.to_string())));
-            });
+impl Questions {
+    /// What is known is at hand; a command is run in a thread, and nobody waits for it but who asked.
+    fn answer(&self, asked: Asked, report: &NodeReport) {
+        let Asked { question, answer } = asked;
+        // Whoever does not wait for his answer any more does not get it.
+        match question {
+            Question::Report => {
+                let _ = answer.send(json_of(report));
+            }
+            Question::Uplinks => {
+                let _ = answer.send(self.uplinks.to_json());
+            }
+            Question::PvecmStatus => {
+                let patience = self.patience.clone();
+                tokio::task::spawn_blocking(move || {
+                    let said = source::pvecm_status(&Host::live(&patience));
+                    let _ = answer.send(json_of(&said));
+                });
+            }
         }
     }
 }
 
+fn json_of<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| socket::error(&error.to_string()))
+}
+
 /// The agent's own log is standard error, which systemd keeps.
 #[allow(clippy::print_stderr)]
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     eprintln!("quorate-agent: {line}");
 }

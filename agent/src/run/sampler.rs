@@ -16,6 +16,7 @@ use crate::host::{Host, Patience};
 use crate::run::hub::News;
 use crate::run::wakes::{Listening, Wakes};
 use crate::source::Source;
+use crate::uplink::boottime_ms;
 
 /// A source takes at most one part in this of a core, however often it is woken: 5 % in the worst flood.
 const REST_PER_WORK: u32 = 20;
@@ -85,6 +86,7 @@ impl Asking {
     /// Asks once and hands the answer on. Gives the time until it is asked again; nothing if nobody listens any more.
     async fn ask(&mut self, noticed: Option<Instant>) -> Option<Asked> {
         let (source, patience) = (self.source, self.sampler.patience.clone());
+        let began = boottime_ms();
         let mut asked = task::spawn_blocking(move || {
             let before = cost::spent();
             let fact = source.ask(&Host::live(&patience));
@@ -97,7 +99,7 @@ impl Asking {
             Err(_) => {
                 let failed = self.late();
                 let pause = self.pause_after(&failed.standing());
-                self.hand_on(failed, noticed).await?;
+                self.hand_on(failed, noticed, began).await?;
                 // What it says then is of a time long past: it is asked again.
                 let _ = asked.await;
                 return Some(Asked {
@@ -107,7 +109,7 @@ impl Asking {
             }
         };
         let pause = self.pause_after(&fact.standing());
-        self.hand_on(fact, noticed).await?;
+        self.hand_on(fact, noticed, began).await?;
         Some(Asked { pause, cost })
     }
 
@@ -118,10 +120,16 @@ impl Asking {
         self.source.family.failed(why)
     }
 
-    async fn hand_on(&self, fact: Fact, noticed: Option<Instant>) -> Option<()> {
+    async fn hand_on(
+        &self,
+        fact: Fact,
+        noticed: Option<Instant>,
+        began_boottime_ms: u64,
+    ) -> Option<()> {
         let news = News::Fact {
             fact: Box::new(fact),
             noticed,
+            began_boottime_ms,
             at: Timestamp::now(),
         };
         self.sampler.news.send(news).await.ok()

@@ -3,6 +3,7 @@
 //! ```text
 //! report            everything it knows now, as `snapshot --json`
 //! pvecm status      what `pvecm status` says, run now
+//! uplinks           how the link to each collector stands
 //! ```
 //!
 //! The file's mode (0600) keeps others out, and who comes is asked for besides: the kernel says which user it is.
@@ -47,6 +48,7 @@ pub(crate) enum SocketError {
 pub(crate) enum Question {
     Report,
     PvecmStatus,
+    Uplinks,
 }
 
 impl Question {
@@ -54,6 +56,7 @@ impl Question {
         match line.trim() {
             "report" => Some(Self::Report),
             "pvecm status" => Some(Self::PvecmStatus),
+            "uplinks" => Some(Self::Uplinks),
             _ => None,
         }
     }
@@ -152,7 +155,7 @@ async fn answer(mut stream: UnixStream, asked: &mpsc::Sender<Asked>) -> io::Resu
     let reading = BufReader::new(reader.take(MAX_QUESTION_BYTES));
     timeout(PATIENCE, { reading }.read_line(&mut line)).await??;
     let answer = match Question::read(&line) {
-        None => error("there are two questions: `report` and `pvecm status`"),
+        None => error("there are three questions: `report`, `pvecm status` and `uplinks`"),
         Some(question) => {
             let (answer, waiting) = oneshot::channel();
             let sent = asked.send(Asked { question, answer }).await;
@@ -209,6 +212,7 @@ mod tests {
         });
         assert_eq!(ask(&path, "report\n").await, "Report\n");
         assert_eq!(ask(&path, "pvecm status\n").await, "PvecmStatus\n");
+        assert_eq!(ask(&path, "uplinks\n").await, "Uplinks\n");
         assert!(ask(&path, "reboot\n").await.starts_with("{\"error\""));
         let long = "x".repeat(256);
         assert!(ask(&path, &long).await.starts_with("{\"error\""));

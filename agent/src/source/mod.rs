@@ -32,6 +32,7 @@ mod tasks;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use model::fact::tasks::RunningTask;
 use model::reading::Reading;
 use model::report::{Fact, Family, NodeReport};
 
@@ -166,6 +167,15 @@ pub(crate) fn own_name(host: &Host) -> Option<String> {
 /// What `pvecm status` prints, run now: for whoever asks for it in the operator's own format.
 pub(crate) fn pvecm_status(host: &Host) -> Reading<String> {
     corosync::pvecm_status(host)
+}
+
+/// What Proxmox VE does on this node, looked up now.
+pub(crate) fn running_tasks(host: &Host) -> Reading<Vec<RunningTask>> {
+    tasks::collect(host).map(|tasks| tasks.running)
+}
+
+pub(crate) fn is_ceph_set_up(host: &Host) -> bool {
+    ceph::is_set_up(host)
 }
 
 /// Every command that any source runs: the whole list that the agent may execute, and what a capture keeps.

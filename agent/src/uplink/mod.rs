@@ -1,12 +1,55 @@
 //! The way to the collectors: for each that the node is enrolled with, one stream that tells it everything and loses
 //! nothing. What is to be sent is decided in [`Session`], which touches nothing; the other files here drive it.
 
+mod backoff;
 mod board;
+mod link;
+mod minder;
 mod now;
 mod outbox;
 mod session;
+mod shared;
 mod telling;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use crate::journal::SharedSpool;
+use crate::probe::Prober;
 
 pub use board::Board;
 pub use now::Now;
+pub(crate) use now::{boottime_ms, boottime_ms_at};
 pub use session::{Effect, MAX_PROBES, Nonsense, Session};
+
+/// All links; they end with the runtime.
+#[derive(Debug)]
+pub(crate) struct Uplinks {
+    shared: shared::Shared,
+}
+
+impl Uplinks {
+    /// Begins a link to each collector that the node is enrolled with, now or later. Must be called within the runtime.
+    pub(crate) fn begin(
+        state_dir: PathBuf,
+        board: Board,
+        spool: Option<SharedSpool>,
+        prober: Prober,
+    ) -> Self {
+        let shared = shared::Shared::new(board, spool, prober);
+        let minder = minder::Minder {
+            state_dir,
+            shared: shared.clone(),
+        };
+        tokio::spawn(minder.mind());
+        Self { shared }
+    }
+
+    /// How each link stands, by the collector's id, as JSON.
+    pub(crate) fn to_json(&self) -> String {
+        let standings = shared::locked(&self.shared.standings);
+        serde_json::to_string(&*standings)
+            .unwrap_or_else(|error| serde_json::json!({"error": error.to_string()}).to_string())
+    }
+}

@@ -1,7 +1,7 @@
 //! The journal, followed by a thread of its own; its entries wake the sources that know more.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use model::fact::journal::{Event, JournalEvent};
@@ -9,7 +9,7 @@ use model::report::Fact;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{fact_now, is_heard};
+use super::{fact_of, is_heard};
 use crate::journal::{Follower, Settings, Start, View};
 use crate::run::hub::News;
 use crate::run::wakes::Wakes;
@@ -64,7 +64,8 @@ async fn list(view: View, wakes: Wakes, news: mpsc::Sender<News>) {
             continue;
         }
         let fact = Fact::Journal(reading);
-        if news.send(fact_now(fact, None)).await.is_err() {
+        let looked = view.looked().unwrap_or_else(Instant::now);
+        if news.send(fact_of(fact, None, looked)).await.is_err() {
             return;
         }
         sleep(BETWEEN_LISTS).await;

@@ -1,0 +1,378 @@
+//! The link to one collector: dials, drives a [`Session`] over `Fleet.Stream` for as long as it lives, and tries again.
+//! Messages wait nowhere: the transport takes one at a time, and the next is only made when it has room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proto::dial::{DialError, dial};
+use proto::v1;
+use proto::v1::fleet_client::FleetClient;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tonic::codegen::tokio_stream::Stream;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use super::backoff::Backoff;
+use super::now::Now;
+use super::session::{Effect, Nonsense, Session};
+use super::shared::Shared;
+use crate::identity::enrolled::{Enrolled, EnrolledError};
+use crate::identity::exchange::ExchangeError;
+use crate::identity::renewal::{Renewal, renew};
+use crate::spool::{Item, SpoolError};
+
+/// Until the collector takes the stream.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether the certificate is to be renewed.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
+/// A reading of the spool may find a segment to go through: not more often than this.
+const BETWEEN_READS: Duration = Duration::from_millis(50);
+const MAX_ANSWERS: usize = 16;
+
+/// Why a stream came to an end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the enrolment cannot be used")]
+    Enrolled(#[from] EnrolledError),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("the collector did not take the stream within {} s", PATIENCE.as_secs())]
+    NotTaken,
+    #[error("the collector refused the stream: {}", .0.message())]
+    Refused(Status),
+    #[error("the collector broke the stream off: {}", .0.message())]
+    BrokenOff(Status),
+    #[error("the collector ended the stream")]
+    ByCollector,
+    #[error("the collector has said nothing for {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error(transparent)]
+    Nonsense(#[from] Nonsense),
+    /// There is a new certificate, or a new address: a new stream is opened at once.
+    #[error("the enrolment changed")]
+    Changed,
+}
+
+/// One collector, until the task is ended.
+pub(super) struct Link {
+    pub(super) shared: Shared,
+    pub(super) enrolled: watch::Receiver<Arc<Enrolled>>,
+    pub(super) renewal: Renewal,
+    /// Events that were missing on earlier streams.
+    pub(super) missed: u64,
+}
+
+impl Link {
+    pub(super) async fn keep_up(mut self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let addresses = self.enrolled.borrow_and_update().addresses.clone();
+            let mut lived = None;
+            for address in addresses {
+                let (ended, since) = self.once(&address).await;
+                let is_change = matches!(ended, Ended::Changed);
+                self.shared.note_end(&self.id());
+                if !is_change {
+                    self.shared.note(&self.id(), &ended);
+                }
+                if is_change {
+                    lived = Some(Duration::MAX);
+                    break;
+                }
+                if let Some(since) = since {
+                    lived = Some(since.elapsed());
+                    break;
+                }
+            }
+            let pause = backoff.pause(lived, self.shared.random());
+            tokio::select! {
+                () = sleep(pause) => {}
+                // Whoever changed the enrolment waits for it.
+                _ = self.enrolled.changed() => {}
+            }
+        }
+    }
+
+    fn id(&self) -> String {
+        self.enrolled.borrow().collector_id.clone()
+    }
+
+    /// One stream, from dialling to its end; and when it was welcomed, if it was.
+    async fn once(&mut self, address: &str) -> (Ended, Option<Instant>) {
+        let mut welcomed = None;
+        let ended = match self.opened(address).await {
+            Ok(mut stream) => {
+                let ended = self.drive(&mut stream, address).await;
+                self.missed = stream.session.dropped().events;
+                welcomed = stream.welcomed;
+                ended
+            }
+            Err(ended) => ended,
+        };
+        (ended, welcomed)
+    }
+
+    async fn opened(&mut self, address: &str) -> Result<Open, Ended> {
+        let enrolled = Arc::clone(&self.enrolled.borrow_and_update());
+        let for_tls = Arc::clone(&enrolled);
+        let tls = spawn_blocking(move || for_tls.tls()).await;
+        let tls = tls.map_err(|_| Ended::NotTaken)??;
+        let channel = dial(address, tls).await?;
+        let since = Instant::now();
+        let now = Now::read(since);
+        let mut session = Session::new(self.shared.hello(&enrolled).await, now);
+        session.missed_before(self.missed);
+        let (outgoing, messages) = mpsc::channel(1);
+        if let Some(hello) = session.next(now) {
+            // There is room for it, and it is what the collector waits for.
+            let _ = outgoing.try_send(hello);
+        }
+        let mut client = FleetClient::new(channel.clone());
+        let answered = timeout(PATIENCE, client.stream(Messages(messages))).await;
+        let incoming = answered.map_err(|_| Ended::NotTaken)?;
+        Ok(Open {
+            session,
+            since,
+            outgoing,
+            incoming: incoming.map_err(Ended::Refused)?.into_inner(),
+            channel,
+            enrolled,
+            welcomed: None,
+            seen: 0,
+        })
+    }
+
+    /// Until it ends.
+    async fn drive(&mut self, open: &mut Open, address: &str) -> Ended {
+        let mut board = self.shared.board.listen();
+        let mut spool = self.shared.spool_growth();
+        let (answer, mut answers) = mpsc::channel(MAX_ANSWERS);
+        let mut beside = Beside::new(open.since, answer);
+        let outgoing = open.outgoing.clone();
+        loop {
+            open.catch_up(&self.shared);
+            let now = open.now();
+            if let Some(silent) = open.session.silent_for(now) {
+                return Ended::Silent(silent);
+            }
+            self.begin_beside(open, &mut beside, now);
+            let has_something = open.session.has_something(now);
+            tokio::select! {
+                permit = outgoing.reserve(), if has_something => match permit {
+                    Ok(permit) => {
+                        let now = open.now();
+                        if let Some(message) = open.session.next(now) {
+                            permit.send(message);
+                        }
+                    }
+                    // What the collector said last says why.
+                    Err(_) => return last_word(&mut open.incoming).await,
+                },
+                said = open.incoming.message() => {
+                    if let Err(ended) = self.said(said, open, &mut beside, address) {
+                        return ended;
+                    }
+                }
+                found = finished(&mut beside.reading), if beside.reading.is_some() => {
+                    (beside.reading, beside.last_read) = (None, Instant::now());
+                    match found {
+                        Some(items) => open.session.found(items),
+                        None => open.session.not_found(open.now()),
+                    }
+                },
+                Some(answer) = answers.recv() => open.session.answer(answer),
+                _ = beside.probes.join_next(), if !beside.probes.is_empty() => {},
+                Some(renewed) = beside.renewing.join_next(), if !beside.renewing.is_empty() => {
+                    self.renewed(renewed.unwrap_or(Err(ExchangeError::BrokeOff)), open);
+                }
+                _ = board.changed() => {},
+                Ok(()) = spool.changed() => open.session.spool_grew(*spool.borrow_and_update()),
+                _ = self.enrolled.changed() => return Ended::Changed,
+                () = sleep_until(open.since + open.session.wakes_at()) => {},
+                () = sleep_until(beside.look), if open.welcomed.is_some() => {},
+            }
+        }
+    }
+
+    /// Reads the spool, and renews the certificate, if it is time for it.
+    fn begin_beside(&self, open: &mut Open, beside: &mut Beside, now: Now) {
+        if beside.reading.is_none()
+            && let Some(from) = open.session.wants_events(now)
+        {
+            let not_before = beside.last_read + BETWEEN_READS;
+            beside.reading = Some(self.shared.read(from, not_before));
+        }
+        if open.welcomed.is_some() && beside.look <= Instant::now() {
+            beside.look = Instant::now() + BETWEEN_LOOKS;
+            let is_due = self.renewal.is_due(&open.enrolled, Timestamp::now());
+            if is_due && beside.renewing.is_empty() {
+                let (channel, enrolled) = (open.channel.clone(), Arc::clone(&open.enrolled));
+                let renewal = async move { renew(channel, &enrolled, Timestamp::now()).await };
+                beside.renewing.spawn(renewal);
+            }
+        }
+    }
+
+    fn said(
+        &self,
+        said: Result<Option<v1::CollectorMessage>, Status>,
+        open: &mut Open,
+        beside: &mut Beside,
+        address: &str,
+    ) -> Result<(), Ended> {
+        let said = said.map_err(Ended::BrokenOff)?.ok_or(Ended::ByCollector)?;
+        match open.session.take(said, open.now())? {
+            None => {}
+            Some(Effect::Probe(probe)) => {
+                let (prober, answer) = (self.shared.prober.clone(), beside.answer.clone());
+                beside.probes.spawn(async move {
+                    // The stream that asked may be gone.
+                    let _ = answer.send(prober.answer(probe).await).await;
+                });
+            }
+            Some(effect) => self.effect(open, effect, address),
+        }
+        Ok(())
+    }
+
+    fn renewed(&mut self, renewed: Result<Enrolled, ExchangeError>, open: &Open) {
+        match renewed {
+            Ok(_) => {
+                self.renewal.succeeded();
+                self.shared.look_again.notify_one();
+            }
+            Err(error) => {
+                self.renewal.failed(&open.enrolled, Timestamp::now());
+                self.shared.note(&open.enrolled.collector_id, &error);
+            }
+        }
+    }
+
+    /// What the collector said is kept in threads that may wait for the disk.
+    fn effect(&self, open: &mut Open, effect: Effect, address: &str) {
+        let enrolled = Arc::clone(&open.enrolled);
+        let shared = self.shared.clone();
+        let id = enrolled.collector_id.clone();
+        match effect {
+            Effect::Welcomed(welcome) => {
+                open.welcomed = Some(Instant::now());
+                self.shared
+                    .note_welcome(&id, address, open.session.dropped());
+                if welcome.events_kept_up_to > 0 {
+                    self.shared
+                        .acknowledge(id.clone(), welcome.events_kept_up_to);
+                }
+                if let Some(authority) = welcome.authority {
+                    let store = move || {
+                        let stored =
+                            enrolled.store_authority(authority.into(), welcome.is_authority);
+                        shared.note_failure(&id, stored.err());
+                    };
+                    spawn_blocking(store);
+                }
+            }
+            Effect::Kept { up_to } => {
+                self.shared.note_dropped(&id, open.session.dropped());
+                self.shared.acknowledge(id, up_to);
+            }
+            Effect::Trust(trust) => {
+                let store = move || {
+                    let stored = enrolled.store_trust(&trust);
+                    shared.note_failure(&id, stored.err());
+                };
+                spawn_blocking(store);
+            }
+            Effect::Probe(_) => {}
+        }
+    }
+}
+
+type Reading = JoinHandle<Result<Vec<Item>, SpoolError>>;
+
+/// What goes on beside the stream, and ends with it.
+struct Beside {
+    reading: Option<Reading>,
+    last_read: Instant,
+    /// When the certificate is looked at next.
+    look: Instant,
+    probes: JoinSet<()>,
+    answer: mpsc::Sender<v1::ProbeAnswer>,
+    renewing: JoinSet<Result<Enrolled, ExchangeError>>,
+}
+
+impl Beside {
+    fn new(now: Instant, answer: mpsc::Sender<v1::ProbeAnswer>) -> Self {
+        Self {
+            reading: None,
+            last_read: now,
+            look: now,
+            probes: JoinSet::new(),
+            answer,
+            renewing: JoinSet::new(),
+        }
+    }
+}
+
+/// One stream, open.
+struct Open {
+    session: Session,
+    since: Instant,
+    outgoing: mpsc::Sender<v1::AgentMessage>,
+    incoming: Streaming<v1::CollectorMessage>,
+    channel: Channel,
+    enrolled: Arc<Enrolled>,
+    welcomed: Option<Instant>,
+    /// The board was read up to this count.
+    seen: u64,
+}
+
+impl Open {
+    fn now(&self) -> Now {
+        Now::read(self.since)
+    }
+
+    fn catch_up(&mut self, shared: &Shared) {
+        let (facts, count) = shared.board.since(self.seen);
+        for fact in facts {
+            self.session.heard(fact);
+        }
+        self.seen = count;
+        let dropped = shared.board.dropped_announcements();
+        self.session.announcements_dropped(dropped);
+    }
+}
+
+/// Where nothing is read, nothing is ever found.
+async fn finished(reading: &mut Option<Reading>) -> Option<Vec<Item>> {
+    match reading {
+        Some(reading) => reading.await.ok()?.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn last_word(incoming: &mut Streaming<v1::CollectorMessage>) -> Ended {
+    loop {
+        match timeout(PATIENCE, incoming.message()).await {
+            Ok(Ok(Some(_))) => {}
+            Ok(Err(status)) => return Ended::BrokenOff(status),
+            Ok(Ok(None)) | Err(_) => return Ended::ByCollector,
+        }
+    }
+}
+
+/// The messages to be sent, as tonic takes them.
+struct Messages(mpsc::Receiver<v1::AgentMessage>);
+
+impl Stream for Messages {
+    type Item = v1::AgentMessage;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}
