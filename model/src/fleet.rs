@@ -90,6 +90,7 @@ pub enum FleetFinding {
 }
 
 impl fmt::Display for FleetFinding {
+    #[allow(clippy::too_many_lines, reason = "a table of sentences")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ClonedIdentity { node, times } => write!(

@@ -198,7 +198,7 @@ impl Events {
             is_new = true;
             let number = new.number.max(taken.saturating_add(1)).min(new.last);
             taken = new.last;
-            queue.push(number, new, now);
+            queue.push(number, &new, now);
         }
         Ok((!is_new && taken == kept_up_to && kept_up_to > 0).then_some(kept_up_to))
     }
@@ -384,7 +384,7 @@ impl Queue {
         self.events.len() >= MAX_WAITING_EVENTS || self.bytes >= MAX_WAITING_BYTES
     }
 
-    fn push(&mut self, number: u64, new: NewEvent, now: Now) {
+    fn push(&mut self, number: u64, new: &NewEvent, now: Now) {
         let event = TakenEvent {
             node: self.row.0.clone(),
             spool: self.row.1,

@@ -114,7 +114,7 @@ impl Intake {
             Some(Message::Report(report)) => Heard::Facts(self.report(report, boottime_ms)),
             Some(Message::Delta(delta)) => self.delta(delta, boottime_ms, &mut ask_report)?,
             Some(Message::Heartbeat(heartbeat)) => {
-                Heard::Heartbeat(self.heartbeat(heartbeat, &mut ask_report)?)
+                Heard::Heartbeat(self.heartbeat(&heartbeat, &mut ask_report)?)
             }
             Some(Message::Events(events)) => Heard::Events(self.events(events)?),
             Some(Message::ProbeAnswer(answer)) => Heard::Answer {
@@ -172,7 +172,7 @@ impl Intake {
                     self.whole(fact, sent_ms, &mut facts);
                 }
                 Some(v1::fact_change::Change::Patch(patch)) => {
-                    self.patch(patch, sent_ms, &mut facts, ask);
+                    self.patch(&patch, sent_ms, &mut facts, ask);
                 }
                 // Of a newer agent: which family it is cannot be said.
                 None => self.ask(ask, "a change is of an unknown kind".to_owned()),
@@ -203,7 +203,7 @@ impl Intake {
 
     fn patch(
         &mut self,
-        wire: v1::FactPatch,
+        wire: &v1::FactPatch,
         sent_ms: u64,
         facts: &mut Facts,
         ask: &mut Option<String>,
@@ -274,7 +274,7 @@ impl Intake {
 
     fn heartbeat(
         &mut self,
-        wire: v1::Heartbeat,
+        wire: &v1::Heartbeat,
         ask: &mut Option<String>,
     ) -> Result<Heartbeat, Refusal> {
         if wire.aged.len() != wire.age_s.len() {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::Status;
 
 use super::intake::Arrived;
 use super::{MAX_MESSAGE_BYTES, StreamId};
@@ -15,9 +16,13 @@ use super::{MAX_MESSAGE_BYTES, StreamId};
 /// Messages of one stream that wait for their turn.
 const MAX_MESSAGES: usize = 32;
 
-struct Letter {
-    arrived: Arrived,
-    _room: OwnedSemaphorePermit,
+enum Letter {
+    Arrived {
+        arrived: Box<Arrived>,
+        _room: OwnedSemaphorePermit,
+    },
+    /// The stream is to be ended with this.
+    End(Status),
 }
 
 /// The stream's end.
@@ -42,6 +47,7 @@ pub(super) enum Taken {
         has_more: bool,
     },
     Empty,
+    End(Status),
     Closed,
 }
 
@@ -72,10 +78,20 @@ impl Letters {
         let Ok(room) = Arc::clone(&self.room).acquire_many_owned(bytes).await else {
             return false;
         };
-        let letter = Letter {
-            arrived,
+        let letter = Letter::Arrived {
+            arrived: Box::new(arrived),
             _room: room,
         };
+        self.put(letter).await
+    }
+
+    /// Ends the stream, behind all that was sent before, and says why.
+    pub async fn end(&self, why: Status) {
+        // Nobody will take it: then it is ended already.
+        let _ = self.put(Letter::End(why)).await;
+    }
+
+    async fn put(&self, letter: Letter) -> bool {
         let Some(letters) = &self.letters else {
             return false;
         };
@@ -111,8 +127,9 @@ impl Mailbox {
     pub(super) fn take(&mut self) -> Taken {
         self.is_in_line.store(false, Ordering::Release);
         match self.letters.try_recv() {
-            Ok(letter) => Taken::Message {
-                arrived: Box::new(letter.arrived),
+            Ok(Letter::End(why)) => Taken::End(why),
+            Ok(Letter::Arrived { arrived, .. }) => Taken::Message {
+                arrived,
                 has_more: !self.letters.is_empty() || self.letters.is_closed(),
             },
             Err(TryRecvError::Empty) => Taken::Empty,

@@ -9,17 +9,20 @@ pub mod cache;
 pub mod core;
 pub mod hello;
 pub mod intake;
+pub mod mailbox;
 pub mod refusal;
 pub mod view;
 
+#[cfg(test)]
+mod actor_tests;
 mod answer;
 mod clock;
 mod events;
-mod mailbox;
 mod node;
 mod patch;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 /// A moment on the collector: `mono_ms` for ages and deadlines, `unix_ms` for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -296,6 +296,25 @@ impl Node {
             node: node(),
             skew_ms,
         }));
+        findings.extend(self.findings_of_facts());
+        let lost = self.dropped.filter(|dropped| dropped.events > 0);
+        findings.extend(lost.map(|dropped| FleetFinding::Dropped {
+            node: node(),
+            events: dropped.events,
+            announcements: dropped.announcements,
+        }));
+        if not_taken > 0 {
+            findings.push(FleetFinding::EventsNotTaken {
+                node: node(),
+                count: not_taken,
+            });
+        }
+        findings
+    }
+
+    fn findings_of_facts(&self) -> Vec<FleetFinding> {
+        let node = || self.name.clone();
+        let mut findings = Vec::new();
         if !self.not_understood.is_empty() {
             findings.push(FleetFinding::NotUnderstood {
                 node: node(),
@@ -312,18 +331,6 @@ impl Node {
                 node: node(),
                 version: self.version.clone(),
                 count: self.unknown_families,
-            });
-        }
-        let lost = self.dropped.filter(|dropped| dropped.events > 0);
-        findings.extend(lost.map(|dropped| FleetFinding::Dropped {
-            node: node(),
-            events: dropped.events,
-            announcements: dropped.announcements,
-        }));
-        if not_taken > 0 {
-            findings.push(FleetFinding::EventsNotTaken {
-                node: node(),
-                count: not_taken,
             });
         }
         findings

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod memory;
 pub mod sqlite;
 
+mod sqlite_look;
 mod sqlite_schema;
 
 #[cfg(test)]

@@ -8,17 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::identity::ClusterId;
-use model::name::NodeName;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::decision::{
-    Decision, DecisionId, Kept, KeptEvent, Record, Revision, SpoolId, SpoolRow, TakenEvent,
-};
+use super::decision::{Decision, KeptEvent, Record, Revision, SpoolRow, TakenEvent};
+use super::sqlite_look::{count, events, head, number, read, snapshot};
 use super::sqlite_schema as schema;
-use super::{
-    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, Snapshot,
-};
+use super::{Appended, EventsWanted, Ledger, LedgerError, Snapshot};
 
 /// How long a lock of the file is waited for: a backup may hold one.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,6 +28,8 @@ const MAX_READERS: usize = 4;
 const KEPT_DECISIONS: u64 = 100_000;
 /// Rows that are taken away in one go, so that no append waits for long.
 const MAX_REMOVED_AT_ONCE: usize = 5_000;
+
+const RETAIN_EVERY: Duration = Duration::from_hours(1);
 
 /// How long events are kept, and how many of a cluster. Whichever is reached first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +99,21 @@ impl Sqlite {
         };
         self.jobs.send(job).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
+    }
+
+    /// Takes away what is too old or too many, every hour, for ever.
+    pub async fn retain_for_ever(&self, retention: Retention) {
+        loop {
+            let now_unix_ms = jiff::Timestamp::now().as_millisecond();
+            match self.retain(retention, now_unix_ms).await {
+                Ok(0) => tokio::time::sleep(RETAIN_EVERY).await,
+                Ok(count) => tracing::info!("{count} old events were taken out of the ledger"),
+                Err(error) => {
+                    tracing::error!("old events cannot be taken out of the ledger: {error}");
+                    tokio::time::sleep(RETAIN_EVERY).await;
+                }
+            }
+        }
     }
 
     async fn look<T: Send + 'static>(
@@ -322,133 +335,6 @@ fn insert(
     Ok(Some(place))
 }
 
-#[derive(Debug, Default)]
-struct Head {
-    revision: Revision,
-    epoch: u64,
-    last_place: u64,
-}
-
-fn head(connection: &Connection, cluster: &ClusterId) -> Result<Head, rusqlite::Error> {
-    Ok(connection
-        .prepare_cached("SELECT revision, epoch, last_place FROM head WHERE cluster = ?1")?
-        .query_row([cluster.as_str()], |row| {
-            Ok(Head {
-                revision: Revision(count(row.get(0)?)),
-                epoch: count(row.get(1)?),
-                last_place: count(row.get(2)?),
-            })
-        })
-        .optional()?
-        .unwrap_or_default())
-}
-
-fn read(
-    connection: &Connection,
-    cluster: &ClusterId,
-    after: Revision,
-) -> Result<Vec<Record>, LedgerError> {
-    let failed = |source| LedgerError::Read { source };
-    let look = || -> Result<Vec<Record>, rusqlite::Error> {
-        connection
-            .prepare(
-                "SELECT revision, epoch, writer, number FROM decision
-                 WHERE cluster = ?1 AND revision > ?2 ORDER BY revision LIMIT ?3",
-            )?
-            .query_map(
-                params![
-                    cluster.as_str(),
-                    number(after.0),
-                    number(MAX_RECORDS_READ as u64)
-                ],
-                |row| {
-                    Ok(Record {
-                        revision: Revision(count(row.get(0)?)),
-                        epoch: count(row.get(1)?),
-                        id: DecisionId {
-                            writer: row.get::<_, i64>(2)?.cast_unsigned(),
-                            number: row.get::<_, i64>(3)?.cast_unsigned(),
-                        },
-                    })
-                },
-            )?
-            .collect()
-    };
-    let records = look().map_err(failed)?;
-    match records.first() {
-        Some(first) if first.revision != after.next() => Err(LedgerError::TooOld {
-            oldest: first.revision,
-        }),
-        Some(_) | None => Ok(records),
-    }
-}
-
-fn snapshot(connection: &Connection, cluster: &ClusterId) -> Result<Snapshot, LedgerError> {
-    let failed = |source| LedgerError::Read { source };
-    // One transaction, so that head and rows are of the same moment.
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
-    let head = head(&transaction, cluster).map_err(failed)?;
-    let mut statement = transaction
-        .prepare("SELECT node, spool, up_to, events FROM spool WHERE cluster = ?1")
-        .map_err(failed)?;
-    let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
-    let mut kept = Kept {
-        last_place: head.last_place,
-        ..Kept::default()
-    };
-    while let Some(row) = rows.next().map_err(failed)? {
-        let key = (
-            node(row.get(0).map_err(failed)?)?,
-            SpoolId(row.get(1).map_err(failed)?),
-        );
-        let row = SpoolRow {
-            up_to: count(row.get(2).map_err(failed)?),
-            events: count(row.get(3).map_err(failed)?),
-        };
-        kept.spools.insert(key, row);
-    }
-    Ok(Snapshot {
-        revision: head.revision,
-        epoch: head.epoch,
-        kept,
-    })
-}
-
-fn events(connection: &Connection, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
-    let failed = |source| LedgerError::Read { source };
-    let mut statement = connection
-        .prepare(
-            "SELECT place, node, spool, number, last, kept_unix_ms, body FROM event
-             WHERE cluster = ?1 AND place > ?2 AND (?3 IS NULL OR node = ?3) ORDER BY place LIMIT ?4",
-        )
-        .map_err(failed)?;
-    let limit = number(wanted.limit.min(MAX_EVENTS_READ) as u64);
-    let named = wanted.node.as_ref().map(NodeName::as_str);
-    let mut rows = statement
-        .query(params![
-            wanted.cluster.as_str(),
-            number(wanted.after),
-            named,
-            limit
-        ])
-        .map_err(failed)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(failed)? {
-        found.push(KeptEvent {
-            place: count(row.get(0).map_err(failed)?),
-            event: TakenEvent {
-                node: node(row.get(1).map_err(failed)?)?,
-                spool: SpoolId(row.get(2).map_err(failed)?),
-                number: count(row.get(3).map_err(failed)?),
-                last: count(row.get(4).map_err(failed)?),
-                kept_unix_ms: row.get(5).map_err(failed)?,
-                body: row.get(6).map_err(failed)?,
-            },
-        });
-    }
-    Ok(found)
-}
-
 fn retain(
     connection: &mut Connection,
     retention: Retention,
@@ -487,19 +373,4 @@ fn retain(
     }
     transaction.commit()?;
     Ok(removed as u64)
-}
-
-/// SQLite's numbers have a sign; ours never reach it.
-fn number(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn count(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
-fn node(name: String) -> Result<NodeName, LedgerError> {
-    NodeName::new(name).map_err(|error| LedgerError::Row {
-        what: error.to_string(),
-    })
 }
