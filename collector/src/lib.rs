@@ -15,8 +15,10 @@ pub mod ledger;
 pub mod peer;
 pub mod query;
 pub mod refusal;
+pub mod registrar;
 pub mod renew;
 pub mod role;
+pub mod roster;
 pub mod routes;
 mod screen;
 pub mod serve;
@@ -57,3 +59,43 @@ enum Command {
     CheckConfig(check_config::Args),
 }
 
+/// The program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let done = catch_unwind(|| match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Init(args) => init::run(args),
+        Command::Token(command) => token::run(command),
+        Command::Operator(command) => operator::run(command),
+        Command::Node(command) => node::run(command),
+        Command::CheckConfig(args) => check_config::run(args),
+    });
+    match done {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            complain(chain(error.as_ref()));
+            ExitCode::from(NO_ANSWER)
+        }
+        Err(_) => {
+            complain("quorate-collector broke off; this is a bug in it, please report it");
+            ExitCode::from(NO_ANSWER)
+        }
+    }
+}
+
+/// `--help` and `--version` alone are answers. With a subcommand, help is not what was asked for: a script must not
+/// take it for something done.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Where help cannot be printed there is nobody to tell.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion if std::env::args_os().count() == 2 => {
+            ExitCode::SUCCESS
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::from(NO_ANSWER),
+        _ => ExitCode::from(USAGE),
+    }
+}

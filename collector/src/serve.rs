@@ -75,6 +75,7 @@ pub struct Collector {
     fleet: SocketAddr,
     enrolment: SocketAddr,
     told: Told,
+    changes: watch::Sender<u64>,
 }
 
 impl Collector {
@@ -108,7 +109,13 @@ impl Collector {
             told: Told::new(&addresses, fleet.port(), enrolment.port()),
             fleet,
             enrolment,
+            changes: watch::channel(0).0,
         })
+    }
+
+    /// Announces what is written into identity.db, by whomever.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     pub fn identities(&self) -> Arc<Identities> {
@@ -152,6 +159,7 @@ impl Collector {
             refusals: Arc::clone(&self.refusals),
             own: Arc::clone(&self.own),
             is_open,
+            changes: self.changes,
         };
         tracing::info!(
             "quorate-collector {}, the collector {}",

@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     pub(crate) own: Arc<OwnCertificate>,
     /// Whether the enrolment listener is to be there.
     pub(crate) is_open: watch::Sender<bool>,
+    /// Goes up whenever something was written into identity.db.
+    pub(crate) changes: watch::Sender<u64>,
 }
 
 /// What it remembers from one look to the next.
@@ -78,6 +80,7 @@ impl Watch {
         let has_changed = version != seen.version;
         if has_changed {
             self.close_revoked()?;
+            self.changes.send_modify(|changes| *changes += 1);
             seen.version = version;
         }
         let is_due = |at| now.saturating_duration_since(at) >= TOKEN_PACE;

@@ -38,4 +38,82 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("ps", "procps"),
     ("lldpd", "lldpd"),
+    ("python3", "python3"),
     ("openssl", "openssl"),
+    ("ovs-vswitchd", "openvswitch-switch"),
+    (
+        "/lib/systemd/systemd-journal-remote",
+        "systemd-journal-remote",
+    ),
+];
+
+/// What the client in Python is installed with.
+const PYTHON_MODULES: &[(&str, &str)] = &[("venv", "python3-venv"), ("ensurepip", "python3-venv")];
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let begun = Instant::now();
+    section("packages", || {
+        shell::need_libraries(LIBRARIES)?;
+        shell::need(PROGRAMS)?;
+        shell::need_python_modules(PYTHON_MODULES)
+    })?;
+    section("format", || cargo(&["fmt", "--all", "--check"]))?;
+    section("tidy", tidy::check)?;
+    section("links in the docs", docs::check)?;
+    section("generated code of the wire", generate::check)?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    section("lints", || cargo(&lints))?;
+    section("documentation of the code", || {
+        let mut doc = Command::new("cargo");
+        doc.args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+            "--locked",
+        ]);
+        // Private items are documented too, so a link to one leads somewhere.
+        let flags = "-D warnings -A rustdoc::private-intra-doc-links";
+        shell::run(doc.env("RUSTDOCFLAGS", flags))
+    })?;
+    // The rack runs the agent's binary, which `cargo test` alone would not build anew.
+    section("binaries", || cargo(&["build", "--workspace", "--locked"]))?;
+    section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
+    if args.quick {
+        println!("\nleft out: licences, oracle, fuzzers, lab machine (run without --quick)");
+    } else {
+        section("licences and doubles", deny::check)?;
+        section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
+        section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
+        section("lab machine", || lab::agent(&lab::Agent::default()))?;
+        section("power cuts", || lab::power(&lab::Power::short(POWER_CUTS)))?;
+    }
+    println!(
+        "\nall checks passed in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn section(name: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+    println!("\n== {name}");
+    let begun = Instant::now();
+    check().with_context(|| format!("the check {name:?} failed"))?;
+    println!(
+        "== {name}: passed in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    shell::run(Command::new("cargo").args(args))
+}

@@ -1,15 +1,30 @@
 //! `quorate-collector run`: the collector, until it is told to end.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use model::identity::ClusterId;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tonic::service::Routes;
 
 use super::Place;
+use crate::config::Config;
 use crate::gate::Judge;
+use crate::identity::Identities;
+use crate::keeper::Own;
+use crate::keeper::cache::Cache;
+use crate::keepers::Keepers;
+use crate::ledger::sqlite::{Retention, Sqlite};
+use crate::registrar::Registrar;
+use crate::roster::Roster;
+use crate::routes::routes;
 use crate::serve::Collector;
+
+/// Below the state directory: what was decided and promised, and copies of the latest reports.
+const LEDGER: &str = "ledger.db";
+const REPORTS: &str = "reports";
 
 /// Runs the collector until it is told to end (SIGTERM)
 #[derive(Debug, clap::Args)]
@@ -30,14 +45,45 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the collector's threads cannot be started")?;
-    runtime.block_on(async {
-        let ended = signals().context("signals cannot be waited for")?;
-        let collector = Collector::bind(identities, &config.listen()).await?;
-        let judge = Judge::service(collector.identities(), collector.refusals());
-        let routes = Routes::new(judge);
-        collector.serve(routes, ended).await?;
-        Ok(())
-    })
+    runtime.block_on(live(&config, identities))
+}
+
+async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
+    let ended = signals().context("signals cannot be waited for")?;
+    let ledger = Arc::new(Sqlite::open(&config.state_dir.join(LEDGER))?);
+    let collector = Collector::bind(identities, &config.listen()).await?;
+    let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
+    let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
+    roster.tell().await?;
+    let registrar = Registrar {
+        identities: collector.identities(),
+        told: collector.told(),
+    };
+    let judge = Judge::service(collector.identities(), collector.refusals());
+    let routes = routes(keepers, Arc::new(registrar)).await?;
+    let changes = collector.changes();
+    tokio::select! {
+        ended = collector.serve(routes.add_service(judge), ended) => Ok(ended?),
+        () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
+        () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
+    }
+}
+
+fn keepers(config: &Config, collector: &Collector, ledger: Arc<Sqlite>) -> Keepers {
+    let cache = Cache::new(config.state_dir.join(REPORTS));
+    let authority = collector.identities().authority();
+    let own = move |_: &ClusterId| Own {
+        collector: authority.collector.clone(),
+        epoch: authority.epoch,
+        is_authority: true,
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    Keepers::new(ledger, Some(cache), version, writer(), own)
+}
+
+/// Of this run of the collector: no two runs have the same.
+fn writer() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Ready when the collector is told to end.
