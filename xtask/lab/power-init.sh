@@ -7,7 +7,7 @@
 exec >/dev/ttyS1 2>&1
 set -eu
 
-here=/run/lab
+here=/lab
 state=/mnt
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ip link set lo up
@@ -15,20 +15,23 @@ mount -t ext4 /dev/vdc "$state"
 
 collector() { "$here/quorate-collector" "$@" --config "$state/collector.toml"; }
 
+# A machine that is cut before it is ready begins anew.
 if [ ! -e "$state/ready" ]; then
+  rm -rf "$state/collector" "$state/fleet" "$state/viewer.json"
   cat > "$state/collector.toml" <<TOML
 state_dir = "$state/collector"
-[listen]
-fleet = "127.0.0.1:7460"
-enrolment = "127.0.0.1:7461"
+listen = "127.0.0.1:7460"
+enrolment.listen = "127.0.0.1:7461"
 TOML
-  collector init --address 127.0.0.1:7460 > "$state/said"
+  collector init --address 127.0.0.1 > /dev/null
   collector token create --uses 100 --json > "$state/token.json"
   collector operator add lab --role viewer --out "$state/viewer.json" >/dev/null
   sync
 fi
 collector run &
 running=$!
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+until listens 7460; do sleep 0.1; done
 
 fleet() { "$here/fleet" --agents 8 --address 127.0.0.1:7460 --identities "$state/fleet" "$@"; }
 
@@ -42,7 +45,8 @@ if grep -qw last /proc/cmdline; then
   sleep 60
 fi
 if [ ! -e "$state/ready" ]; then
-  fleet --enrolment 127.0.0.1:7461 --token "$(jq -r .token "$state/token.json")" --seconds 1
+  until listens 7461; do sleep 0.1; done
+  fleet --enrolment 127.0.0.1:7461 --token "$(jq -r .token "$state/token.json")" --seconds 5
   touch "$state/ready"
   sync
 fi

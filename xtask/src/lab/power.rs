@@ -18,11 +18,11 @@ use crate::record;
 use crate::shell;
 
 /// An emulated machine boots in about 7 s, and makes its certificates in the first life.
-const FIRST_WORD: Duration = Duration::from_secs(600);
+const FIRST_WORD: Duration = Duration::from_secs(300);
 /// From the first acknowledgement of a life to the cut.
 const LONGEST_LIFE_MS: u64 = 6000;
 const LOOK: Duration = Duration::from_millis(50);
-const COMMAND_LINE: &str = r#"root=/dev/vda rw console=ttyS0 quiet init=/bin/bash -- -c "mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /run/lab; tar -xf /dev/vdb -C /run/lab; exec bash /run/lab/power-init.sh""#;
+const COMMAND_LINE: &str = r#"root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/bin/bash -- -c "mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /lab; tar -xf /dev/vdb -C /lab; exec bash /lab/power-init.sh""#;
 
 /// Cut the power of a machine with a collector, again and again, and look whether it kept what it promised
 #[derive(Debug, clap::Args)]
@@ -129,8 +129,8 @@ impl Lab {
     /// One life, cut so long after its first acknowledgement. Gives what it said.
     fn live(&self, number: u32, life: Duration) -> anyhow::Result<String> {
         let log = self.dir.join(format!("life-{number}"));
-        let machine = self.boot(&log, "")?;
-        wait_for(&log, "\"event\":\"ack\"")?;
+        let mut machine = self.boot(&log, "")?;
+        machine.wait_for(&log, "\"event\":\"ack\"")?;
         std::thread::sleep(life);
         // It is killed where it stands.
         drop(machine);
@@ -140,8 +140,8 @@ impl Lab {
     /// The last life: what is kept, as the fleet found it by asking.
     fn audit(&self) -> anyhow::Result<Vec<Kept>> {
         let log = self.dir.join("audit");
-        let machine = self.boot(&log, " last")?;
-        wait_for(&log, "power: audited")?;
+        let mut machine = self.boot(&log, " last")?;
+        machine.wait_for(&log, "power: audited")?;
         drop(machine);
         let said = fs::read_to_string(&log)?;
         Ok(said
@@ -206,26 +206,29 @@ impl Lab {
 /// A running machine. Dropping it is the power cut.
 struct Machine(Child);
 
+impl Machine {
+    /// Until it has said so; a machine that has ended says nothing more.
+    fn wait_for(&mut self, log: &Path, word: &str) -> anyhow::Result<()> {
+        let end = Instant::now() + FIRST_WORD;
+        loop {
+            let has_ended = self.0.try_wait()?.is_some();
+            let said = fs::read_to_string(log)?;
+            if said.contains(word) {
+                return Ok(());
+            }
+            if has_ended || Instant::now() > end {
+                bail!("the machine did not say {word:?}; it said:\n{said}");
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn wait_for(log: &Path, word: &str) -> anyhow::Result<()> {
-    let end = Instant::now() + FIRST_WORD;
-    while !fs::read_to_string(log)?.contains(word) {
-        if Instant::now() > end {
-            bail!(
-                "the machine did not say {word:?} within {} s; it said:\n{}",
-                FIRST_WORD.as_secs(),
-                fs::read_to_string(log)?
-            );
-        }
-        std::thread::sleep(LOOK);
-    }
-    Ok(())
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
