@@ -6,7 +6,6 @@ mod config;
 mod corosync;
 mod cost;
 mod host;
-#[allow(dead_code, reason = "the stream to a collector uses the rest of it")]
 mod identity;
 mod join;
 mod journal;

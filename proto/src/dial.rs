@@ -1,4 +1,5 @@
-//! Opens a connection to a collector.
+//! Opens a connection to a collector. A host of several addresses, of IPv6 and IPv4, is reached by whichever answers first;
+//! a path that has died is noticed by the kernel, too (tcp(7)).
 
 use std::io;
 use std::sync::Arc;
@@ -7,8 +8,10 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
@@ -17,6 +20,15 @@ use crate::tls::SERVER_NAME;
 
 /// From the first packet to the end of the TLS handshake.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// What was sent and is not acknowledged for so long ends the connection: TCP alone would try for a quarter of an hour.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// A connection on which nothing is said is asked after; heartbeats come more often, so it costs nothing.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+/// Each address of a host has so much of a start before the next one (RFC 8305).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// More addresses of one host are not tried.
+const MAX_ADDRESSES: usize = 8;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
@@ -58,8 +70,9 @@ async fn connect(
     tls: Arc<ClientConfig>,
 ) -> io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
     let opened = async {
-        let tcp = TcpStream::connect(&address).await?;
+        let tcp = first(&address).await?;
         tcp.set_nodelay(true)?;
+        watched(&tcp)?;
         let name = ServerName::try_from(SERVER_NAME).map_err(io::Error::other)?;
         TlsConnector::from(tls).connect(name, tcp).await
     };
@@ -71,3 +84,32 @@ async fn connect(
     })??;
     Ok(TokioIo::new(stream))
 }
+
+fn watched(tcp: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(tcp);
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER);
+    socket.set_tcp_keepalive(&keepalive.with_interval(KEEPALIVE_EVERY))
+}
+
+/// The first connection that comes about, over any of the addresses that the name stands for.
+async fn first(address: &str) -> io::Result<TcpStream> {
+    let mut attempts = JoinSet::new();
+    for (to, number) in lookup_host(address).await?.take(MAX_ADDRESSES).zip(0..) {
+        attempts.spawn(async move {
+            sleep(HEAD_START * number).await;
+            TcpStream::connect(to).await
+        });
+    }
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt.map_err(io::Error::other)? {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+#[cfg(test)]
+mod tests;

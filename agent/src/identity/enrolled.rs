@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use model::identity::{ClusterId, Identity, is_uuid};
+use model::identity::{ClusterId, is_uuid};
 use model::name::NodeName;
 use proto::tls::{self, TlsError};
 use proto::token::{Fingerprint, fingerprint};
@@ -107,6 +107,9 @@ pub(crate) struct Enrolled {
     trust: Vec<Fingerprint>,
 }
 
+/// A collector's id, and the enrolment with it, or why that cannot be used.
+pub(crate) type Found = (String, Result<Enrolled, EnrolledError>);
+
 /// The file `collector.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct About {
@@ -128,17 +131,25 @@ pub(super) struct Kept {
 }
 
 impl Enrolled {
-    /// All enrolments of this node, by collector id.
+    /// All enrolments of this node, by collector id. One that cannot be used makes the answer useless.
     pub(crate) fn all(state_dir: &Path) -> Result<Vec<Self>, EnrolledError> {
+        let each = Self::each(state_dir)?;
+        each.into_iter().map(|(_, one)| one).collect()
+    }
+
+    /// Each enrolment of this node by itself, by collector id.
+    pub(crate) fn each(state_dir: &Path) -> Result<Vec<Found>, EnrolledError> {
         let dir = state_dir.join(COLLECTORS);
-        let mut all = Vec::new();
+        let mut each = Vec::new();
         for name in generation::names(&dir)? {
             // Whatever else lies there is not ours.
-            if is_uuid(&name) {
-                all.extend(Self::of(&dir, &name)?);
+            if is_uuid(&name)
+                && let Some(one) = Self::of(&dir, &name).transpose()
+            {
+                each.push((name, one));
             }
         }
-        Ok(all)
+        Ok(each)
     }
 
     /// `None`: this node is not enrolled with that collector.
@@ -187,11 +198,6 @@ impl Enrolled {
     /// Removes all that is kept of it; false if nothing is any more.
     pub(crate) fn forget(&self) -> Result<bool, EnrolledError> {
         Ok(Locked::open(self.collectors())?.forget(&self.collector_id)?)
-    }
-
-    /// The name that its certificate must carry.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity::node(self.cluster.clone(), self.node.clone())
     }
 
     /// How this node speaks to the collector: read anew at each call, so that whoever connects has the newest.

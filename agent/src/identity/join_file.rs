@@ -2,8 +2,8 @@
 //! itself carries to them.
 //!
 //! Its token is good only for names in the cluster's corosync.conf, for each once. While the cluster is quorate, the
-//! agent on the node with the lowest id asks for a new token when half of the old one's life is over, so that a node
-//! that is added next year enrols, too. What somebody removed (`quorate-agent leave --cluster`) is not made again.
+//! agent on the node with the lowest id asks for a new token when half of the old one's life is over, or when
+//! corosync.conf lists other nodes than it was made for, so that a node that is added next year enrols, too. What somebody removed (`quorate-agent leave --cluster`) is not made again.
 
 use jiff::Timestamp;
 use model::fact::corosync::Corosync;
@@ -55,6 +55,8 @@ pub(crate) struct Standing {
     /// HOST:PORT of its Enrolment listener, to be tried in this order.
     pub(crate) enrolment_addresses: Vec<String>,
     token: String,
+    /// Whom the token is good for.
+    nodelist: Vec<NodeName>,
     made_unix_s: i64,
     not_after_unix_s: i64,
 }
@@ -75,10 +77,10 @@ impl Standing {
         self.not_after_unix_s <= now.as_second()
     }
 
-    /// Is half of its life over?
-    fn wants_renewal(&self, now: Timestamp) -> bool {
+    /// Is half of its life over, or is it for others than these?
+    fn wants_renewal(&self, nodelist: &[NodeName], now: Timestamp) -> bool {
         let life_s = self.not_after_unix_s.saturating_sub(self.made_unix_s);
-        self.made_unix_s.saturating_add(life_s / 2) <= now.as_second()
+        self.nodelist != nodelist || self.made_unix_s.saturating_add(life_s / 2) <= now.as_second()
     }
 }
 
@@ -121,7 +123,7 @@ pub(crate) async fn ask(
 ) -> Result<Standing, JoinFileError> {
     let (address, channel) = connect_enrolled(enrolled, now).await?;
     let token = cluster_token(channel, &address, nodelist).await?;
-    Ok(standing(enrolled, token, now))
+    Ok(standing(enrolled, token, nodelist, now))
 }
 
 /// Writes it; invitations of other collectors to the same cluster stay.
@@ -197,12 +199,12 @@ pub(crate) async fn renew_join_file(
         .and_then(|file| file.standing(&enrolled.collector_id))
     {
         None => return Ok(Renewed::NoInvitation),
-        Some(standing) if !standing.wants_renewal(now) => return Ok(Renewed::NotYet),
+        Some(standing) if !standing.wants_renewal(nodelist, now) => return Ok(Renewed::NotYet),
         Some(_) => {}
     }
     let address = enrolled.addresses.first().map_or("", String::as_str);
     let token = cluster_token(channel, address, nodelist).await?;
-    let new = standing(enrolled, token, now);
+    let new = standing(enrolled, token, nodelist, now);
     tokio::task::spawn_blocking(move || swap(&host, new)).await?
 }
 
@@ -224,7 +226,12 @@ fn swap(host: &Host, new: Standing) -> Result<Renewed, JoinFileError> {
     done.map_err(JoinFileError::Write)
 }
 
-fn standing(enrolled: &Enrolled, token: ClusterToken, now: Timestamp) -> Standing {
+fn standing(
+    enrolled: &Enrolled,
+    token: ClusterToken,
+    nodelist: &[NodeName],
+    now: Timestamp,
+) -> Standing {
     let ClusterToken {
         token,
         not_after,
@@ -234,6 +241,7 @@ fn standing(enrolled: &Enrolled, token: ClusterToken, now: Timestamp) -> Standin
         collector: enrolled.collector_id.clone(),
         enrolment_addresses,
         token,
+        nodelist: nodelist.to_vec(),
         made_unix_s: now.as_second(),
         not_after_unix_s: not_after.as_second(),
     }
@@ -241,7 +249,7 @@ fn standing(enrolled: &Enrolled, token: ClusterToken, now: Timestamp) -> Standin
 
 /// One node is enough: of those that are together, the one with the lowest id. Where quorum or members are not known,
 /// it is up to nobody.
-fn is_up_to_this_node(corosync: &Corosync) -> bool {
+pub(crate) fn is_up_to_this_node(corosync: &Corosync) -> bool {
     let members = corosync.members.as_deref().unwrap_or_default();
     let lowest = members.iter().map(|member| member.node_id).min();
     corosync.quorate == Some(true) && lowest.is_some() && lowest == corosync.node_id

@@ -30,10 +30,9 @@ use crate::config::Config;
 use crate::host::{Host, Patience, said};
 use crate::journal::{SharedSpool, Start};
 use crate::privilege;
-use crate::probe::Prober;
 use crate::source;
 use crate::spool::{Spool, SpoolError};
-use crate::uplink::{Board, Uplinks};
+use crate::uplink::{self, Board, Uplinks};
 pub(crate) use eyes::{Eyes, Opening};
 use hub::News;
 pub(crate) use hub::{Hub, Told};
@@ -114,12 +113,13 @@ fn live(args: &Args) -> anyhow::Result<()> {
             },
             limits: own.limits.clone(),
         })?;
-        let uplinks = Uplinks::begin(
-            config.state_dir.clone(),
-            own.board.clone(),
-            own.spool.as_ref().ok().map(Arc::clone),
-            Prober::new(patience.clone()),
-        );
+        let uplinks = Uplinks::begin(uplink::Opening {
+            state_dir: config.state_dir.clone(),
+            root: PathBuf::from("/"),
+            patience: patience.clone(),
+            board: own.board.clone(),
+            spool: own.spool.as_ref().ok().map(Arc::clone),
+        });
         let asked = Questions {
             waiting: questions,
             patience,

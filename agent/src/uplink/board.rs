@@ -72,6 +72,12 @@ impl Board {
         )
     }
 
+    /// The newest reading of a family, if there was one.
+    pub(crate) fn newest(&self, family: Family) -> Option<Arc<ReadFact>> {
+        let posted = self.posted();
+        posted.facts.get(&family).map(|(_, fact)| Arc::clone(fact))
+    }
+
     /// Tells whenever something was posted.
     pub(crate) fn listen(&self) -> watch::Receiver<u64> {
         self.count.subscribe()

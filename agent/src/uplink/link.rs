@@ -16,17 +16,19 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use super::backoff::Backoff;
+use super::invited::Invited;
 use super::now::Now;
 use super::session::{Effect, Nonsense, Session};
 use super::shared::Shared;
 use crate::identity::enrolled::{Enrolled, EnrolledError};
 use crate::identity::exchange::ExchangeError;
+use crate::identity::join_file::renew_join_file;
 use crate::identity::renewal::{Renewal, renew};
 use crate::spool::{Item, SpoolError};
 
 /// Until the collector takes the stream.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How often it is looked whether the certificate is to be renewed.
+/// How often it is looked whether the certificate or the join file is to be renewed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// A reading of the spool may find a segment to go through: not more often than this.
 const BETWEEN_READS: Duration = Duration::from_millis(50);
@@ -184,7 +186,7 @@ impl Link {
                     }
                 },
                 Some(answer) = answers.recv() => open.session.answer(answer),
-                _ = beside.probes.join_next(), if !beside.probes.is_empty() => {},
+                _ = beside.tasks.join_next(), if !beside.tasks.is_empty() => {},
                 Some(renewed) = beside.renewing.join_next(), if !beside.renewing.is_empty() => {
                     self.renewed(renewed.unwrap_or(Err(ExchangeError::BrokeOff)), open);
                 }
@@ -197,7 +199,7 @@ impl Link {
         }
     }
 
-    /// Reads the spool, and renews the certificate, if it is time for it.
+    /// Reads the spool, and renews the certificate and the join file, if it is time for it.
     fn begin_beside(&self, open: &mut Open, beside: &mut Beside, now: Now) {
         if beside.reading.is_none()
             && let Some(from) = open.session.wants_events(now)
@@ -213,7 +215,27 @@ impl Link {
                 let renewal = async move { renew(channel, &enrolled, Timestamp::now()).await };
                 beside.renewing.spawn(renewal);
             }
+            self.invite(open, beside);
         }
+    }
+
+    /// Whoever only looks on invites nobody.
+    fn invite(&self, open: &Open, beside: &mut Beside) {
+        if !open.enrolled.is_authority {
+            return;
+        }
+        let Some((corosync, nodelist)) = beside.invited.due(&self.shared.board, Instant::now())
+        else {
+            return;
+        };
+        let (shared, channel) = (self.shared.clone(), open.channel.clone());
+        let enrolled = Arc::clone(&open.enrolled);
+        beside.tasks.spawn(async move {
+            let (host, now) = (shared.host(), Timestamp::now());
+            let renewed =
+                renew_join_file(host, channel, &enrolled, &corosync, &nodelist, now).await;
+            shared.note_failure(&enrolled.collector_id, renewed.err());
+        });
     }
 
     fn said(
@@ -228,7 +250,7 @@ impl Link {
             None => {}
             Some(Effect::Probe(probe)) => {
                 let (prober, answer) = (self.shared.prober.clone(), beside.answer.clone());
-                beside.probes.spawn(async move {
+                beside.tasks.spawn(async move {
                     // The stream that asked may be gone.
                     let _ = answer.send(prober.answer(probe).await).await;
                 });
@@ -298,7 +320,9 @@ struct Beside {
     last_read: Instant,
     /// When the certificate is looked at next.
     look: Instant,
-    probes: JoinSet<()>,
+    /// Answers to probes, and the care for the join file.
+    tasks: JoinSet<()>,
+    invited: Invited,
     answer: mpsc::Sender<v1::ProbeAnswer>,
     renewing: JoinSet<Result<Enrolled, ExchangeError>>,
 }
@@ -309,7 +333,8 @@ impl Beside {
             reading: None,
             last_read: now,
             look: now,
-            probes: JoinSet::new(),
+            tasks: JoinSet::new(),
+            invited: Invited::default(),
             answer,
             renewing: JoinSet::new(),
         }

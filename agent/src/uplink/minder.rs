@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::link::Link;
 use super::shared::{Shared, Standing, locked};
 use crate::host::said;
-use crate::identity::enrolled::Enrolled;
+use crate::identity::enrolled::{Enrolled, Found};
 use crate::identity::renewal::Renewal;
 
 /// How often the directory of the enrolments is looked at.
@@ -35,12 +35,12 @@ impl Minder {
         let mut complaint = None;
         loop {
             let state_dir = self.state_dir.clone();
-            match spawn_blocking(move || Enrolled::all(&state_dir)).await {
-                Ok(Ok(all)) => {
+            match spawn_blocking(move || Enrolled::each(&state_dir)).await {
+                Ok(Ok(each)) => {
                     complaint = None;
-                    self.take(all, &mut minded, &mut links).await;
+                    self.take(each, &mut minded, &mut links).await;
                 }
-                // What is wrong with one of them is no reason to end the others.
+                // That they cannot be listed now is no reason to end the links.
                 Ok(Err(error)) => {
                     let why = said(&error);
                     if complaint.as_ref() != Some(&why) {
@@ -59,13 +59,12 @@ impl Minder {
 
     async fn take(
         &self,
-        all: Vec<Enrolled>,
+        each: Vec<Found>,
         minded: &mut BTreeMap<String, Minded>,
         links: &mut JoinSet<()>,
     ) {
-        let names: Vec<String> = all.iter().map(|one| one.collector_id.clone()).collect();
-        let is_other =
-            names.len() != minded.len() || names.iter().any(|id| !minded.contains_key(id));
+        let names: Vec<String> = each.iter().map(|(id, _)| id.clone()).collect();
+        let is_other = !locked(&self.shared.standings).keys().eq(names.iter());
         minded.retain(|id, link| {
             let stays = names.contains(id);
             if !stays {
@@ -76,8 +75,15 @@ impl Minder {
         if is_other {
             self.read_by(names).await;
         }
-        for enrolled in all {
-            let id = enrolled.collector_id.clone();
+        for (id, enrolled) in each {
+            let enrolled = match enrolled {
+                Ok(enrolled) => enrolled,
+                // What is wrong with one is no reason to hold up the others; its link, if it has one, stays.
+                Err(error) => {
+                    self.shared.note(&id, &error);
+                    continue;
+                }
+            };
             match minded.get(&id) {
                 Some(link) => {
                     link.enrolled.send_if_modified(|known| {

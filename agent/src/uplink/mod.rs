@@ -3,6 +3,7 @@
 
 mod backoff;
 mod board;
+mod invited;
 mod link;
 mod minder;
 mod now;
@@ -15,13 +16,25 @@ mod tests;
 
 use std::path::PathBuf;
 
+use crate::host::Patience;
 use crate::journal::SharedSpool;
-use crate::probe::Prober;
 
 pub use board::Board;
 pub use now::Now;
 pub(crate) use now::{boottime_ms, boottime_ms_at};
 pub use session::{Effect, MAX_PROBES, Nonsense, Session};
+
+/// What the links need of the agent.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) state_dir: PathBuf,
+    /// The node's own files lie below it: `/`.
+    pub(crate) root: PathBuf,
+    pub(crate) patience: Patience,
+    pub(crate) board: Board,
+    /// Nothing where nothing can be kept.
+    pub(crate) spool: Option<SharedSpool>,
+}
 
 /// All links; they end with the runtime.
 #[derive(Debug)]
@@ -31,13 +44,9 @@ pub(crate) struct Uplinks {
 
 impl Uplinks {
     /// Begins a link to each collector that the node is enrolled with, now or later. Must be called within the runtime.
-    pub(crate) fn begin(
-        state_dir: PathBuf,
-        board: Board,
-        spool: Option<SharedSpool>,
-        prober: Prober,
-    ) -> Self {
-        let shared = shared::Shared::new(board, spool, prober);
+    pub(crate) fn begin(opening: Opening) -> Self {
+        let state_dir = opening.state_dir.clone();
+        let shared = shared::Shared::new(opening);
         let minder = minder::Minder {
             state_dir,
             shared: shared.clone(),

@@ -1,6 +1,7 @@
 //! What the links to all collectors share: the board, the spool, who the agent is, and how each link stands.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -12,9 +13,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep_until;
 
+use super::Opening;
 use super::board::Board;
 use super::outbox::MAX_BATCH_EVENTS;
-use crate::host::said;
+use crate::host::{Host, Patience, said};
 use crate::identity::enrolled::Enrolled;
 use crate::journal::SharedSpool;
 use crate::probe::Prober;
@@ -43,22 +45,38 @@ pub(super) struct Shared {
     /// An enrolment may have changed: its files are to be looked at now.
     pub(super) look_again: Arc<Notify>,
     pub(super) standings: Arc<Mutex<BTreeMap<String, Standing>>>,
+    root: PathBuf,
+    patience: Patience,
     boot_id: String,
     instance: [u8; 16],
 }
 
 impl Shared {
-    pub(super) fn new(board: Board, spool: Option<SharedSpool>, prober: Prober) -> Self {
+    pub(super) fn new(opening: Opening) -> Self {
+        let Opening {
+            state_dir: _,
+            root,
+            patience,
+            board,
+            spool,
+        } = opening;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         Self {
             board,
             spool,
-            prober,
+            prober: Prober::new(patience.clone()),
             look_again: Arc::default(),
             standings: Arc::default(),
+            root,
+            patience,
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
             instance: random_bytes(),
         }
+    }
+
+    /// This node, with the lanes that it shares with all sources.
+    pub(super) fn host(&self) -> Host {
+        Host::live_below(&self.root, &self.patience)
     }
 
     pub(super) async fn hello(&self, enrolled: &Enrolled) -> v1::Hello {

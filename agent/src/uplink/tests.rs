@@ -23,6 +23,7 @@ use crate::identity::enrolled::Enrolled;
 use crate::identity::exchange::Invitation;
 use crate::identity::fake::{COLLECTOR, FakeCollector, node};
 use crate::identity::join::{Joined, join};
+use crate::identity::join_file::{self, JoinFile};
 use crate::identity::membership::{self, Membership};
 use crate::spool::{Kind, MIN_MAX_BYTES, New, Spool};
 
@@ -70,14 +71,13 @@ impl Stage {
     }
 
     fn begin(&self) -> Uplinks {
-        let prober = Prober::new(Patience::new(Patience::OF_THE_RUNNING_AGENT));
-        let spool = Some(Arc::clone(&self.spool));
-        Uplinks::begin(
-            self.state_dir().to_owned(),
-            self.board.clone(),
-            spool,
-            prober,
-        )
+        Uplinks::begin(Opening {
+            state_dir: self.state_dir().to_owned(),
+            root: self.root.path().to_owned(),
+            patience: Patience::new(Patience::OF_THE_RUNNING_AGENT),
+            board: self.board.clone(),
+            spool: Some(Arc::clone(&self.spool)),
+        })
     }
 
     fn post(&self, name: &str) {
@@ -251,7 +251,11 @@ async fn a_collector_that_says_nonsense_is_left_and_that_is_said() {
         .is_ok_and(|said| said.is_some())
     {}
     stage.stream(0).await;
-    assert!(uplinks.to_json().contains("event 99, which was not sent"));
+    assert!(
+        uplinks
+            .to_json()
+            .contains("event 99, which there never was")
+    );
 }
 
 #[tokio::test]
@@ -297,4 +301,41 @@ async fn a_collector_that_takes_nothing_does_not_hold_up_the_agent() {
         })
         .await;
     assert!(deltas < 100, "{deltas} deltas were kept for it");
+}
+
+#[tokio::test]
+async fn a_damaged_enrolment_is_named_and_does_not_hold_up_the_others() {
+    const OTHER: &str = "00000000-0000-4000-8000-000000000000";
+    let mut stage = Stage::set().await;
+    stage.join().await;
+    let damaged = stage.state_dir().join("collectors").join(OTHER);
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("collector.json"), "{").unwrap();
+    let uplinks = stage.begin();
+    stage.stream(0).await;
+    let json: serde_json::Value = serde_json::from_str(&uplinks.to_json()).unwrap();
+    let why = json[OTHER]["last_error"].as_str().unwrap();
+    assert!(why.contains("collector.json is damaged"), "{why}");
+}
+
+#[tokio::test]
+async fn an_invitation_for_other_nodes_than_the_clusters_is_replaced_by_the_link() {
+    let mut stage = Stage::set().await;
+    let enrolled = stage.join().await;
+    let root = stage.root.path().to_owned();
+    let host = || Host::live_below(&root, &Patience::new(Patience::OF_A_REPORT));
+    let alone = [enrolled.node.clone()];
+    let standing = join_file::ask(&enrolled, &alone, Timestamp::now()).await;
+    join_file::put(&host(), &enrolled.cluster, standing.unwrap()).unwrap();
+    let before = JoinFile::read(&host()).unwrap().unwrap();
+    invited::tests::lowest_of_two(&stage.board);
+    let _uplinks = stage.begin();
+    let mut stream = stage.stream(0).await;
+    while JoinFile::read(&host()).unwrap().unwrap() == before {
+        stream.next().await;
+    }
+    let asked = stage
+        .collector
+        .asked(|asked| asked.cluster_token[1].nodelist.clone());
+    assert_eq!(asked, ["a", "b"]);
 }

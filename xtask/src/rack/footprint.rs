@@ -1,5 +1,6 @@
-//! What one agent costs its node: memory, processor, context switches, and what it costs corosync; beside it what
-//! people are used to, prometheus-node-exporter scraped every 15 seconds.
+//! What one agent, enrolled with a collector and connected, costs its node: memory, processor, context switches, bytes on
+//! the wire, and what it costs corosync; beside it what people are used to, prometheus-node-exporter scraped every 15
+//! seconds.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -13,6 +14,7 @@ use nix::unistd::Pid;
 use quorate_tests::{PATIENCE, Rack, in_network_of};
 
 use crate::rack::cost::Meter;
+use crate::rack::uplink::Uplink;
 use crate::{record, shell};
 
 const NODES: usize = 8;
@@ -45,7 +47,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     shell::need(&[(EXPORTER, EXPORTER)])?;
     let binary = super::agent(args.agent.as_ref())?;
     let stripped_mb = stripped_mb(&binary)?;
-    let rack = Rack::new(NODES, LINKS)?;
+    let mut rack = Rack::new(NODES, LINKS)?;
     let corosync = rack.corosync(NODE)?;
 
     thread::sleep(SETTLE);
@@ -54,6 +56,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     thread::sleep(Duration::from_secs(args.seconds / 2));
     let corosync_alone = alone.cpu_since_start()? / begun.elapsed().as_secs_f64();
 
+    let uplink = Uplink::begin(&mut rack, LINKS, NODE, &binary)?;
     let agent = rack.start(NODE, &binary, &["run"])?;
     let ready = agent
         .stderr
@@ -61,8 +64,10 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let ready_ms = ready.arrived.duration_since(agent.started()).as_secs_f64() * 1000.0;
     let listen = format!("--web.listen-address={EXPORTER_ADDRESS}");
     let exporter = rack.start(EXPORTER_NODE, EXPORTER, &[&listen])?;
+    uplink.wait(&rack, NODE)?;
     thread::sleep(SETTLE);
 
+    let bytes = uplink.bytes(&rack)?;
     let beside = Meter::start(corosync)?;
     let mut own = Meter::start(agent.pid())?;
     let mut other = Meter::start(exporter.pid())?;
@@ -78,12 +83,14 @@ pub(super) fn run(args: &Args) -> Result<()> {
         thread::sleep(LOOK_EVERY);
     }
     let seconds = begun.elapsed().as_secs_f64();
+    let bytes = uplink.bytes(&rack)?.since(bytes, seconds);
     let corosync_beside = beside.cpu_since_start()? / seconds;
 
     let mut lines = vec![format!(
-        "{NODES} nodes, {LINKS} links, one agent, {seconds:.0} s"
+        "{NODES} nodes, {LINKS} links, one agent with a collector, {seconds:.0} s"
     )];
     lines.push(line("agent", &own, seconds)?);
+    lines.push(bytes);
     lines.push(line(EXPORTER, &other, seconds)?);
     lines.push(format!(
         "scraped {scrapes} times, {:.1} kB each",

@@ -4,6 +4,7 @@
 mod cost;
 mod footprint;
 mod latency;
+mod uplink;
 
 use std::path::PathBuf;
 use std::process::Command;

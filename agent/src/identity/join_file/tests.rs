@@ -66,11 +66,11 @@ async fn an_invitation_is_written_read_renewed_and_removed() {
 
     let (_, channel) = connect_enrolled(&enrolled, now).await.unwrap();
     let half = now + SignedDuration::from_hours(13);
-    let renew = async |corosync: &Corosync, now| {
-        let nodes = &member.nodelist;
+    let renew_for = async |nodes: &[NodeName], corosync: &Corosync, now| {
         let renewed = renew_join_file(host(), channel.clone(), &enrolled, corosync, nodes, now);
         renewed.await.unwrap()
     };
+    let renew = async |corosync: &Corosync, now| renew_for(&member.nodelist, corosync, now).await;
     let lowest = corosync(Some(true), 1, &[1, 2, 3]);
     assert_eq!(renew(&lowest, now).await, Renewed::NotYet);
     for other in [
@@ -86,6 +86,13 @@ async fn an_invitation_is_written_read_renewed_and_removed() {
     let file = JoinFile::read(&host()).unwrap().unwrap();
     assert_ne!(file.collectors, [made]);
     assert_eq!(renew(&lowest, half).await, Renewed::NotYet);
+    // A node was added.
+    let mut nodes = member.nodelist.clone();
+    nodes.push(NodeName::new("pve-09").unwrap());
+    let renewed = renew_for(&nodes, &lowest, half).await;
+    assert!(matches!(renewed, Renewed::Until(_)));
+    collector.asked(|asked| assert_eq!(asked.cluster_token[2].nodelist.len(), 9));
+    assert_eq!(renew_for(&nodes, &lowest, half).await, Renewed::NotYet);
 
     assert!(remove(&host(), None).unwrap());
     assert!(!remove(&host(), None).unwrap());
@@ -104,6 +111,7 @@ async fn invitations_of_several_collectors_stand_side_by_side() {
         collector: collector.to_owned(),
         enrolment_addresses: vec!["c:7461".to_owned()],
         token: "t".to_owned(),
+        nodelist: Vec::new(),
         made_unix_s: 0,
         not_after_unix_s: 10,
     };
@@ -132,6 +140,7 @@ fn where_etc_pve_is_not_mounted_nothing_is_written_in_its_place() {
         collector: COLLECTOR.to_owned(),
         enrolment_addresses: Vec::new(),
         token: String::new(),
+        nodelist: Vec::new(),
         made_unix_s: 0,
         not_after_unix_s: 0,
     };

@@ -381,8 +381,8 @@ fn nonsense_is_refused_by_name() {
     let early = Session::new(hello(5), at(0.0)).take(kept(1), at(0.0));
     assert_eq!(early, Err(Nonsense::BeforeWelcome));
     let mut session = open(5, 0);
-    let taken = session.take(kept(3), at(0.0));
-    assert_eq!(taken, Err(Nonsense::KeptUnsent { up_to: 3 }));
+    let taken = session.take(kept(5), at(0.0));
+    assert_eq!(taken, Err(Nonsense::KeptUnmade { up_to: 5 }));
     assert_eq!(
         session.take(welcome(0), at(0.0)),
         Err(Nonsense::WelcomeTwice)
