@@ -19,6 +19,11 @@ pub fn terminal_binary() -> Result<PathBuf> {
     binary("quorate", "QUORATE_TERMINAL")
 }
 
+/// The simulated agents.
+pub fn fleet_binary() -> Result<PathBuf> {
+    own_binary("fleet")
+}
+
 /// The same of a program of these tests.
 pub(crate) fn own_binary(name: &str) -> Result<PathBuf> {
     beside(name, "quorate-tests")

@@ -19,7 +19,7 @@ mod rack;
 mod room;
 
 pub use agent::{Agent, give_cluster_id};
-pub use binary::{agent_binary, collector_binary, terminal_binary};
+pub use binary::{agent_binary, collector_binary, fleet_binary, terminal_binary};
 pub use cable::{Cable, in_network_of};
 pub use clock::{PATIENCE, wait_until};
 pub use collector::Collector;

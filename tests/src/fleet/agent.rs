@@ -35,11 +35,16 @@ const EVENT_TICK: Duration = Duration::from_millis(250);
 /// Answers to more heartbeats than these are not waited for.
 const MOST_HEARTBEATS: usize = 64;
 
-/// What an agent has to tell, beyond being there.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
+/// What an agent is to play.
+#[derive(Debug)]
+pub(super) struct Part {
     pub(super) events_per_second: f64,
     pub(super) flaps: bool,
+    /// Instead of what the collector said at enrolment.
+    pub(super) address: Option<String>,
+    pub(super) version: String,
+    /// Instead of the node that its certificate speaks for.
+    pub(super) claims_node: Option<String>,
 }
 
 #[derive(Debug)]
@@ -48,7 +53,7 @@ pub(super) struct Agent {
     addresses: Vec<String>,
     tls: Arc<ClientConfig>,
     facts: Arc<[v1::Fact]>,
-    load: Load,
+    part: Part,
     tally: Arc<Tally>,
     spool: Spool,
     instance: Vec<u8>,
@@ -73,19 +78,19 @@ struct Course {
 impl Agent {
     pub(super) fn new(
         enrolled: Enrolled,
-        address: Option<String>,
         facts: Arc<[v1::Fact]>,
-        load: Load,
+        part: Part,
         tally: &Arc<Tally>,
     ) -> Result<Self> {
         let tls = enrolled.tls()?;
+        let address = part.address.clone();
         let addresses = address.map_or_else(|| enrolled.addresses.clone(), |one| vec![one]);
         Ok(Self {
             enrolled,
             addresses,
             tls,
             facts,
-            load,
+            part,
             tally: Arc::clone(tally),
             spool: Spool::new(),
             instance: std::iter::repeat_with(|| fastrand::u8(..))
@@ -124,7 +129,7 @@ impl Agent {
         let mut heartbeats = every(begun + first, HEARTBEAT);
         let mut events = every(begun + EVENT_TICK.mul_f64(fastrand::f64()), EVENT_TICK);
         let mut flaps = every(begun, FLAP_TICK);
-        let tells = self.load.events_per_second > 0.0;
+        let tells = self.part.events_per_second > 0.0;
         loop {
             tokio::select! {
                 answer = answers.message() => {
@@ -139,7 +144,7 @@ impl Agent {
                 }
                 _ = heartbeats.tick() => self.heartbeat(course)?,
                 _ = events.tick(), if tells => self.tell(course)?,
-                _ = flaps.tick(), if self.load.flaps => self.flap(course)?,
+                _ = flaps.tick(), if self.part.flaps => self.flap(course)?,
             }
         }
     }
@@ -153,13 +158,15 @@ impl Agent {
         let address = fastrand::choice(&self.addresses).context("no address is known")?;
         let channel = dial(address, Arc::clone(&self.tls)).await?;
         let (sender, receiver) = mpsc::channel(UNDER_WAY);
+        let node = self.part.claims_node.as_ref();
+        let node = node.unwrap_or(&self.enrolled.node);
         let hello = v1::Hello {
             cluster: Some(v1::Cluster {
                 id: self.enrolled.cluster.clone(),
                 name: self.enrolled.cluster_name.clone(),
             }),
-            node: self.enrolled.node.clone(),
-            agent: Some(software()),
+            node: node.clone(),
+            agent: Some(software(&self.part.version)),
             boot_id: "52612c47-9840-4c46-a922-27f771b61824".to_owned(),
             spool_id: self.spool.id.clone(),
             spool_first: self.spool.first(),
@@ -280,7 +287,7 @@ impl Agent {
     }
 
     fn tell(&mut self, course: &mut Course) -> Result<()> {
-        self.owed += self.load.events_per_second * EVENT_TICK.as_secs_f64();
+        self.owed += self.part.events_per_second * EVENT_TICK.as_secs_f64();
         while self.owed >= 1.0 {
             self.owed -= 1.0;
             if self.spool.tell(&self.enrolled.node) {

@@ -156,7 +156,7 @@ async fn one(channel: Channel, token: &str, name: &Name) -> Result<Enrolled> {
         node: name.node.clone(),
         certificate_request: request.der().to_vec(),
         nodelist: name.nodelist.to_vec(),
-        agent: Some(software()),
+        agent: Some(software(env!("CARGO_PKG_VERSION"))),
     };
     let answer = EnrolmentClient::new(channel)
         .enrol(request)
@@ -175,9 +175,9 @@ async fn one(channel: Channel, token: &str, name: &Name) -> Result<Enrolled> {
     })
 }
 
-pub(super) fn software() -> v1::Software {
+pub(super) fn software(version: &str) -> v1::Software {
     v1::Software {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: version.to_owned(),
         capabilities: Vec::new(),
     }
 }

@@ -60,6 +60,12 @@ pub struct Options {
     /// Prints a line for each acknowledgement of events
     #[arg(long)]
     print_acks: bool,
+    /// The version that the agents say they have
+    #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
+    agent_version: String,
+    /// The node that all of them say they are, whatever their certificates say
+    #[arg(long, value_name = "NODE")]
+    claim_node: Option<String>,
     /// Asks the collector, with an operator's file, which events it has, and does nothing else
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -96,12 +102,14 @@ async fn live(options: &Options) -> Result<()> {
     let facts = report::facts()?;
     tally.begin();
     for (number, enrolled) in enrolled.into_iter().enumerate() {
-        let load = agent::Load {
+        let part = agent::Part {
             events_per_second: options.events_per_second,
             flaps: options.flap && number == 0,
+            address: options.address.clone(),
+            version: options.agent_version.clone(),
+            claims_node: options.claim_node.clone(),
         };
-        let address = options.address.clone();
-        let agent = Agent::new(enrolled, address, Arc::clone(&facts), load, &tally)?;
+        let agent = Agent::new(enrolled, Arc::clone(&facts), part, &tally)?;
         tokio::spawn(agent.live());
     }
     let mut told_to_end = signal(SignalKind::terminate())?;
