@@ -3,6 +3,12 @@
 //! there. What must hold at the end of every run is in [`World::check`], what must hold all the time in `centre` and `node`.
 //!
 //! `QUORATE_SEEDS=10000 cargo test -p quorate-tests --test simulation` plays more; `QUORATE_SEED=N` plays one again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of it is a test, and says so by failing"
+)]
 
 mod centre;
 mod node;
