@@ -66,10 +66,12 @@ impl Uplink {
         let sum = |direction: &str| -> Result<u64> {
             let mut sum = 0;
             for card in cards.iter().filter(|card| card["ifname"] != "lo") {
-                let counted = &card["stats64"][direction];
-                let bytes = counted["bytes"].as_u64();
-                let packets = counted["packets"].as_u64();
-                let (bytes, packets) = bytes.zip(packets).context("a card has no counters")?;
+                let counted = |what: &str| {
+                    let number = card.pointer(&format!("/stats64/{direction}/{what}"));
+                    number.and_then(Value::as_u64)
+                };
+                let both = counted("bytes").zip(counted("packets"));
+                let (bytes, packets) = both.context("a card has no counters")?;
                 sum += bytes.saturating_sub(packets * ETHERNET_HEADER_BYTES);
             }
             Ok(sum)
