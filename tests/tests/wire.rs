@@ -43,7 +43,19 @@ const COMPARED: &[&str] = &[
     "boot",
 ];
 /// Measures and times: each look finds others.
-const LEFT_OUT: &[&str] = &["date", "joined", "age_s", "uptime_s"];
+const LEFT_OUT: &[&str] = &[
+    "date",
+    "joined",
+    "age_s",
+    "uptime_s",
+    "rx_bytes",
+    "rx_packets",
+    "tx_bytes",
+    "tx_packets",
+    "used_percent",
+    "used_inodes_percent",
+    "size_mib",
+];
 
 struct Stage {
     rack: Rack,
