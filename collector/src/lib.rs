@@ -4,6 +4,7 @@ pub mod addresses;
 mod answer;
 mod command;
 mod config;
+pub mod departures;
 pub mod enrol;
 mod failures;
 pub mod fleet;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Place;
 use crate::config::Config;
+use crate::departures::Departures;
 use crate::gate::Judge;
 use crate::identity::Identities;
 use crate::keeper::Own;
@@ -55,6 +56,7 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
     let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
     let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
     roster.tell().await?;
+    let departures = Departures::new(collector.identities(), Arc::clone(&keepers));
     let registrar = Registrar {
         identities: collector.identities(),
         told: collector.told(),
@@ -65,6 +67,7 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
     tokio::select! {
         ended = collector.serve(routes.add_service(judge), ended) => Ok(ended?),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
+        () = departures.run() => bail!("who has left is not looked for any more"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
     }
 }
