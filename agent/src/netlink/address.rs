@@ -142,7 +142,7 @@ fn who(protocol: AddressProtocol) -> String {
     })
 }
 
-/// In alphabetical order, as from JSON.
+/// In alphabetical order, as from the output of `ip`.
 fn flags(flags: u32, family: &AddressFamily) -> Vec<String> {
     let secondary = match family {
         AddressFamily::Inet6 => "temporary",

@@ -357,6 +357,12 @@ fn one_address(
     );
     let is_set = |key: &str| object.get(key).and_then(Value::as_bool) == Some(true);
     let flags = object.keys();
+    let mut flags: Vec<String> = flags
+        .filter(|key| address::is_flag(key) && is_set(key))
+        .cloned()
+        .collect();
+    // Versions of ip write them in different orders.
+    flags.sort();
     Some(Address {
         family,
         address: own,
@@ -364,10 +370,7 @@ fn one_address(
         peer: peer.filter(|peer| *peer != own),
         broadcast: read.value("broadcast", address::ip),
         scope: text("scope").map(Cow::into_owned),
-        flags: flags
-            .filter(|key| address::is_flag(key) && is_set(key))
-            .cloned()
-            .collect(),
+        flags,
         protocol: text("protocol").map(Cow::into_owned),
         label: text("label").map(Cow::into_owned),
         valid: read.value("valid_life_time", address::lifetime),
