@@ -2,6 +2,7 @@
 //! measures, not tests: nothing here fails for being slow.
 
 mod cost;
+mod fleet;
 mod footprint;
 mod latency;
 
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 enum Task {
     Latency(latency::Args),
     Footprint(footprint::Args),
+    Fleet(fleet::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -33,6 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.task {
         Task::Latency(args) => latency::run(args),
         Task::Footprint(args) => footprint::run(args),
+        Task::Fleet(args) => fleet::run(args),
     }
 }
 
