@@ -2,6 +2,7 @@
 //! measures, not tests: nothing here fails for being slow.
 
 mod cost;
+mod fleet;
 mod footprint;
 mod latency;
 mod uplink;
@@ -23,6 +24,7 @@ pub(crate) struct Args {
 enum Task {
     Latency(latency::Args),
     Footprint(footprint::Args),
+    Fleet(fleet::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -34,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.task {
         Task::Latency(args) => latency::run(args),
         Task::Footprint(args) => footprint::run(args),
+        Task::Fleet(args) => fleet::run(args),
     }
 }
 
