@@ -19,3 +19,7 @@ pub mod fleet;
 pub mod measure;
 
 pub mod quorum;
+
+pub mod cluster;
+pub mod finding;
+pub mod rule;

@@ -137,6 +137,19 @@ macro_rules! families {
             }
         }
 
+        /// Whoever holds facts hands out the values that are known, by the names of their families.
+        pub trait Facts {
+            /// The fact of a family, if the holder vouches for it.
+            fn fact(&self, family: Family) -> Option<&Fact>;
+
+            $(fn $key(&self) -> Option<&$value> {
+                match self.fact(Family::$family)? {
+                    Fact::$family(reading) => reading.known(),
+                    _ => None,
+                }
+            })+
+        }
+
         impl NodeReport {
             /// What is known of a node before it has said anything.
             pub fn never_heard() -> Self {

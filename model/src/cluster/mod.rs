@@ -1,0 +1,105 @@
+//! One cluster, as it is seen: what every node told, when it was read, and what is remembered of before.
+//!
+//! [`Cluster::apply`] and [`Cluster::forget`] are all that changes it. Rules and hypotheses look at it and at [`Now`]; nothing here
+//! asks a clock. What is not fresh is not there for them: a reading that is too old, or of a node that is silent, is
+//! neither good news nor bad.
+
+mod freshness;
+mod node;
+mod past;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::collections::BTreeMap;
+
+pub use freshness::limit_ms;
+pub use node::{Held, Node, Seen};
+pub use past::{BondPast, Past, PortPast, Sample};
+
+use crate::fleet::Hearing;
+use crate::name::{NodeId, NodeName};
+use crate::report::{Fact, Facts, Family};
+
+/// Nodes that are kept; a cluster of corosync has far fewer.
+pub const MAX_NODES: usize = 256;
+
+/// A moment on the collector: `mono_ms` for ages and deadlines, `unix_ms` for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic, since the collector started.
+    pub mono_ms: u64,
+    /// Milliseconds since 1970.
+    pub unix_ms: i64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Cluster {
+    /// As its nodes call it; empty before one spoke.
+    pub name: String,
+    pub nodes: BTreeMap<NodeName, Node>,
+    /// Nodes that were told of and not kept, because there were [`MAX_NODES`] already.
+    pub nodes_not_kept: u64,
+}
+
+impl Cluster {
+    /// What the collector has of one node now. What is remembered of before is brought up to it.
+    pub fn apply(&mut self, node: &NodeName, seen: Seen, now: Now) {
+        if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(node) {
+            self.nodes_not_kept = self.nodes_not_kept.saturating_add(1);
+            return;
+        }
+        let kept = self
+            .nodes
+            .entry(node.clone())
+            .or_insert_with(|| Node::new(node.clone()));
+        kept.apply(seen, now);
+    }
+
+    /// The node is not part of the cluster any more.
+    pub fn forget(&mut self, node: &NodeName) {
+        self.nodes.remove(node);
+    }
+
+    /// The nodes whose reports are fresh enough to be looked at.
+    pub fn fresh(&self, now: Now) -> impl Iterator<Item = FreshNode<'_>> {
+        self.nodes
+            .values()
+            .filter(|node| node.seen.hearing == Hearing::Connected)
+            .map(move |node| FreshNode { node, now })
+    }
+
+    /// Who has this id: the nodelist of any node that is heard, the newest version of it.
+    pub fn name_of(&self, id: NodeId, now: Now) -> Option<NodeName> {
+        let named = |node: FreshNode<'_>| {
+            let conf = node.corosync_conf()?.local.as_ref()?;
+            let version = conf.totem.config_version?;
+            let found = conf
+                .nodes
+                .iter()
+                .find(|entry| entry.node_id == Some(id.get()))?;
+            Some((version, NodeName::new(found.name.clone()?).ok()?))
+        };
+        let newest = self.fresh(now).filter_map(named);
+        newest.max().map(|(_, name)| name)
+    }
+}
+
+/// A node that is heard, at one moment: only its fresh facts are there.
+#[derive(Debug, Clone, Copy)]
+pub struct FreshNode<'a> {
+    pub node: &'a Node,
+    pub now: Now,
+}
+
+impl<'a> FreshNode<'a> {
+    pub fn name(&self) -> &'a NodeName {
+        &self.node.name
+    }
+}
+
+impl Facts for FreshNode<'_> {
+    fn fact(&self, family: Family) -> Option<&Fact> {
+        let held = self.node.held(family)?;
+        (held.age_ms(self.now) <= limit_ms(family)).then_some(&*held.fact)
+    }
+}

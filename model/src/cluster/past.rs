@@ -1,0 +1,230 @@
+//! What is remembered of a node's past: as much as rules need to say "slower than before" and "again and again".
+//!
+//! It is bounded, and gone when the collector starts anew: a comparison with the past needs a past, and where there is
+//! none nothing is said.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::{Now, Seen};
+use crate::fact::bond::Bond;
+use crate::fact::cmap::Cmap;
+use crate::fact::link::Link;
+use crate::fleet::Hearing;
+use crate::name::IfaceName;
+use crate::report::{Fact, Family};
+
+/// Interfaces, bonds and keys of corosync that are remembered, each; guests' interfaces come and go.
+pub const MAX_REMEMBERED: usize = 1_024;
+/// Transitions of one thing.
+pub const MAX_TRANSITIONS: usize = 32;
+/// Samples of one counter.
+pub const MAX_SAMPLES: usize = 16;
+/// Samples of a counter lie at least so far apart.
+pub const SAMPLE_EVERY_MS: u64 = 60_000;
+
+/// A counter at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    pub at_ms: u64,
+    pub count: u64,
+}
+
+/// One counter: what it says now, and samples of before, the newest last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counter {
+    samples: VecDeque<Sample>,
+    last: u64,
+}
+
+impl Counter {
+    fn count(&mut self, count: u64, now: Now) {
+        if count < self.last {
+            // It began anew, and what it counted before is not to be compared with.
+            self.samples.clear();
+        }
+        self.last = count;
+        let at_ms = now.mono_ms;
+        let newest = self.samples.back();
+        if newest.is_some_and(|sample| at_ms < sample.at_ms.saturating_add(SAMPLE_EVERY_MS)) {
+            return;
+        }
+        if self.samples.len() == MAX_SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(Sample { at_ms, count });
+    }
+
+    /// By how much it rose within this time before now.
+    pub fn rose_within(&self, window_ms: u64, now: Now) -> u64 {
+        let since = now.mono_ms.saturating_sub(window_ms);
+        let base = self
+            .samples
+            .iter()
+            .rev()
+            .find(|sample| sample.at_ms <= since)
+            .or(self.samples.front());
+        base.map_or(0, |base| self.last.saturating_sub(base.count))
+    }
+}
+
+/// When something went down or came up, the newest last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Transitions {
+    at_ms: VecDeque<u64>,
+}
+
+impl Transitions {
+    fn happened(&mut self, now: Now) {
+        if self.at_ms.len() == MAX_TRANSITIONS {
+            self.at_ms.pop_front();
+        }
+        self.at_ms.push_back(now.mono_ms);
+    }
+
+    /// At most [`MAX_TRANSITIONS`] are counted.
+    pub fn within(&self, window_ms: u64, now: Now) -> usize {
+        let since = now.mono_ms.saturating_sub(window_ms);
+        self.at_ms.iter().filter(|at| **at >= since).count()
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PortPast {
+    /// The highest speed that it ran at while its node was seen.
+    pub best_speed_mbps: Option<u32>,
+    /// Losses and returns of its carrier.
+    pub carrier: Transitions,
+    /// Frames that came damaged: `rx_crc_errors`, or `rx_errors` where the driver tells only that.
+    pub damaged: Counter,
+    pub tx_errors: Counter,
+    pub carrier_changes: Counter,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BondPast {
+    /// The most ports that it had while its node was seen.
+    pub most_ports: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    pub ports: BTreeMap<IfaceName, PortPast>,
+    pub bonds: BTreeMap<IfaceName, BondPast>,
+    /// Of a link of corosync to a peer, under its key in corosync's map (`stats.knet.node2.link0`).
+    pub knet: BTreeMap<String, Transitions>,
+    /// Messages that totem sent again: `stats.srp.mcast_retx`.
+    pub retransmits: Counter,
+    /// Since when, as long as it is not heard.
+    pub silent_since_ms: Option<u64>,
+    /// Kernels that were seen to begin, the newest last: on the collector's monotonic clock.
+    pub boots: Transitions,
+}
+
+impl Past {
+    pub(super) fn learn(&mut self, before: &Seen, seen: &Seen, now: Now) {
+        self.silent_since_ms = match seen.hearing {
+            Hearing::Silent => self.silent_since_ms.or(Some(now.mono_ms)),
+            Hearing::Connected | Hearing::NeverHeard | Hearing::Revoked => None,
+        };
+        if !before.boot_id.is_empty() && before.boot_id != seen.boot_id {
+            self.boots.happened(now);
+            // Counters and names begin anew with the kernel; how fast a port once ran does not.
+            for port in self.ports.values_mut() {
+                port.damaged = Counter::default();
+                port.tx_errors = Counter::default();
+                port.carrier_changes = Counter::default();
+            }
+        }
+        let news = |family| {
+            let is = seen.facts.get(&family)?;
+            let was = before.facts.get(&family);
+            let is_news = was.is_none_or(|was| !Arc::ptr_eq(&was.fact, &is.fact));
+            is_news.then(|| (was.map(|was| &*was.fact), &*is.fact))
+        };
+        if let Some((was, Fact::Links(links))) = news(Family::Links)
+            && let Some(links) = links.known()
+        {
+            let was = match was {
+                Some(Fact::Links(was)) => was.known().map_or(&[][..], Vec::as_slice),
+                _ => &[],
+            };
+            self.links(was, links, now);
+        }
+        if let Some((_, Fact::Bonds(bonds))) = news(Family::Bonds)
+            && let Some(bonds) = bonds.known()
+        {
+            self.bonds(bonds);
+        }
+        if let Some((was, Fact::Cmap(cmap))) = news(Family::Cmap)
+            && let Some(cmap) = cmap.known()
+        {
+            let was = match was {
+                Some(Fact::Cmap(was)) => was.known(),
+                _ => None,
+            };
+            self.knet(was, cmap, now);
+        }
+    }
+
+    fn links(&mut self, was: &[Link], links: &[Link], now: Now) {
+        for link in links {
+            if self.ports.len() >= MAX_REMEMBERED && !self.ports.contains_key(&link.name) {
+                continue;
+            }
+            let port = self.ports.entry(link.name.clone()).or_default();
+            port.best_speed_mbps = port.best_speed_mbps.max(link.speed_mbps);
+            let before = was.iter().find(|before| before.name == link.name);
+            if let Some((was, is)) = before.and_then(|before| before.carrier.zip(link.carrier))
+                && was != is
+            {
+                port.carrier.happened(now);
+            }
+            let Some(statistics) = &link.statistics else {
+                continue;
+            };
+            let damaged = statistics.rx_crc_errors.or(statistics.rx_errors);
+            let counters = [
+                (&mut port.damaged, damaged),
+                (&mut port.tx_errors, statistics.tx_errors),
+                (&mut port.carrier_changes, statistics.carrier_changes),
+            ];
+            for (counter, count) in counters {
+                if let Some(count) = count {
+                    counter.count(count, now);
+                }
+            }
+        }
+    }
+
+    fn bonds(&mut self, bonds: &[Bond]) {
+        for bond in bonds {
+            if self.bonds.len() >= MAX_REMEMBERED && !self.bonds.contains_key(&bond.name) {
+                continue;
+            }
+            let past = self.bonds.entry(bond.name.clone()).or_default();
+            past.most_ports = past.most_ports.max(bond.slaves.len());
+        }
+    }
+
+    fn knet(&mut self, was: Option<&Cmap>, cmap: &Cmap, now: Now) {
+        if let Some(count) = cmap.count("stats.srp.mcast_retx") {
+            self.retransmits.count(count, now);
+        }
+        for key in cmap.keys.keys() {
+            let Some(link) = key
+                .strip_suffix(".connected")
+                .filter(|link| link.starts_with("stats.knet."))
+            else {
+                continue;
+            };
+            let before = was.and_then(|was| was.count(key));
+            if before.is_some_and(|before| Some(before) != cmap.count(key)) {
+                if self.knet.len() >= MAX_REMEMBERED && !self.knet.contains_key(link) {
+                    continue;
+                }
+                self.knet.entry(link.to_owned()).or_default().happened(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a rule finds: one finished sentence with its numbers, about one subject, with what it rests on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{IfaceName, LinkNumber, NodeName};
+use crate::report::Family;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing; nobody is called.
+    Info,
+    /// Something is worse than it should be; nothing has stopped.
+    Warning,
+    /// Guests, quorum or a node are lost, or the next failure loses them.
+    Critical,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        })
+    }
+}
+
+/// A thing of the cluster that findings are about, and that a cause can take with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    Cluster,
+    Node(NodeName),
+    /// A network interface of any kind: port, bond, bridge, VLAN.
+    Iface(NodeName, IfaceName),
+    /// One VLAN on one interface, as a bridge or its port carries it.
+    Vlan(NodeName, IfaceName, u16),
+    /// A corosync network: link N of all nodes.
+    Network(LinkNumber),
+    /// What `from` sees of `to` over one corosync link.
+    Knet {
+        from: NodeName,
+        to: NodeName,
+        link: LinkNumber,
+    },
+    /// By its identity: declared name, LLDP chassis or LACP system.
+    Switch(String),
+    Qdevice,
+    /// A service of the HA manager: `vm:100`.
+    Service(String),
+    /// A guest by its number.
+    Guest(u32),
+    /// An OSD, monitor or other daemon of Ceph: `osd.3`.
+    Ceph(String),
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster => f.write_str("the cluster"),
+            Self::Node(node) => write!(f, "{node}"),
+            Self::Iface(node, iface) => write!(f, "{node}/{iface}"),
+            Self::Vlan(node, iface, vlan) => write!(f, "{node}/{iface} VLAN {vlan}"),
+            Self::Network(link) => write!(f, "corosync network {link}"),
+            Self::Knet { from, to, link } => write!(f, "{from} to {to} over link {link}"),
+            Self::Switch(name) => write!(f, "switch {name}"),
+            Self::Qdevice => f.write_str("qdevice"),
+            Self::Service(service) => f.write_str(service),
+            Self::Guest(number) => write!(f, "guest {number}"),
+            Self::Ceph(daemon) => f.write_str(daemon),
+        }
+    }
+}
+
+impl Thing {
+    /// Whether losing `self` loses `other` with it.
+    pub fn holds(&self, other: &Self) -> bool {
+        if self == other || *self == Self::Cluster {
+            return true;
+        }
+        match (self, other) {
+            (Self::Node(node), Self::Iface(of, _) | Self::Vlan(of, _, _)) => node == of,
+            (Self::Node(node), Self::Knet { from, to, .. }) => node == from || node == to,
+            (Self::Network(network), Self::Knet { link, .. }) => network == link,
+            (Self::Iface(node, iface), Self::Vlan(of, on, _)) => (node, iface) == (of, on),
+            _ => false,
+        }
+    }
+}
+
+/// One reading that a finding rests on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    pub node: NodeName,
+    pub family: Family,
+    /// What was read there, in few words: `eno2: MII status down`. A line of the journal as it stands there.
+    pub words: String,
+}
+
+/// What one rule says of one subject now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its page is `docs/rules/RULE.md`.
+    pub rule: &'static str,
+    pub severity: Severity,
+    /// With the rule, its identity: it stays the same as long as the thing is the same, whatever the numbers are.
+    pub subject: Thing,
+    /// Finished, with its numbers.
+    pub sentence: String,
+    pub evidence: Vec<Evidence>,
+    /// The things that are lost or impaired; a cause that takes all of them hides this finding.
+    pub symptoms: BTreeSet<Thing>,
+    /// The things that are lost because of this one.
+    pub takes: BTreeSet<Thing>,
+    /// What to do.
+    pub remedy: String,
+    /// How to undo it; empty where the remedy changes nothing.
+    pub way_back: String,
+}
+
+impl Finding {
+    /// A rule gives its name when it hands the finding out.
+    pub fn new(severity: Severity, subject: Thing, sentence: String) -> Self {
+        Self {
+            rule: "",
+            severity,
+            symptoms: BTreeSet::from([subject.clone()]),
+            subject,
+            sentence,
+            evidence: Vec::new(),
+            takes: BTreeSet::new(),
+            remedy: String::new(),
+            way_back: String::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn seen_in(mut self, node: &NodeName, family: Family, words: impl Into<String>) -> Self {
+        self.evidence.push(Evidence {
+            node: node.clone(),
+            family,
+            words: words.into(),
+        });
+        self
+    }
+
+    /// In place of the subject: what is lost or impaired.
+    #[must_use]
+    pub fn is_loss_of(mut self, things: impl IntoIterator<Item = Thing>) -> Self {
+        self.symptoms = things.into_iter().collect();
+        self
+    }
+
+    #[must_use]
+    pub fn takes(mut self, things: impl IntoIterator<Item = Thing>) -> Self {
+        self.takes.extend(things);
+        self
+    }
+
+    #[must_use]
+    pub fn remedy(mut self, what_to_do: impl Into<String>) -> Self {
+        self.remedy = what_to_do.into();
+        self
+    }
+
+    #[must_use]
+    pub fn way_back(mut self, how: impl Into<String>) -> Self {
+        self.way_back = how.into();
+        self
+    }
+
+    /// Whether this one is why `other` is there: it takes all that `other` is the loss of, and more than it.
+    pub fn explains(&self, other: &Self) -> bool {
+        let is_taken = |thing| self.takes.iter().any(|taken| taken.holds(thing));
+        self.key() != other.key()
+            && !other.symptoms.is_empty()
+            && other.symptoms.iter().all(is_taken)
+            && !other
+                .takes
+                .iter()
+                .any(|taken| self.symptoms.iter().all(|thing| taken.holds(thing)))
+    }
+
+    pub fn key(&self) -> (&'static str, &Thing) {
+        (self.rule, &self.subject)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str) -> NodeName {
+        NodeName::new(name).unwrap()
+    }
+
+    fn iface(of: &str, name: &str) -> Thing {
+        Thing::Iface(node(of), IfaceName::new(name).unwrap())
+    }
+
+    fn finding(subject: Thing) -> Finding {
+        Finding::new(Severity::Warning, subject, String::new())
+    }
+
+    #[test]
+    fn a_cause_explains_what_it_takes_and_not_itself() {
+        let ports = [iface("pve-01", "eno1"), iface("pve-02", "eno1")];
+        let switch = finding(Thing::Switch("a".to_owned())).takes(ports.clone());
+        let bond = finding(iface("pve-01", "bond0")).is_loss_of([ports[0].clone()]);
+        let other = finding(iface("pve-01", "bond1")).is_loss_of([iface("pve-01", "eno9")]);
+        assert!(switch.explains(&bond));
+        assert!(!switch.explains(&other));
+        assert!(!bond.explains(&switch));
+        assert!(!switch.explains(&switch));
+    }
+
+    #[test]
+    fn a_node_takes_its_interfaces_and_the_links_to_it() {
+        let down = finding(Thing::Node(node("pve-04"))).takes([Thing::Node(node("pve-04"))]);
+        let link = LinkNumber::try_from(0).unwrap();
+        let knet = |from, to| Thing::Knet {
+            from: node(from),
+            to: node(to),
+            link,
+        };
+        assert!(down.explains(&finding(knet("pve-01", "pve-04"))));
+        assert!(!down.explains(&finding(knet("pve-01", "pve-02"))));
+    }
+
+    #[test]
+    fn two_causes_that_take_each_other_hide_neither() {
+        let one = finding(iface("pve-01", "bond0")).takes([iface("pve-01", "eno1")]);
+        let other = finding(iface("pve-01", "eno1")).takes([iface("pve-01", "bond0")]);
+        assert!(!one.explains(&other));
+        assert!(!other.explains(&one));
+    }
+}

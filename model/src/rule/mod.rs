@@ -1,0 +1,127 @@
+//! What is wrong, one rule a file. Each has a row in [`ALL`] and a page in `docs/rules`, which is what
+//! `quorate explain` prints.
+//!
+//! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
+//! there is over is for [`crate::incident`] to say, which knows what each rests on.
+
+mod thresholds;
+
+use crate::cluster::{Cluster, FreshNode, Now};
+use crate::finding::Finding;
+use crate::name::NodeName;
+
+pub use thresholds::{Override, Thresholds, Tuned};
+
+/// Where a rule looks.
+#[derive(Clone, Copy)]
+pub enum Look {
+    /// At one node by itself: looked again only when that node said something.
+    Node(fn(&FreshNode<'_>, &Tuned<'_>) -> Vec<Finding>),
+    /// At all nodes together.
+    Cluster(fn(&Scene<'_>) -> Vec<Finding>),
+}
+
+/// The whole cluster at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    pub cluster: &'a Cluster,
+    pub now: Now,
+    pub thresholds: &'a Thresholds,
+}
+
+impl<'a> Scene<'a> {
+    /// The nodes that are heard, with their fresh facts.
+    pub fn nodes(&self) -> impl Iterator<Item = FreshNode<'a>> {
+        self.cluster.fresh(self.now)
+    }
+
+    pub fn node(&self, name: &NodeName) -> Option<FreshNode<'a>> {
+        self.nodes().find(|node| node.name() == name)
+    }
+
+    pub fn tuned(&self, node: &'a NodeName) -> Tuned<'a> {
+        self.thresholds.of(node)
+    }
+}
+
+pub struct Rule {
+    /// In lower case with hyphens, as the page is called.
+    pub name: &'static str,
+    /// Its first line is `# ` and one sentence.
+    pub page: &'static str,
+    look: Look,
+}
+
+impl Rule {
+    /// What it finds in all of the cluster.
+    pub fn look(&self, scene: &Scene<'_>) -> Vec<Finding> {
+        match self.look {
+            Look::Node(look) => {
+                let of_node = |node: FreshNode<'_>| look(&node, &scene.tuned(node.name()));
+                self.named(scene.nodes().flat_map(of_node).collect())
+            }
+            Look::Cluster(look) => self.named(look(scene)),
+        }
+    }
+
+    fn named(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        for finding in &mut findings {
+            finding.rule = self.name;
+        }
+        findings
+    }
+}
+
+/// The rule of this name.
+pub fn named(name: &str) -> Option<&'static Rule> {
+    ALL.iter().find(|rule| rule.name == name)
+}
+
+/// All that all rules find.
+pub fn findings(scene: &Scene<'_>) -> Vec<Finding> {
+    ALL.iter().flat_map(|rule| rule.look(scene)).collect()
+}
+
+/// Makes of one table the modules, the rows and the pages.
+macro_rules! rules {
+    ($($file:ident: $name:literal, $look:ident;)+) => {
+        $(mod $file;)+
+
+        /// Every rule, the causes of each family before their symptoms.
+        pub const ALL: &[Rule] = &[
+            $(Rule {
+                name: $name,
+                page: include_str!(concat!("../../../docs/rules/", $name, ".md")),
+                look: Look::$look($file::look),
+            },)+
+        ];
+    };
+}
+
+rules! {
+    bond_no_active_port: "bond-no-active-port", Node;
+    bond_degraded: "bond-degraded", Node;
+    link_slower_than_before: "link-slower-than-before", Node;
+    corosync_quorum_lost: "corosync-quorum-lost", Cluster;
+    corosync_one_way_link: "corosync-one-way-link", Cluster;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_page_with_all_that_a_page_must_say() {
+        let mut names = BTreeSet::new();
+        for rule in ALL {
+            assert!(names.insert(rule.name), "{} stands twice", rule.name);
+            assert!(rule.page.starts_with("# "), "{}: no title", rule.name);
+            for section in ["## Meaning", "## Evidence", "## What to do", "## Way back"] {
+                let found = rule.page.contains(&format!("\n{section}\n"));
+                assert!(found, "{}: no section {section}", rule.name);
+            }
+        }
+    }
+}
