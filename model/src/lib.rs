@@ -22,4 +22,5 @@ pub mod quorum;
 
 pub mod cluster;
 pub mod finding;
+pub mod incident;
 pub mod rule;

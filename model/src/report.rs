@@ -1,8 +1,11 @@
 //! Everything that one node can tell at one moment, and one part of it as it was just read.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::fact::agent::Agent;
@@ -178,6 +181,22 @@ macro_rules! families {
             }
         }
     };
+}
+
+/// A family is written as its key.
+impl Serialize for Family {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.key())
+    }
+}
+
+impl<'de> Deserialize<'de> for Family {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = <Cow<'_, str>>::deserialize(deserializer)?;
+        let family = Self::ALL.iter().find(|family| family.key() == key);
+        let expected = || D::Error::custom(format!("{key:?} is no family of facts"));
+        family.copied().ok_or_else(expected)
+    }
 }
 
 fn as_json<T: Serialize>(reading: &Reading<T>) -> Reading<Value> {

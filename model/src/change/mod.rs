@@ -187,12 +187,6 @@ fn wavering(family: Family) -> Vec<&'static str> {
     }
 }
 
-impl Serialize for Family {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.key())
-    }
-}
-
 /// What differs between two values of one thing, with what says nothing new left out.
 fn differences<T: Serialize>(before: &T, after: &T, left_out: &[&str]) -> Vec<Difference> {
     let json = |value: &T| serde_json::to_value(value).unwrap_or(Value::Null);

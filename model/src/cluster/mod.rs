@@ -10,7 +10,7 @@ mod past;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
@@ -37,6 +37,8 @@ pub struct Cluster {
     /// As its nodes call it; empty before one spoke.
     pub name: String,
     pub nodes: BTreeMap<NodeName, Node>,
+    /// Nodes that were said not to be part of the cluster any more. A node that is only not known yet is not gone.
+    pub gone: BTreeSet<NodeName>,
     /// Nodes that were told of and not kept, because there were [`MAX_NODES`] already.
     pub nodes_not_kept: u64,
 }
@@ -48,6 +50,7 @@ impl Cluster {
             self.nodes_not_kept = self.nodes_not_kept.saturating_add(1);
             return;
         }
+        self.gone.remove(node);
         let kept = self
             .nodes
             .entry(node.clone())
@@ -58,6 +61,9 @@ impl Cluster {
     /// The node is not part of the cluster any more.
     pub fn forget(&mut self, node: &NodeName) {
         self.nodes.remove(node);
+        if self.gone.len() < MAX_NODES {
+            self.gone.insert(node.clone());
+        }
     }
 
     /// The nodes whose reports are fresh enough to be looked at.

@@ -15,13 +15,13 @@ use crate::name::IfaceName;
 use crate::report::{Fact, Family};
 
 /// Interfaces, bonds and keys of corosync that are remembered, each; guests' interfaces come and go.
-pub const MAX_REMEMBERED: usize = 1_024;
+pub(super) const MAX_REMEMBERED: usize = 1_024;
 /// Transitions of one thing.
-pub const MAX_TRANSITIONS: usize = 32;
+pub(super) const MAX_TRANSITIONS: usize = 32;
 /// Samples of one counter.
-pub const MAX_SAMPLES: usize = 16;
+pub(super) const MAX_SAMPLES: usize = 16;
 /// Samples of a counter lie at least so far apart.
-pub const SAMPLE_EVERY_MS: u64 = 60_000;
+pub(super) const SAMPLE_EVERY_MS: u64 = 60_000;
 
 /// A counter at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

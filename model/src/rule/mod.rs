@@ -13,8 +13,8 @@ use crate::name::NodeName;
 pub use thresholds::{Override, Thresholds, Tuned};
 
 /// Where a rule looks.
-#[derive(Clone, Copy)]
-pub enum Look {
+#[derive(Debug, Clone, Copy)]
+enum Look {
     /// At one node by itself: looked again only when that node said something.
     Node(fn(&FreshNode<'_>, &Tuned<'_>) -> Vec<Finding>),
     /// At all nodes together.
@@ -44,6 +44,7 @@ impl<'a> Scene<'a> {
     }
 }
 
+#[derive(Debug)]
 pub struct Rule {
     /// In lower case with hyphens, as the page is called.
     pub name: &'static str,
