@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The named agent, or else the one of a release build.
+/// The named agent, or else one built as it is shipped.
 fn agent(named: Option<&PathBuf>) -> Result<String> {
     let path = if let Some(path) = named {
         path.clone()
@@ -48,13 +48,14 @@ fn agent(named: Option<&PathBuf>) -> Result<String> {
         let mut build = Command::new("cargo");
         shell::run(build.args([
             "build",
-            "--release",
+            "--profile",
+            "agent",
             "--locked",
             "--quiet",
             "-p",
             "quorate-agent",
         ]))?;
-        PathBuf::from("target/release/quorate-agent")
+        PathBuf::from("target/agent/quorate-agent")
     };
     let path = path
         .canonicalize()
