@@ -10,6 +10,7 @@
 )]
 
 mod disk;
+mod flood;
 mod stage;
 
 use nix::sys::signal::Signal;
