@@ -9,6 +9,7 @@ pub mod enrol;
 mod failures;
 pub mod fleet;
 pub mod gate;
+mod health;
 pub mod identity;
 pub mod keeper;
 pub mod keepers;

@@ -82,7 +82,7 @@ async fn serve() -> Channel {
     keeper
         .enrolled(model::name::NodeName::new("pve-02").unwrap())
         .await;
-    let routes = routes(keepers, Arc::new(NoIdentities)).await.unwrap();
+    let (routes, _health) = routes(keepers, Arc::new(NoIdentities)).await.unwrap();
     let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = Server::builder()

@@ -15,10 +15,14 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::binary::{collector_binary, terminal_binary};
 use crate::cable::in_network_of;
 use crate::clock::{PATIENCE, wait_until};
+use crate::disk::Disk;
 use crate::program::Program;
 use crate::rack::Rack;
 
@@ -27,6 +31,7 @@ const FLEET_PORT: u16 = 7460;
 const ENROLMENT_PORT: u16 = 7461;
 /// The operator's file, in the collector's room.
 const OPERATOR: &str = "/var/lib/quorate/operator.json";
+const STATE: &str = "/var/lib/quorate/collector";
 const TOKEN_PREFIX: &str = "quorate1_";
 
 /// A collector; it is killed when this is dropped, and what it wrote stays as long as the rack.
@@ -39,6 +44,17 @@ impl Collector {
     /// Makes its room, its CA and an operator, and runs it.
     pub fn start(rack: &mut Rack, links: usize) -> Result<Self> {
         rack.add_station(STATION)?;
+        Self::begin(rack, links)
+    }
+
+    /// The same, with what it keeps on a disk of so many MiB.
+    pub fn start_on_disk(rack: &mut Rack, links: usize, mib: u32) -> Result<(Self, Disk)> {
+        rack.add_station(STATION)?;
+        let disk = Disk::mount(rack, STATION, STATE, mib)?;
+        Ok((Self::begin(rack, links)?, disk))
+    }
+
+    fn begin(rack: &Rack, links: usize) -> Result<Self> {
         let mut collector = Self { running: None };
         let mut init = vec!["init".to_owned()];
         for link in 0..links {
@@ -49,6 +65,22 @@ impl Collector {
         collector.command(rack, &["operator", "add", "anna", "--out", OPERATOR])?;
         collector.run(rack)?;
         Ok(collector)
+    }
+
+    /// A file of what it keeps, as a path of outside.
+    pub fn state(&self, rack: &Rack, file: &str) -> Result<PathBuf> {
+        Ok(rack.path(STATION, STATE)?.join(file))
+    }
+
+    /// What grpc.health.v1 says of a service, asked as the operator.
+    pub fn is_serving(&self, rack: &Rack, service: &str) -> Result<bool> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        self.ask(rack, async |channel| {
+            let answer = HealthClient::new(channel).check(request).await?;
+            Ok(answer.into_inner().status() == ServingStatus::Serving)
+        })
     }
 
     /// The name of its room.
@@ -121,7 +153,8 @@ impl Collector {
             cluster: cluster.to_owned(),
             ..Default::default()
         };
-        self.query(rack, async |mut query| {
+        self.ask(rack, async |channel| {
+            let mut query = QueryClient::new(channel);
             let mut stream = query.list_events(request).await?.into_inner();
             let mut events = Vec::new();
             while let Some(event) = stream.message().await? {
@@ -137,16 +170,17 @@ impl Collector {
             cluster: cluster.to_owned(),
             node: node.to_owned(),
         };
-        self.query(rack, async |mut query| {
+        self.ask(rack, async |channel| {
+            let mut query = QueryClient::new(channel);
             Ok(query.get_report(request).await?.into_inner().facts)
         })
     }
 
     /// Asks over the wire, as the operator, from the collector's own room.
-    fn query<T: Send>(
+    fn ask<T: Send>(
         &self,
         rack: &Rack,
-        ask: impl AsyncFnOnce(QueryClient<Channel>) -> Result<T> + Send,
+        ask: impl AsyncFnOnce(Channel) -> Result<T> + Send,
     ) -> Result<T> {
         let (_, path) = self.operator(rack)?;
         let file: Value = serde_json::from_slice(&std::fs::read(path)?)?;
@@ -168,7 +202,7 @@ impl Collector {
                 .build()?;
             runtime.block_on(async {
                 let channel = dial(&address, config).await?;
-                ask(QueryClient::new(channel)).await
+                ask(channel).await
             })
         })
     }

@@ -88,8 +88,8 @@ pub struct Beginning {
     pub clock: Clock,
     /// Random, of this run of the collector.
     pub writer: u64,
-    /// What the ledger adds up to now.
-    pub snapshot: Snapshot,
+    /// What the ledger adds up to now, or why it cannot be read: then it is read as soon as it can be.
+    pub snapshot: Result<Snapshot, String>,
 }
 
 impl std::fmt::Debug for Beginning {
@@ -123,8 +123,11 @@ impl Keeper {
             beginning.own.clone(),
             beginning.version,
             beginning.writer,
-            beginning.snapshot.clone(),
+            beginning.snapshot.clone().unwrap_or_default(),
         );
+        if let Err(why) = &beginning.snapshot {
+            core.ledger_is_unread(why);
+        }
         for (node, before) in remembered {
             core.remembered(node, *before);
         }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::fleet::FleetFinding;
 use model::identity::ClusterId;
 use model::name::NodeName;
 use proto::v1;
@@ -259,6 +258,16 @@ impl Core {
         self.events.wants(stream, now)
     }
 
+    /// At the start: it is to be read before anything is kept.
+    pub fn ledger_is_unread(&mut self, why: &str) {
+        self.events.unread(why);
+    }
+
+    /// Why nothing can be kept now.
+    pub fn ledger_trouble(&self, now: Now) -> Option<String> {
+        self.events.trouble(now)
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now: Now) {
         while let Some((at_ms, _)) = self.deadlines.first()
@@ -304,20 +313,7 @@ impl Core {
                 self.views.insert(name, Arc::new(view));
             }
         }
-        let mut findings = Vec::new();
-        findings.extend(
-            self.events
-                .superseded()
-                .map(|epoch| FleetFinding::Superseded {
-                    epoch,
-                    own_epoch: self.own.epoch,
-                }),
-        );
-        let trouble = self.events.trouble(now);
-        findings.extend(trouble.map(|why| FleetFinding::LedgerNotWritten {
-            why,
-            waiting: self.events.waiting(),
-        }));
+        let mut findings = self.events.findings(now);
         findings.extend(self.views.values().flat_map(|view| view.findings.clone()));
         Some(ClusterView {
             cluster: self.cluster.clone(),

@@ -714,6 +714,21 @@ fn the_skew_of_a_clock_is_shown_and_said_from_a_second_on() {
 }
 
 #[test]
+fn what_lay_in_a_queue_is_no_skew() {
+    let mut world = World::new();
+    let stream = world.open(hello("pve-01"));
+    world.say(stream, FromAgent::Heartbeat(heartbeat(1, 0)));
+    world.advance(10_000);
+    let late = v1::Heartbeat {
+        unix_ms: world.now.unix_ms - 4_000,
+        ..heartbeat(2, 0)
+    };
+    world.say_late(stream, FromAgent::Heartbeat(late), 4_000);
+    assert_eq!(world.node("pve-01").skew_ms, Some(0));
+    world.does_not_say("the clock of pve-01");
+}
+
+#[test]
 fn the_newest_stream_wins_and_an_agent_that_is_started_anew_is_no_clone() {
     let mut world = World::new();
     let first = world.open(hello("pve-01"));
