@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::fact::corosync_conf::{ConfNode, CorosyncConf};
 use model::fleet::Hearing;
 use model::identity::ClusterId;
 use model::name::NodeName;
@@ -94,18 +93,11 @@ fn nodelist(node: &NodeView, now: Now) -> Option<(u64, Vec<NodeName>)> {
         return None;
     };
     let conf = value.cluster.as_ref().filter(|_| problems.is_empty())?;
-    let names = names(conf)?;
-    (!names.is_empty()).then_some((conf.totem.config_version?, names.into_iter().collect()))
-}
-
-/// The names by which nodes enrol. A node that has none, or two with the same one: the list is not understood.
-fn names(conf: &CorosyncConf) -> Option<BTreeSet<NodeName>> {
-    let name = |node: &ConfNode| {
-        let name = node.name.as_ref().or_else(|| node.addresses.get(&0))?;
-        NodeName::new(name.as_str()).ok()
-    };
-    let names: BTreeSet<NodeName> = conf.nodes.iter().map(name).collect::<Option<_>>()?;
-    (names.len() == conf.nodes.len()).then_some(names)
+    let said = conf.node_names()?;
+    let names: BTreeSet<NodeName> = said.iter().cloned().collect();
+    // Two with the same name: the list is not understood.
+    let is_understood = !names.is_empty() && names.len() == said.len();
+    is_understood.then_some((conf.totem.config_version?, names.into_iter().collect()))
 }
 
 /// A nodelist, and since when it is the same.

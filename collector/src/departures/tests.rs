@@ -1,5 +1,5 @@
 use model::fact::corosync::Corosync;
-use model::fact::corosync_conf::{CorosyncConfFiles, Totem};
+use model::fact::corosync_conf::{ConfNode, CorosyncConf, CorosyncConfFiles, Totem};
 use model::reading::Problem;
 use proto::fact::ReadFact;
 
@@ -126,6 +126,7 @@ fn view(nodes: &[(&str, Says)]) -> ClusterView {
             is_authority: true,
         },
         is_authority: true,
+        authority: None,
         nodes: nodes.map(|(text, says)| (name(text), node(says))).collect(),
         findings: Vec::new(),
         revision: Default::default(),

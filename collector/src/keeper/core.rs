@@ -12,6 +12,7 @@ use v1::collector_message::Message;
 
 pub use super::answer::NoAnswer;
 use super::answer::{Answered, Questions};
+use super::deciding::Deciding;
 use super::events::Events;
 pub use super::events::Wish;
 use super::hello::Greeting;
@@ -59,6 +60,7 @@ pub struct Core {
     cluster: ClusterId,
     name: String,
     own: Own,
+    deciding: Deciding,
     version: String,
     nodes: BTreeMap<NodeName, Node>,
     streams: BTreeMap<StreamId, NodeName>,
@@ -84,6 +86,7 @@ impl Core {
             cluster,
             name: String::new(),
             events: Events::new(writer, own.epoch, snapshot),
+            deciding: Deciding::new(&own),
             own,
             version: version.to_owned(),
             nodes: BTreeMap::new(),
@@ -103,6 +106,14 @@ impl Core {
         self.touch(name);
     }
 
+    /// What its cluster was called when it joined, for as long as no node has said it.
+    pub fn called(&mut self, name: &str) {
+        if self.name.is_empty() {
+            name.clone_into(&mut self.name);
+            self.has_changed = true;
+        }
+    }
+
     /// When a report of it was kept on disk, before this collector started.
     pub fn remembered(&mut self, name: &NodeName, before: Timestamp) {
         self.node(name).before = Some(before);
@@ -111,6 +122,7 @@ impl Core {
 
     pub fn revoked(&mut self, name: &NodeName) {
         self.node(name).is_revoked = true;
+        self.deciding.no_longer_told(name);
         let stream = self.node(name).stream.as_ref().map(|stream| stream.id);
         if let Some(stream) = stream {
             self.end(stream, Refusal::Revoked { node: name.clone() });
@@ -140,10 +152,9 @@ impl Core {
         if !greeting.cluster_name.is_empty() {
             self.name.clone_from(&greeting.cluster_name);
         }
-        let contests = greeting
-            .authority
-            .clone()
-            .filter(|told| self.contests(told));
+        let told = greeting.authority.clone();
+        self.deciding.told(name, told.clone(), &self.own);
+        let contests = told.filter(|_| self.deciding.is_contested_by(name));
         let kept = self.events.kept(name, greeting.spool);
         self.events.opened(stream, name, greeting.spool);
         let node = self.node(name);
@@ -164,10 +175,7 @@ impl Core {
                 version: self.version.clone(),
                 capabilities: Vec::new(),
             }),
-            authority: Some(v1::Authority {
-                collector: self.own.collector.clone(),
-                epoch: self.own.epoch,
-            }),
+            authority: self.own.authority(),
             is_authority: self.is_authority(),
             heartbeat_ms: HEARTBEAT_MS,
             events_kept_up_to: kept.up_to,
@@ -272,6 +280,10 @@ impl Core {
         if self.events.trouble(now).is_some() {
             self.has_changed = true;
         }
+        let is_authority = self.is_authority();
+        if self.deciding.take_news(is_authority, now) {
+            self.tell_authority(is_authority);
+        }
         self.ask_ledger(now);
     }
 
@@ -282,6 +294,7 @@ impl Core {
             first,
             self.questions.deadline_ms(),
             self.events.deadline_ms(),
+            self.deciding.deadline_ms(self.is_authority()),
         ];
         all.into_iter().flatten().min()
     }
@@ -324,6 +337,7 @@ impl Core {
             name: self.name.clone(),
             own: self.own.clone(),
             is_authority: self.is_authority(),
+            authority: self.authority(),
             nodes: self.views.clone(),
             findings,
             revision: self.events.revision(),
@@ -333,16 +347,27 @@ impl Core {
 
     /// Not as long as anybody knows of another that may be.
     pub fn is_authority(&self) -> bool {
-        self.own.is_authority
-            && self.events.superseded().is_none()
-            && self.nodes.values().all(|node| node.contests.is_none())
+        self.own.is_authority && self.events.superseded().is_none() && !self.deciding.is_contested()
     }
 
-    /// An observer is told of another authority, as it should be.
-    fn contests(&self, told: &v1::Authority) -> bool {
-        let is_other = told.collector != self.own.collector;
-        self.own.is_authority
-            && (told.epoch > self.own.epoch || (is_other && told.epoch == self.own.epoch))
+    /// Who decides; an observer knows it from the agents.
+    fn authority(&self) -> Option<v1::Authority> {
+        if self.own.is_authority {
+            return self.own.authority().filter(|_| self.is_authority());
+        }
+        self.deciding.agreed()
+    }
+
+    fn tell_authority(&mut self, is_authority: bool) {
+        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
+        for stream in streams {
+            let authority = self.own.authority();
+            let changed = v1::AuthorityChanged {
+                authority,
+                is_authority,
+            };
+            self.send(stream, Message::AuthorityChanged(changed));
+        }
     }
 
     fn answer_heartbeat(
