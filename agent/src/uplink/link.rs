@@ -48,7 +48,7 @@ pub(super) enum Ended {
     Refused(Status),
     #[error("the collector broke the stream off: {}", .0.message())]
     BrokenOff(Status),
-    #[error("{0} (the collector, or the network before it)")]
+    #[error(transparent)]
     Connection(BrokenOff),
     #[error("the collector ended the stream")]
     ByCollector,

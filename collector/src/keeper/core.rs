@@ -1,5 +1,7 @@
 //! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -16,13 +18,11 @@ use super::deciding::Deciding;
 use super::events::Events;
 pub use super::events::Wish;
 use super::hello::Greeting;
-use super::intake::{Arrived, Heard, Heartbeat};
+use super::intake::{Arrived, Heard};
 use super::node::Node;
 use super::refusal::Refusal;
 use super::view::{ClusterView, NodeView};
-use super::{
-    ANSWER_EVERY_MS, HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId,
-};
+use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
 use crate::ledger::decision::Record;
 use crate::ledger::{Appended, Snapshot};
 
@@ -121,7 +121,8 @@ impl Core {
     }
 
     pub fn revoked(&mut self, name: &NodeName) {
-        self.node(name).is_revoked = true;
+        let node = self.node(name);
+        (node.is_revoked, node.contests) = (true, None);
         self.deciding.no_longer_told(name);
         let stream = self.node(name).stream.as_ref().map(|stream| stream.id);
         if let Some(stream) = stream {
@@ -170,17 +171,7 @@ impl Core {
             .insert((silent_ms, Deadline::Silent(name.clone())));
         let dead_ms = now.mono_ms.saturating_add(SILENT_STREAM_ENDS_MS);
         self.deadlines.insert((dead_ms, Deadline::Dead(stream)));
-        let welcome = v1::Welcome {
-            collector: Some(v1::Software {
-                version: self.version.clone(),
-                capabilities: Vec::new(),
-            }),
-            authority: self.own.authority(),
-            is_authority: self.is_authority(),
-            heartbeat_ms: HEARTBEAT_MS,
-            events_kept_up_to: kept.up_to,
-        };
-        self.send(stream, Message::Welcome(welcome));
+        self.welcome(stream, kept.up_to);
         self.touch(name);
     }
 
@@ -251,15 +242,6 @@ impl Core {
         let id = probe.id;
         self.send(stream, Message::Probe(probe));
         Ok(id)
-    }
-
-    /// The CAs to trust from now on, for all who are connected.
-    pub fn new_trust(&mut self, trust: &[Vec<u8>]) {
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for stream in streams {
-            let trust = trust.to_vec();
-            self.send(stream, Message::NewTrust(v1::NewTrust { trust }));
-        }
     }
 
     /// Whether the next message of a stream is to be taken.
@@ -358,43 +340,6 @@ impl Core {
         self.deciding.agreed()
     }
 
-    fn tell_authority(&mut self, is_authority: bool) {
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for stream in streams {
-            let authority = self.own.authority();
-            let changed = v1::AuthorityChanged {
-                authority,
-                is_authority,
-            };
-            self.send(stream, Message::AuthorityChanged(changed));
-        }
-    }
-
-    fn answer_heartbeat(
-        &mut self,
-        stream: StreamId,
-        name: &NodeName,
-        heartbeat: &Heartbeat,
-        now: Now,
-    ) {
-        let Some(open) = self.node(name).stream.as_mut() else {
-            return;
-        };
-        // Half a heartbeat early is on time: else every answer would be one heartbeat late.
-        let early_ms = u64::from(HEARTBEAT_MS / 2);
-        let is_due = open
-            .answered_ms
-            .is_none_or(|at_ms| now.mono_ms.saturating_add(early_ms) >= at_ms + ANSWER_EVERY_MS);
-        if is_due {
-            open.answered_ms = Some(now.mono_ms);
-            let number = heartbeat.number;
-            self.send(
-                stream,
-                Message::HeartbeatAnswer(v1::HeartbeatAnswer { number }),
-            );
-        }
-    }
-
     fn kept_more(&mut self, rows: Vec<(NodeName, crate::ledger::decision::SpoolId)>, now: Now) {
         self.has_changed = true;
         for (name, spool) in rows {
@@ -486,21 +431,6 @@ impl Core {
         let answers = answers.into_iter();
         self.outputs
             .extend(answers.map(|(question, answer)| Output::Answered { question, answer }));
-    }
-
-    fn send_kept(&mut self, stream: StreamId, spool: [u8; 16], up_to: u64) {
-        let spool_id = spool.to_vec();
-        self.send(
-            stream,
-            Message::EventsKept(v1::EventsKept { spool_id, up_to }),
-        );
-    }
-
-    fn send(&mut self, stream: StreamId, message: Message) {
-        let message = v1::CollectorMessage {
-            message: Some(message),
-        };
-        self.outputs.push_back(Output::Send { stream, message });
     }
 
     fn node(&mut self, name: &NodeName) -> &mut Node {

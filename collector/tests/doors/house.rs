@@ -130,6 +130,15 @@ pub(crate) struct Badge {
 }
 
 impl Badge {
+    pub(crate) fn of(answer: v1::EnrolResponse, key: &rcgen::KeyPair) -> Self {
+        let credentials = answer.credentials.unwrap();
+        Self {
+            chain: ders(credentials.chain),
+            key: key.serialize_der(),
+            trust: ders(credentials.trust),
+        }
+    }
+
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         Arc::new(proto::tls::client(self.chain.clone(), key, &self.trust).unwrap())
@@ -227,12 +236,7 @@ impl House {
         let key = rcgen::KeyPair::generate().unwrap();
         let request = request(token, node, &key);
         let answer = self.ask_to_enrol(token, request).await?;
-        let credentials = answer.credentials.unwrap();
-        Ok(Badge {
-            chain: ders(credentials.chain),
-            key: key.serialize_der(),
-            trust: ders(credentials.trust),
-        })
+        Ok(Badge::of(answer, &key))
     }
 
     pub(crate) async fn ask_to_enrol(
