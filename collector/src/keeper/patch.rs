@@ -97,7 +97,7 @@ mod tests {
         check(
             r#"[{"name":"eno1","mtu":1500}]"#,
             r#"[{"op":"replace","path":"/0/mtu","value":9000},{"op":"add","path":"/-","value":{}}]"#,
-            r#"[{"mtu":9000,"name":"eno1"},{}]"#,
+            r#"[{"name":"eno1","mtu":9000},{}]"#,
         );
     }
 
