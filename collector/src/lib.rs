@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+pub mod authority;
 mod command;
 mod config;
 pub mod departures;

@@ -10,14 +10,16 @@ use tonic_health::server::HealthReporter;
 use crate::fleet::{FleetService, Identities};
 use crate::keepers::Keepers;
 use crate::query::QueryService;
+use crate::refusal::Refusals;
 
 /// The services; others are added with [`Routes::add_service`].
 pub async fn routes(
     keepers: Arc<Keepers>,
     identities: Arc<dyn Identities>,
+    refusals: Arc<Refusals>,
 ) -> Result<(Routes, HealthReporter), tonic_reflection::server::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
-    let fleet = FleetService::service(Arc::clone(&keepers), identities);
+    let fleet = FleetService::service(Arc::clone(&keepers), identities, refusals);
     let query = QueryService::service(keepers);
     serving(&health, &fleet).await;
     serving(&health, &query).await;

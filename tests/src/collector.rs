@@ -27,6 +27,7 @@ use crate::program::Program;
 use crate::rack::Rack;
 
 const STATION: &str = "collector";
+const OBSERVER: &str = "observer";
 const FLEET_PORT: u16 = 7460;
 const ENROLMENT_PORT: u16 = 7461;
 /// The operator's file, in the collector's room.
@@ -37,6 +38,7 @@ const TOKEN_PREFIX: &str = "quorate1_";
 /// A collector; it is killed when this is dropped, and what it wrote stays as long as the rack.
 #[derive(Debug)]
 pub struct Collector {
+    station: &'static str,
     running: Option<Program>,
 }
 
@@ -44,21 +46,36 @@ impl Collector {
     /// Makes its room, its CA and an operator, and runs it.
     pub fn start(rack: &mut Rack, links: usize) -> Result<Self> {
         rack.add_station(STATION)?;
-        Self::begin(rack, links)
+        Self::begin(STATION, rack, links, &["init"])
     }
 
     /// The same, with what it keeps on a disk of so many MiB.
     pub fn start_on_disk(rack: &mut Rack, links: usize, mib: u32) -> Result<(Self, Disk)> {
         rack.add_station(STATION)?;
         let disk = Disk::mount(rack, STATION, STATE, mib)?;
-        Ok((Self::begin(rack, links)?, disk))
+        Ok((Self::begin(STATION, rack, links, &["init"])?, disk))
     }
 
-    fn begin(rack: &Rack, links: usize) -> Result<Self> {
-        let mut collector = Self { running: None };
-        let mut init = vec!["init".to_owned()];
+    /// The same of one that only looks on, in another room.
+    pub fn start_observer(rack: &mut Rack, links: usize) -> Result<Self> {
+        rack.add_station(OBSERVER)?;
+        Self::begin(OBSERVER, rack, links, &["init", "--observer"])
+    }
+
+    /// The same of one more that decides, in a room of this name.
+    pub fn start_second(rack: &mut Rack, links: usize, station: &'static str) -> Result<Self> {
+        rack.add_station(station)?;
+        Self::begin(station, rack, links, &["init"])
+    }
+
+    fn begin(station: &'static str, rack: &Rack, links: usize, init: &[&str]) -> Result<Self> {
+        let mut collector = Self {
+            station,
+            running: None,
+        };
+        let mut init: Vec<String> = init.iter().map(|word| (*word).to_owned()).collect();
         for link in 0..links {
-            init.extend(["--address".to_owned(), rack.address(STATION, link)?]);
+            init.extend(["--address".to_owned(), rack.address(station, link)?]);
         }
         let init: Vec<&str> = init.iter().map(String::as_str).collect();
         collector.command(rack, &init)?;
@@ -86,7 +103,7 @@ impl Collector {
     /// The name of its room.
     #[must_use]
     pub fn station(&self) -> &'static str {
-        STATION
+        self.station
     }
 
     /// The process.
@@ -97,8 +114,8 @@ impl Collector {
     /// Runs it, and waits until it takes connections.
     pub fn run(&mut self, rack: &Rack) -> Result<()> {
         let binary = collector_binary()?;
-        let program = rack.start(STATION, &binary.to_string_lossy(), &["run"])?;
-        wait_for_port(rack, FLEET_PORT, &program)?;
+        let program = rack.start(self.station, &binary.to_string_lossy(), &["run"])?;
+        self.wait_for_port(rack, FLEET_PORT, &program)?;
         self.running = Some(program);
         Ok(())
     }
@@ -116,7 +133,7 @@ impl Collector {
     /// Runs one of its other commands beside it; gives what that printed.
     pub fn command(&self, rack: &Rack, args: &[&str]) -> Result<String> {
         let binary = collector_binary()?;
-        let command = rack.command(STATION, &binary.to_string_lossy())?;
+        let command = rack.command(self.station, &binary.to_string_lossy())?;
         output(command, args)
     }
 
@@ -128,21 +145,21 @@ impl Collector {
             .split(|letter: char| letter.is_whitespace() || letter == '"')
             .find(|word| word.starts_with(TOKEN_PREFIX))
             .with_context(|| format!("there is no token in: {said}"))?;
-        wait_for_port(rack, ENROLMENT_PORT, self.program()?)?;
+        self.wait_for_port(rack, ENROLMENT_PORT, self.program()?)?;
         Ok(Invitation {
-            enrolment: format!("{}:{ENROLMENT_PORT}", rack.address(STATION, 0)?),
+            enrolment: format!("{}:{ENROLMENT_PORT}", rack.address(self.station, 0)?),
             token: token.to_owned(),
         })
     }
 
     /// The operator's file, as a path of its room and as one of outside.
     pub fn operator(&self, rack: &Rack) -> Result<(&'static str, PathBuf)> {
-        Ok((OPERATOR, rack.path(STATION, OPERATOR)?))
+        Ok((OPERATOR, rack.path(self.station, OPERATOR)?))
     }
 
     /// What `quorate status --json` says in the collector's room.
     pub fn status(&self, rack: &Rack) -> Result<Value> {
-        let command = rack.command(STATION, &terminal_binary()?.to_string_lossy())?;
+        let command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
         let said = output(command, &["status", "--json", "--identity", OPERATOR])?;
         Ok(serde_json::from_str(&said)?)
     }
@@ -195,8 +212,8 @@ impl Collector {
         let key = PrivateKeyDer::from_pem_slice(pem("key_pem")?.as_bytes())?;
         let trust = certificates("trust_pem")?;
         let config = Arc::new(tls::client(certificates("certificate_pem")?, key, &trust)?);
-        let address = format!("{}:{FLEET_PORT}", rack.address(STATION, 0)?);
-        in_network_of(rack.init(STATION)?, || {
+        let address = format!("{}:{FLEET_PORT}", rack.address(self.station, 0)?);
+        in_network_of(rack.init(self.station)?, || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -205,6 +222,16 @@ impl Collector {
                 ask(channel).await
             })
         })
+    }
+
+    fn wait_for_port(&self, rack: &Rack, port: u16, program: &Program) -> Result<()> {
+        let address = format!("{}:{port}", rack.address(self.station, 0)?);
+        let open = wait_until("the collector to listen", PATIENCE, || {
+            in_network_of(rack.init(self.station)?, || {
+                Ok(TcpStream::connect(&address).ok().map(drop))
+            })
+        });
+        open.with_context(|| format!("standard error: {}", program.stderr.rest()))
     }
 }
 
@@ -221,14 +248,4 @@ fn output(mut command: Command, args: &[&str]) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{args:?}: {said}");
     Ok(String::from_utf8(output.stdout)?)
-}
-
-fn wait_for_port(rack: &Rack, port: u16, program: &Program) -> Result<()> {
-    let address = format!("{}:{port}", rack.address(STATION, 0)?);
-    let open = wait_until("the collector to listen", PATIENCE, || {
-        in_network_of(rack.init(STATION)?, || {
-            Ok(TcpStream::connect(&address).ok().map(drop))
-        })
-    });
-    open.with_context(|| format!("standard error: {}", program.stderr.rest()))
 }

@@ -10,6 +10,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Place;
+use crate::authority::Duty;
 use crate::config::Config;
 use crate::departures::Departures;
 use crate::gate::Judge;
@@ -63,8 +64,12 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
         identities: collector.identities(),
         told: collector.told(),
     };
-    let judge = Judge::service(collector.identities(), collector.refusals());
-    let (routes, health) = routes(keepers, Arc::new(registrar)).await?;
+    let judge = Judge::service(
+        collector.identities(),
+        Arc::clone(&keepers),
+        collector.refusals(),
+    );
+    let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
     let changes = collector.changes();
     tokio::select! {
         ended = collector.serve(routes.add_service(judge), ended) => Ok(ended?),
@@ -77,11 +82,11 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
 
 fn keepers(config: &Config, collector: &Collector, ledger: Arc<Store>) -> Keepers {
     let cache = Cache::new(config.state_dir.join(REPORTS));
-    let authority = collector.identities().authority();
+    let identities = collector.identities();
     let own = move |_: &ClusterId| Own {
-        collector: authority.collector.clone(),
-        epoch: authority.epoch,
-        is_authority: true,
+        collector: identities.id().to_owned(),
+        epoch: identities.epoch(),
+        is_authority: identities.duty() == Duty::Authority,
     };
     let version = env!("CARGO_PKG_VERSION");
     Keepers::new(ledger, Some(cache), version, writer(), own)

@@ -66,6 +66,7 @@ pub(super) enum Command {
         question: v1::probe::Question,
         answer: oneshot::Sender<Result<String, NoAnswer>>,
     },
+    Called(String),
     Enrolled(NodeName),
     Revoked(NodeName),
     Forgotten(NodeName),
@@ -190,6 +191,11 @@ impl Keeper {
             .await
             .map_err(|_| NoAnswer::Ends)?;
         wait.await.map_err(|_| NoAnswer::Ends)?
+    }
+
+    /// What the cluster was called when it joined.
+    pub async fn called(&self, name: String) {
+        self.tell(Command::Called(name)).await;
     }
 
     /// A node was given a certificate, or had one when the collector started.

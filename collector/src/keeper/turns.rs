@@ -158,6 +158,7 @@ impl Actor {
                 // Whoever asked may not wait any more.
                 Err(error) => drop(answer.send(Err(error))),
             },
+            Command::Called(name) => self.core.called(&name),
             Command::Enrolled(node) => self.core.enrolled(&node),
             Command::Revoked(node) => self.core.revoked(&node),
             Command::Forgotten(node) => self.core.forgotten(&node),

@@ -234,7 +234,13 @@ impl Agent {
                     .push_back(message(Said::ProbeAnswer(answer))?);
             }
             // A newer collector may say what nobody here knows.
-            Some(Answer::Welcome(_) | Answer::EventsKept(_) | Answer::NewTrust(_)) | None => {}
+            Some(
+                Answer::Welcome(_)
+                | Answer::EventsKept(_)
+                | Answer::NewTrust(_)
+                | Answer::AuthorityChanged(_),
+            )
+            | None => {}
         }
         Ok(())
     }
