@@ -49,18 +49,18 @@ impl fmt::Display for InTheWay {
                 enrolled,
             } => write!(
                 f,
-                "{} is not in the nodelist that {} reports, but only {} of {enrolled} enrolled nodes say so now, and {} \
-                 must: nobody is sent away. If it has left, {}; if not, look at /etc/pve/corosync.conf and the agent there",
-                list(missing),
+                "the nodelist of {} has no {}, but only {} of {enrolled} enrolled nodes say so now, and {} must: nobody is \
+                 sent away. If it has left, {}; if not, look at /etc/pve/corosync.conf and the agent there",
                 list(saying),
+                list(missing),
                 saying.len(),
                 enrolled / 2 + 1,
                 remedy(missing)
             ),
             Self::StillQuorate { missing } => write!(
                 f,
-                "{} is not in the nodelist any more, as most nodes say, but is heard and says that it is quorate: it is \
-                 not sent away. If it has left, {}",
+                "the nodelist of most nodes has no {} any more, but who is heard and quorate is not sent away. If it has \
+                 left, {}",
                 list(missing),
                 remedy(missing)
             ),

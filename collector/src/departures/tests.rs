@@ -189,10 +189,16 @@ fn what_is_old_or_from_a_node_that_is_silent_does_not_count() {
 fn nodes_that_do_not_agree_send_nobody_away_and_it_is_said() {
     says_in_the_way(
         &after(says(4, &LEFT), says(3, &ALL)),
-        "pve-03 is not in the nodelist that pve-01 reports, but only 1 of 3 enrolled nodes say so now, and 2 must",
+        "the nodelist of pve-01 has no pve-03, but only 1 of 3 enrolled nodes say so now, and 2 must",
     );
-    says_in_the_way(&after(says(3, &ALL), says(4, &LEFT)), "that pve-02 reports");
-    says_in_the_way(&after(says(4, &LEFT), says(4, &ALL)), "that pve-01 reports");
+    says_in_the_way(
+        &after(says(3, &ALL), says(4, &LEFT)),
+        "the nodelist of pve-02 has",
+    );
+    says_in_the_way(
+        &after(says(4, &LEFT), says(4, &ALL)),
+        "the nodelist of pve-01 has",
+    );
     // One that is of another version says another thing.
     says_in_the_way(&after(says(4, &LEFT), says(5, &LEFT)), "only 1 of 3");
 }
@@ -253,7 +259,7 @@ fn who_is_heard_and_quorate_is_not_sent_away_by_however_many() {
     nodes.extend(["pve-02", "pve-03"].map(|name| (name, says(3, &ALL))));
     says_in_the_way(
         &departed(&view(&nodes), now()),
-        "pve-02, pve-03 is not in the nodelist any more, as most nodes say, but is heard",
+        "the nodelist of most nodes has no pve-02, pve-03 any more, but who is heard and quorate",
     );
 }
 
