@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         "This is the {} {}. What it keeps is in {}: keep that, and its copies, secret.\n\n\
          Start it (`quorate-collector run`), then run this on one node of the cluster; the others follow by themselves:\n\n    \
          {}\n\n\
-         The token is good until {}, for {JOIN_USES} nodes. Without Proxmox VE, leave out --cluster and run it on every node.",
+         The token is good until {:.0}, for {JOIN_USES} nodes. Without Proxmox VE, leave out --cluster and run it on every node.",
         what(duty),
         identities.id(),
         config.state_dir.display(),
