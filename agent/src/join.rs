@@ -226,6 +226,12 @@ fn said_of_new(enrolled: &Enrolled, member: &Membership) -> Vec<String> {
         first_address(enrolled),
         day(enrolled.not_after())
     )];
+    if enrolled.authority.is_none() {
+        lines.push(
+            "That collector is an observer: it is told everything, and another one decides for the cluster."
+                .to_owned(),
+        );
+    }
     if !member.is_pve && member.nodelist.len() > 1 {
         lines.push(format!(
             "On the other nodes of {cluster_name}, add --cluster-id {} to the command: without Proxmox VE a cluster has \

@@ -12,7 +12,7 @@ use proto::v1;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use crate::host::{Host, Patience, said};
+use crate::host::{CephSaid, Host, Patience, said};
 use crate::source;
 
 /// How often each kind of question is answered.
@@ -43,6 +43,8 @@ enum Unanswered {
     NoCeph,
     #[error("the monitors do not name {id:?}, and ceph says yes for any name")]
     NoSuchMon { id: String },
+    #[error("ceph says yes, and ends with an error")]
+    Contradicts,
     #[error("{why}")]
     Failed { why: String },
 }
@@ -208,8 +210,8 @@ fn ok_to_stop(host: &Host, what: DaemonKind, ids: &[String]) -> Result<String, U
         return Err(Unanswered::NoCeph);
     }
     if what == DaemonKind::Mon {
-        let text = ceph(host, &["quorum_status", "-f", "json"])?;
-        let parsed = ceph::parse(&text).map_err(|error| failed(&error))?;
+        let said = ceph(host, &["quorum_status", "-f", "json"])?;
+        let parsed = ceph::parse(&said.text).map_err(|error| failed(&error))?;
         let quorum = parsed.value.quorum.unwrap_or_default();
         let mons = quorum.monmap.unwrap_or_default();
         let is_known = |id: &&String| mons.iter().any(|mon| mon.name.as_ref() == Some(id));
@@ -224,12 +226,17 @@ fn ok_to_stop(host: &Host, what: DaemonKind, ids: &[String]) -> Result<String, U
     };
     let mut args = vec![word, "ok-to-stop"];
     args.extend(ids.iter().map(String::as_str));
-    let text = ceph(host, &args)?;
-    let parsed = ceph::ok_to_stop::parse(Some(what), ids, &text);
-    to_json(&parsed.map_err(|error| failed(&error))?.value)
+    let said = ceph(host, &args)?;
+    let parsed = ceph::ok_to_stop::parse(Some(what), ids, &said.text);
+    let answer = parsed.map_err(|error| failed(&error))?.value;
+    // Its own yes, and an exit code that says something else: one of them is wrong.
+    if answer.ok == Some(true) && !said.is_success {
+        return Err(Unanswered::Contradicts);
+    }
+    to_json(&answer)
 }
 
-fn ceph(host: &Host, args: &[&str]) -> Result<String, Unanswered> {
+fn ceph(host: &Host, args: &[&str]) -> Result<CephSaid, Unanswered> {
     let before = ["--connect-timeout", CONNECT_TIMEOUT_S];
     let args = before.iter().chain(args).map(|arg| (*arg).to_owned());
     let answer = host.ask_ceph(&args.collect::<Vec<String>>());
@@ -243,65 +250,4 @@ fn failed(error: &dyn std::error::Error) -> Unanswered {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ceph(kind: v1::ceph_ok_to_stop::Kind, ids: &[&str]) -> Result<Question, Unanswered> {
-        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-        let kind = kind.into();
-        Question::checked(v1::probe::Question::CephOkToStop(v1::CephOkToStop {
-            kind,
-            ids,
-        }))
-    }
-
-    #[test]
-    fn only_names_and_numbers_become_arguments() {
-        use v1::ceph_ok_to_stop::Kind::{Mds, Mon, Osd, Unspecified};
-        for good in [(Mon, "pve-01"), (Osd, "12"), (Mds, "pve-01.a_b")] {
-            assert!(ceph(good.0, &[good.1]).is_ok(), "{good:?}");
-        }
-        for bad in [
-            (Mon, "--yes-i-really-mean-it"),
-            (Mon, ""),
-            (Mon, "a b"),
-            (Mon, "a/../b"),
-            (Osd, "1x"),
-            (Osd, "-1"),
-            (Osd, "all"),
-            (Mds, "$(reboot)"),
-        ] {
-            let id = bad.1.to_owned();
-            assert_eq!(ceph(bad.0, &[bad.1]), Err(Unanswered::Id { id }));
-        }
-        assert_eq!(ceph(Mon, &[]), Err(Unanswered::HowMany));
-        assert_eq!(ceph(Osd, &["1"; 65]), Err(Unanswered::HowMany));
-        assert_eq!(ceph(Unspecified, &["1"]), Err(Unanswered::Unknown));
-    }
-
-    #[test]
-    fn a_kind_is_asked_only_so_often() {
-        let (mut asked, now) = (Asked::default(), Instant::now());
-        for _ in 0..MAX_OF_A_KIND {
-            asked.may(Kind::PvecmStatus, now).unwrap();
-        }
-        let refused = asked.may(Kind::PvecmStatus, now);
-        assert_eq!(refused, Err(Unanswered::TooOften));
-        asked.may(Kind::RunningTasks, now).unwrap();
-        asked.may(Kind::PvecmStatus, now + IN).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_question_of_a_newer_collector_gets_a_sentence() {
-        let prober = Prober::new(Patience::new(Patience::OF_THE_RUNNING_AGENT));
-        let probe = v1::Probe {
-            id: 7,
-            question: None,
-        };
-        let answer = prober.answer(probe).await;
-        assert_eq!(answer.id, 7);
-        assert!(
-            matches!(answer.answer, Some(v1::probe_answer::Answer::Failed(why)) if why.contains("does not know"))
-        );
-    }
-}
+mod tests;

@@ -99,6 +99,7 @@ fn status() -> v1::GetStatusResponse {
                 name: "pve".to_owned(),
             }),
             is_authority: true,
+            is_observer: false,
             authority: None,
             nodes: vec![node],
             findings: vec!["pve-02 was never heard".to_owned()],

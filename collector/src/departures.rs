@@ -1,135 +1,87 @@
 //! Who has left: a node that its cluster's nodelist does not have any more is revoked.
 //!
 //! What the nodelist is, is known from /etc/pve/corosync.conf as quorate nodes report it. A node sent away by mistake is
-//! lost until a person enrols it again, so there is no hurry and no guess: whatever is in doubt means that nobody goes.
+//! lost until a person enrols it again, so there is no hurry and no guess. One agent that lies, or was left behind,
+//! neither sends anybody away nor keeps anybody else: it takes more than half of all enrolled nodes to send one away,
+//! and those who say otherwise are outvoted, whatever config_version they claim. Whoever is heard and quorate himself
+//! stays until a person has looked. What stands in the way is said.
+
+mod agreement;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use model::fact::corosync_conf::{ConfNode, CorosyncConf};
-use model::fleet::Hearing;
 use model::identity::ClusterId;
 use model::name::NodeName;
-use model::reading::Reading;
-use model::report::{Fact, Family};
 use tokio::time::MissedTickBehavior;
+
+pub use agreement::{Departed, InTheWay, departed};
 
 use crate::answer::chain;
 use crate::identity::Identities;
 use crate::keeper::Now;
-use crate::keeper::view::{ClusterView, NodeView};
 use crate::keepers::Keepers;
 
 /// How often it is looked who is missing.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The answer must have been the same for so long before anybody is sent away.
+/// The answer must have been the same for so long before anything is done or said.
 const SETTLED_AFTER_MS: u64 = 60_000;
-/// That a node is quorate is not believed for longer. The agent reads it every half a minute at least.
-const QUORATE_FOR_MS: u64 = 60_000;
-/// Nor what its corosync.conf says. The agent reads it every five minutes at least.
-const CONF_FOR_MS: u64 = 600_000;
+/// What stands in the way is said when it is something else than before, and not more often than this.
+const SAY_EVERY_MS: u64 = 600_000;
 
-/// The nodelist, if it is beyond doubt, in the order of the names.
-///
-/// Asked are the nodes that are heard now and are quorate. More than half of them must have the same list with the same
-/// config_version, none may have a higher one, and those that agree must be in the list and more than half of it.
-/// One node alone is believed only of a list of one or two, and only if not more than one node is missing in it.
-pub fn agreed_nodelist(view: &ClusterView, now: Now) -> Option<Vec<NodeName>> {
-    let asked: Vec<(&NodeName, &NodeView)> = view
-        .nodes
-        .iter()
-        .map(|(name, node)| (name, node.as_ref()))
-        .filter(|(_, node)| node.hearing == Hearing::Connected && is_quorate(node, now))
-        .collect();
-    let mut saying: BTreeMap<(u64, Vec<NodeName>), BTreeSet<&NodeName>> = BTreeMap::new();
-    for (name, node) in &asked {
-        if let Some(said) = nodelist(node, now) {
-            saying.entry(said).or_default().insert(name);
-        }
-    }
-    let highest = *saying.keys().map(|(version, _)| version).max()?;
-    let mut newest = saying
-        .into_iter()
-        .filter(|((version, _), _)| *version == highest);
-    let ((_, list), who) = newest.next()?;
-    // The same version with two lists: somebody edited it by hand, or does not tell the truth.
-    let is_only = newest.next().is_none();
-    let is_most_of_asked = who.len() * 2 > asked.len();
-    let is_most_of_list = who.len() * 2 > list.len() || list.len() == 2;
-    let is_of_it = who.iter().all(|name| list.contains(name));
-    let missing = view
-        .nodes
-        .iter()
-        .filter(|(name, node)| node.hearing != Hearing::Revoked && !list.contains(name))
-        .count();
-    let is_more_than_one = who.len() > 1 || (list.len() <= 2 && missing <= 1);
-    (is_only && is_most_of_asked && is_most_of_list && is_of_it && is_more_than_one).then_some(list)
+/// An answer, and since when it is the same.
+#[derive(Debug)]
+struct Settling<T> {
+    same: Option<(T, u64)>,
 }
 
-fn is_quorate(node: &NodeView, now: Now) -> bool {
-    let Some(aged) = node.facts.get(&Family::Corosync) else {
-        return false;
-    };
-    match &aged.fact.fact {
-        Fact::Corosync(reading) => {
-            let quorate = reading.known().and_then(|corosync| corosync.quorate);
-            aged.age_ms(now) <= QUORATE_FOR_MS && quorate == Some(true)
-        }
-        _ => false,
+impl<T> Default for Settling<T> {
+    fn default() -> Self {
+        Self { same: None }
     }
 }
 
-/// The config_version and the names that stand in the node's /etc/pve/corosync.conf, in their order.
-fn nodelist(node: &NodeView, now: Now) -> Option<(u64, Vec<NodeName>)> {
-    let aged = node.facts.get(&Family::CorosyncConf)?;
-    if aged.age_ms(now) > CONF_FOR_MS {
-        return None;
-    }
-    let Fact::CorosyncConf(Reading::Known {
-        value, problems, ..
-    }) = &aged.fact.fact
-    else {
-        return None;
-    };
-    let conf = value.cluster.as_ref().filter(|_| problems.is_empty())?;
-    let names = names(conf)?;
-    (!names.is_empty()).then_some((conf.totem.config_version?, names.into_iter().collect()))
-}
-
-/// The names by which nodes enrol. A node that has none, or two with the same one: the list is not understood.
-fn names(conf: &CorosyncConf) -> Option<BTreeSet<NodeName>> {
-    let name = |node: &ConfNode| {
-        let name = node.name.as_ref().or_else(|| node.addresses.get(&0))?;
-        NodeName::new(name.as_str()).ok()
-    };
-    let names: BTreeSet<NodeName> = conf.nodes.iter().map(name).collect::<Option<_>>()?;
-    (names.len() == conf.nodes.len()).then_some(names)
-}
-
-/// A nodelist, and since when it is the same.
-#[derive(Debug, Default)]
-struct Settling {
-    same: Option<(Vec<NodeName>, u64)>,
-}
-
-impl Settling {
-    /// The list, once nothing else was known for long enough.
-    fn settled(&mut self, agreed: Option<Vec<NodeName>>, now: Now) -> Option<Vec<NodeName>> {
-        let Some(agreed) = agreed else {
+impl<T: Clone + PartialEq> Settling<T> {
+    /// The answer, once it was no other one for long enough.
+    fn settled(&mut self, answer: Option<T>, now: Now) -> Option<T> {
+        let Some(answer) = answer else {
             self.same = None;
             return None;
         };
         match &self.same {
-            Some((list, since_ms)) if *list == agreed => {
-                (now.mono_ms.saturating_sub(*since_ms) >= SETTLED_AFTER_MS).then_some(agreed)
+            Some((same, since_ms)) if *same == answer => {
+                (now.mono_ms.saturating_sub(*since_ms) >= SETTLED_AFTER_MS).then_some(answer)
             }
             _ => {
-                self.same = Some((agreed, now.mono_ms));
+                self.same = Some((answer, now.mono_ms));
                 None
             }
         }
+    }
+}
+
+/// What is remembered of a cluster from one look to the next.
+#[derive(Debug, Default)]
+struct Looked {
+    gone: Settling<BTreeSet<NodeName>>,
+    in_the_way: Settling<InTheWay>,
+    said: Option<(InTheWay, u64)>,
+}
+
+impl Looked {
+    /// What is to be said now.
+    fn news(&mut self, in_the_way: Option<InTheWay>, now: Now) -> Option<InTheWay> {
+        let settled = self.in_the_way.settled(in_the_way, now)?;
+        let is_said = self.said.as_ref().is_some_and(|(said, at_ms)| {
+            *said == settled || now.mono_ms.saturating_sub(*at_ms) < SAY_EVERY_MS
+        });
+        if is_said {
+            return None;
+        }
+        self.said = Some((settled.clone(), now.mono_ms));
+        Some(settled)
     }
 }
 
@@ -138,7 +90,7 @@ impl Settling {
 pub struct Departures {
     identities: Arc<Identities>,
     keepers: Arc<Keepers>,
-    settling: BTreeMap<ClusterId, Settling>,
+    looked: BTreeMap<ClusterId, Looked>,
 }
 
 impl Departures {
@@ -146,7 +98,7 @@ impl Departures {
         Self {
             identities,
             keepers,
-            settling: BTreeMap::new(),
+            looked: BTreeMap::new(),
         }
     }
 
@@ -163,30 +115,31 @@ impl Departures {
     async fn look(&mut self) {
         for (cluster, keeper) in self.keepers.all().await {
             let (view, now) = (keeper.view(), keeper.now());
-            let settling = self.settling.entry(cluster.clone()).or_default();
-            if let Some(list) = settling.settled(agreed_nodelist(&view, now), now) {
-                self.send_away(cluster, list).await;
+            let looked = self.looked.entry(cluster.clone()).or_default();
+            let Departed { gone, in_the_way } = departed(&view, now);
+            if let Some(in_the_way) = looked.news(in_the_way, now) {
+                tracing::warn!("cluster {cluster}: {in_the_way}");
+            }
+            let gone = Some(gone).filter(|gone| !gone.is_empty());
+            if let Some(gone) = looked.gone.settled(gone, now) {
+                self.send_away(cluster, gone).await;
             }
         }
     }
 
-    async fn send_away(&self, cluster: ClusterId, list: Vec<NodeName>) {
+    async fn send_away(&self, cluster: ClusterId, gone: BTreeSet<NodeName>) {
         let identities = Arc::clone(&self.identities);
         let asked = tokio::task::spawn_blocking(move || {
-            let kept = list.into_iter().collect();
-            let forgotten = identities.forget_missing(&cluster, &kept, Timestamp::now());
+            let forgotten = identities.forget(&cluster, &gone, Timestamp::now());
             (cluster, forgotten)
         });
         match asked.await {
             Ok((_, Ok(gone))) if gone.is_empty() => {}
-            Ok((cluster, Ok(gone))) => {
-                let gone: Vec<&str> = gone.iter().map(NodeName::as_str).collect();
-                tracing::warn!(
-                    "revoked {} of the cluster {cluster}: not in its nodelist any more, as its quorate nodes say for {} s",
-                    gone.join(", "),
-                    SETTLED_AFTER_MS / 1_000
-                );
-            }
+            Ok((cluster, Ok(gone))) => tracing::warn!(
+                "revoked {} of the cluster {cluster}: not in its nodelist any more, as its quorate nodes say for {} s",
+                agreement::list(&gone),
+                SETTLED_AFTER_MS / 1_000
+            ),
             Ok((cluster, Err(error))) => tracing::error!(
                 "who has left the cluster {cluster} cannot be revoked: {}",
                 chain(&error)

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use model::identity::ClusterId;
+use model::identity::{ClusterId, is_uuid};
 use model::name::NodeName;
 use proto::token::JoinToken;
 use proto::v1;
@@ -127,9 +127,9 @@ impl Enrolment for Enrol {
         Ok(Response::new(v1::EnrolResponse {
             credentials: Some(credentials(&self.identities, issued)),
             addresses: self.told.fleet.clone(),
-            collector: authority.collector.clone(),
-            authority: Some(authority),
-            is_authority: true,
+            collector: self.identities.id().to_owned(),
+            is_authority: authority.is_some(),
+            authority,
         }))
     }
 }
@@ -156,6 +156,10 @@ fn heard(refused: &NotEnrolled) -> (Reason, Status) {
         NotEnrolled::Living { .. } | NotEnrolled::Revoked { .. } => {
             (Reason::Name, Status::already_exists(refused.to_string()))
         }
+        NotEnrolled::OtherAuthority { .. } => (
+            Reason::Authority,
+            Status::failed_precondition(refused.to_string()),
+        ),
         NotEnrolled::ReplacedCa { .. } => (
             Reason::Cluster,
             Status::failed_precondition(refused.to_string()),
@@ -191,6 +195,13 @@ fn applicant(request: v1::EnrolRequest) -> Result<Applicant, Status> {
             node.as_str()
         )));
     }
+    if let Some(told) = &request.authority
+        && !is_uuid(&told.collector)
+    {
+        return Err(Status::invalid_argument(
+            "authority.collector: it is no UUID in small letters",
+        ));
+    }
     let key = ProvenKey::of_request(&request.certificate_request)
         .map_err(|bad| Status::invalid_argument(format!("certificate_request: {}", chain(&bad))))?;
     Ok(Applicant {
@@ -202,6 +213,7 @@ fn applicant(request: v1::EnrolRequest) -> Result<Applicant, Status> {
         node,
         nodelist,
         key,
+        authority: request.authority,
     })
 }
 

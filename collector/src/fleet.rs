@@ -7,12 +7,13 @@ use std::time::Duration;
 use model::identity::{ClusterId, Role};
 use model::name::NodeName;
 use prost::Message as _;
+use proto::broken::BrokenOff;
 use proto::v1;
 use proto::v1::fleet_server::{Fleet, FleetServer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::keeper::MAX_MESSAGE_BYTES;
 use crate::keeper::actor::{Keeper, ToAgent, way_to_agent};
@@ -22,6 +23,7 @@ use crate::keeper::mailbox::Letters;
 use crate::keeper::refusal::Refusal;
 use crate::keepers::Keepers;
 use crate::peer::{Peer, peer};
+use crate::refusal::{Reason, Refusals};
 
 /// How long a stream may be open without a Hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
@@ -46,6 +48,7 @@ pub trait Identities: Send + Sync + 'static {
 pub struct FleetService {
     keepers: Arc<Keepers>,
     identities: Arc<dyn Identities>,
+    refusals: Arc<Refusals>,
 }
 
 impl std::fmt::Debug for FleetService {
@@ -55,10 +58,15 @@ impl std::fmt::Debug for FleetService {
 }
 
 impl FleetService {
-    pub fn service(keepers: Arc<Keepers>, identities: Arc<dyn Identities>) -> FleetServer<Self> {
+    pub fn service(
+        keepers: Arc<Keepers>,
+        identities: Arc<dyn Identities>,
+        refusals: Arc<Refusals>,
+    ) -> FleetServer<Self> {
         FleetServer::new(Self {
             keepers,
             identities,
+            refusals,
         })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
@@ -72,17 +80,19 @@ impl Fleet for FleetService {
         &self,
         request: Request<Streaming<v1::AgentMessage>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let (cluster, node) = speaker(&peer(&request)?)?;
+        let peer = peer(&request)?;
+        let (cluster, node) = speaker(&peer)?;
         let (to_agent, from_here) = way_to_agent();
         let stream = Stream {
             cluster,
             node,
+            peer,
             keepers: Arc::clone(&self.keepers),
+            refusals: Arc::clone(&self.refusals),
             messages: request.into_inner(),
-            to_agent,
         };
         // Answered before the Hello came: some clients say nothing before they are answered.
-        tokio::spawn(stream.run());
+        tokio::spawn(stream.run(to_agent));
         Ok(Response::new(ReceiverStream::new(from_here)))
     }
 
@@ -114,65 +124,74 @@ impl Fleet for FleetService {
 struct Stream {
     cluster: ClusterId,
     node: NodeName,
+    peer: Peer,
     keepers: Arc<Keepers>,
+    refusals: Arc<Refusals>,
     messages: Streaming<v1::AgentMessage>,
-    to_agent: mpsc::Sender<ToAgent>,
+}
+
+/// Why a stream is not taken, or not read any further.
+enum Stopped {
+    /// What it said.
+    Refused(Refusal),
+    /// What the transport made of it.
+    Status(Status),
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Status> for Stopped {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
 }
 
 impl Stream {
-    async fn run(mut self) {
+    async fn run(mut self, to_agent: mpsc::Sender<ToAgent>) {
         match self.greeted().await {
             Ok((keeper, greeting)) => {
                 let intake = Intake::new(greeting.version.clone(), greeting.spool);
-                if let Some(letters) = keeper.open(greeting, self.to_agent.clone()).await {
+                // Nothing of the way is kept here: it would stay open after the keeper has ended the stream.
+                if let Some(letters) = keeper.open(greeting, to_agent).await {
                     self.read(intake, &keeper, &letters).await;
                 }
             }
             Err(why) => {
-                log("refused", &self.cluster, &self.node, &why);
+                let why = self.log(why);
                 // Whoever has gone need not hear it.
-                let _ = self.to_agent.try_send(Err(why));
+                let _ = to_agent.try_send(Err(why));
             }
         }
     }
 
-    async fn greeted(&mut self) -> Result<(Keeper, Greeting), Status> {
-        let refuse = |refusal: Refusal| Status::from(&refusal);
+    async fn greeted(&mut self) -> Result<(Keeper, Greeting), Stopped> {
         let first = timeout(HELLO_WITHIN, self.messages.message()).await;
-        let first = first.map_err(|_| refuse(Refusal::NoHello))??;
-        let first = first.ok_or_else(|| refuse(Refusal::NoHello))?;
-        let greeting = hello::check(first, &self.cluster, &self.node, self.keepers.version());
-        let greeting = greeting.map_err(refuse)?;
+        let first = first.map_err(|_| Refusal::NoHello)??;
+        let first = first.ok_or(Refusal::NoHello)?;
+        let greeting = hello::check(first, &self.cluster, &self.node, self.keepers.version())?;
         let keeper = self.keepers.keeper(&self.cluster).await;
         let keeper = keeper.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok((keeper, greeting))
     }
 
-    async fn read(self, mut intake: Intake, keeper: &Keeper, letters: &Letters) {
-        let Self {
-            cluster,
-            node,
-            keepers: _,
-            mut messages,
-            to_agent,
-        } = self;
-        // Else this task would keep the way open after the keeper has ended the stream.
-        drop(to_agent);
+    async fn read(mut self, mut intake: Intake, keeper: &Keeper, letters: &Letters) {
         loop {
             let message = tokio::select! {
-                message = messages.message() => message,
+                message = self.messages.message() => message,
                 () = letters.closed() => return,
             };
             let taken = match message {
                 Ok(Some(message)) => {
                     let bytes = message.encoded_len();
-                    intake
-                        .take(message, keeper.now())
-                        .map(|arrived| (arrived, bytes))
-                        .map_err(|refusal| Status::from(&refusal))
+                    let taken = intake.take(message, keeper.now());
+                    taken.map(|arrived| (arrived, bytes)).map_err(Stopped::from)
                 }
                 Ok(None) => return,
-                Err(status) => Err(status),
+                Err(status) => Err(Stopped::from(status)),
             };
             match taken {
                 Ok((arrived, bytes)) => {
@@ -181,17 +200,60 @@ impl Stream {
                     }
                 }
                 Err(why) => {
-                    log("ended", &cluster, &node, &why);
+                    let why = self.log(why);
                     return letters.end(why).await;
                 }
             }
         }
     }
+
+    /// Says why, and hands out what the agent is told.
+    fn log(&self, why: Stopped) -> Status {
+        let (cluster, node) = (&self.cluster, self.node.as_str());
+        let (reason, status) = match why {
+            Stopped::Refused(refusal) => (reason(&refusal), Status::from(&refusal)),
+            Stopped::Status(status) if status.code() == Code::OutOfRange => {
+                (Some(Reason::TooLarge), status)
+            }
+            Stopped::Status(status) => {
+                match BrokenOff::of(&status) {
+                    Some(broken) => {
+                        tracing::info!(%cluster, node, "stream ended: {broken}");
+                    }
+                    None => {
+                        tracing::warn!(%cluster, node, "stream ended: {}", status.message());
+                    }
+                }
+                return status;
+            }
+        };
+        match reason {
+            Some(reason) => {
+                let more = format!("{}: {}", self.peer.identity, status.message());
+                self.refusals.refuse(reason, self.peer.address, more);
+            }
+            None => tracing::warn!(%cluster, node, "stream ended: {}", status.message()),
+        }
+        status
+    }
 }
 
-fn log(what: &str, cluster: &ClusterId, node: &NodeName, why: &Status) {
-    let node = node.as_str();
-    tracing::warn!(%cluster, node, "stream {what}: {}", why.message());
+/// What the log counts it as; `None`: nobody is refused.
+fn reason(refusal: &Refusal) -> Option<Reason> {
+    match refusal {
+        Refusal::NoHello | Refusal::SecondHello | Refusal::Field { .. } | Refusal::Gap { .. } => {
+            Some(Reason::BadRequest)
+        }
+        Refusal::OtherNode { .. } => Some(Reason::OtherNode),
+        Refusal::OtherCluster { .. } => Some(Reason::OtherCluster),
+        Refusal::Version { .. } => Some(Reason::Version),
+        Refusal::Revoked { .. } => Some(Reason::Revoked),
+        Refusal::Newer { .. }
+        | Refusal::Silent { .. }
+        | Refusal::DoesNotRead
+        | Refusal::EventsNotTaken
+        | Refusal::Ends => None,
+    }
 }
 
 /// For whom a certificate may speak here: a node, and nobody else.

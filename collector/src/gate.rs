@@ -13,11 +13,14 @@ use crate::answer::chain;
 use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
+use crate::keepers::Keepers;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
+const OBSERVER: &str = "observer";
+const UNSETTLED: &str = "authority";
 /// In this version nothing that is said is valid for longer than it takes to read it.
 const VALID_MS: u32 = 0;
 const NOT_JUDGED: &str =
@@ -27,13 +30,19 @@ const NOT_JUDGED: &str =
 #[derive(Debug)]
 pub struct Judge {
     identities: Arc<Identities>,
+    keepers: Arc<Keepers>,
     refusals: Arc<Refusals>,
 }
 
 impl Judge {
-    pub fn service(identities: Arc<Identities>, refusals: Arc<Refusals>) -> GateServer<Self> {
+    pub fn service(
+        identities: Arc<Identities>,
+        keepers: Arc<Keepers>,
+        refusals: Arc<Refusals>,
+    ) -> GateServer<Self> {
         let service = Self {
             identities,
+            keepers,
             refusals,
         };
         GateServer::new(service).max_decoding_message_size(MESSAGE_BYTES)
@@ -81,22 +90,70 @@ impl Judge {
         asker.check(&cluster.id, &nodes)?;
         Ok(cluster)
     }
-}
 
-fn unknown() -> v1::Verdict {
-    v1::Verdict {
-        answer: v1::Answer::Unknown.into(),
-        sentence: NOT_JUDGED.to_owned(),
-        reasons: Vec::new(),
-        valid_ms: VALID_MS,
+    /// Why this collector has no say about a cluster, if it has none.
+    async fn no_say(&self, cluster: &Cluster) -> Option<v1::Reason> {
+        let view = match self.keepers.keeper(&cluster.id).await {
+            Ok(keeper) => keeper.view(),
+            Err(error) => {
+                let sentence = format!(
+                    "nothing is known of the cluster {:?}: {}",
+                    cluster.name,
+                    chain(&error)
+                );
+                return Some(reason(UNSETTLED, cluster, sentence, String::new()));
+            }
+        };
+        if !view.own.is_authority {
+            let sentence = format!(
+                "seen from an observer: this collector, {}, only looks on",
+                view.own.collector
+            );
+            let remedy = match &view.authority {
+                Some(told) => format!("ask the collector {}, which decides", told.collector),
+                None => "ask the collector that decides".to_owned(),
+            };
+            return Some(reason(OBSERVER, cluster, sentence, remedy));
+        }
+        if view.is_authority {
+            return None;
+        }
+        let sentence = "it is not settled which collector decides for the cluster";
+        let remedy = "`quorate status` shows who was told of another one; exactly one may decide";
+        let (sentence, remedy) = (sentence.to_owned(), remedy.to_owned());
+        Some(reason(UNSETTLED, cluster, sentence, remedy))
+    }
+
+    async fn verdict(&self, cluster: &Cluster) -> v1::Verdict {
+        let reason = self.no_say(cluster).await;
+        let sentence = match &reason {
+            Some(reason) => format!("UNKNOWN - {}; {}", reason.sentence, reason.remedy),
+            None => NOT_JUDGED.to_owned(),
+        };
+        v1::Verdict {
+            answer: v1::Answer::Unknown.into(),
+            sentence: sentence.trim_end_matches("; ").to_owned(),
+            reasons: reason.into_iter().collect(),
+            valid_ms: VALID_MS,
+        }
+    }
+
+    async fn no_lease(&self, cluster: &Cluster) -> Response<v1::LeaseAnswer> {
+        Response::new(v1::LeaseAnswer {
+            verdict: Some(self.verdict(cluster).await),
+            lease: None,
+        })
     }
 }
 
-fn no_lease() -> Response<v1::LeaseAnswer> {
-    Response::new(v1::LeaseAnswer {
-        verdict: Some(unknown()),
-        lease: None,
-    })
+fn reason(kind: &str, cluster: &Cluster, sentence: String, remedy: String) -> v1::Reason {
+    v1::Reason {
+        kind: kind.to_owned(),
+        subject: cluster.id.to_string(),
+        sentence,
+        remedy,
+        way_back: String::new(),
+    }
 }
 
 fn nobody_named() -> Status {
@@ -116,7 +173,7 @@ impl Gate for Judge {
             return Err(nobody_named());
         }
         said(&asker, "check", &cluster, &check.nodes);
-        Ok(Response::new(unknown()))
+        Ok(Response::new(self.verdict(&cluster).await))
     }
 
     async fn begin(
@@ -130,7 +187,7 @@ impl Gate for Judge {
             return Err(nobody_named());
         }
         said(&asker, "begin", &cluster, &check.nodes);
-        Ok(no_lease())
+        Ok(self.no_lease(&cluster).await)
     }
 
     async fn end(
@@ -142,7 +199,7 @@ impl Gate for Judge {
         let nodes = [end.node];
         let cluster = self.authorise(&asker, &end.cluster, &nodes)?;
         said(&asker, "end", &cluster, &nodes);
-        Ok(no_lease())
+        Ok(self.no_lease(&cluster).await)
     }
 
     async fn r#break(
@@ -154,16 +211,23 @@ impl Gate for Judge {
         let nodes = [request.node];
         let cluster = self.authorise(&asker, &request.cluster, &nodes)?;
         said(&asker, "break", &cluster, &nodes);
-        Ok(no_lease())
+        Ok(self.no_lease(&cluster).await)
     }
 
-    /// No lease was ever given, so there is none.
+    /// No lease was ever given, so there is none. Where another collector gives them, none here does not mean none.
     async fn list_leases(
         &self,
         request: Request<v1::ListLeasesRequest>,
     ) -> Result<Response<v1::ListLeasesResponse>, Status> {
         let asker = asker(&request)?;
-        self.authorise(&asker, &request.into_inner().cluster, &[])?;
+        let cluster = self.authorise(&asker, &request.into_inner().cluster, &[])?;
+        if let Some(v1::Reason {
+            sentence, remedy, ..
+        }) = self.no_say(&cluster).await
+        {
+            let why = format!("leases are not known here: {sentence}; {remedy}");
+            return Err(Status::failed_precondition(why));
+        }
         Ok(Response::new(v1::ListLeasesResponse::default()))
     }
 }

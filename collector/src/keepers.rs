@@ -6,17 +6,16 @@ use std::sync::Arc;
 use model::identity::ClusterId;
 use tokio::sync::Mutex;
 
+use crate::answer::chain;
 use crate::keeper::Own;
 use crate::keeper::actor::{Beginning, Clock, Keeper};
 use crate::keeper::cache::Cache;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::Ledger;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeepersError {
     #[error("{count} clusters are kept already, and {MAX_CLUSTERS} are the most")]
     TooMany { count: usize },
-    #[error("the ledger of the cluster cannot be read")]
-    Ledger(#[from] LedgerError),
     #[error("the keeper did not begin")]
     NotBegun,
 }
@@ -82,7 +81,7 @@ impl Keepers {
                 count: keepers.len(),
             });
         }
-        let snapshot = self.ledger.snapshot(cluster).await?;
+        let snapshot = self.ledger.snapshot(cluster).await;
         let beginning = Beginning {
             cluster: cluster.clone(),
             own: (self.own)(cluster),
@@ -91,7 +90,7 @@ impl Keepers {
             cache: self.cache.clone(),
             clock: self.clock,
             writer: self.writer,
-            snapshot,
+            snapshot: snapshot.map_err(|error| chain(&error)),
         };
         let remembered = self.remembered(cluster).await;
         let keeper = Keeper::start(beginning, &remembered).ok_or(KeepersError::NotBegun)?;

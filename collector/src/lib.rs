@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+pub mod authority;
 mod command;
 mod config;
 pub mod departures;
@@ -9,6 +10,7 @@ pub mod enrol;
 mod failures;
 pub mod fleet;
 pub mod gate;
+mod health;
 pub mod identity;
 pub mod keeper;
 pub mod keepers;

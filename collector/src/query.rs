@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::fact::corosync::{Corosync, LinkStatus};
 use model::fleet::{FleetFinding, Hearing};
-use model::identity::{ClusterId, Role};
+use model::identity::ClusterId;
 use model::name::NodeName;
 use model::report::{Fact, Family};
 use prost::Message as _;
@@ -20,10 +20,8 @@ use crate::keeper::view::{ClusterView, NodeView};
 use crate::keepers::Keepers;
 use crate::ledger::decision::KeptEvent;
 use crate::ledger::{EventsWanted, Ledger, MAX_EVENTS_READ};
-use crate::peer::{Peer, peer};
+use crate::role::{Asker, asker};
 
-/// Set by an agent that asks for root on its node.
-const ON_BEHALF_OF: &str = "quorate-on-behalf-of";
 /// Events on their way to one caller.
 const MAX_UNSENT: usize = 64;
 
@@ -39,8 +37,8 @@ impl QueryService {
     }
 
     /// The one cluster of this id or name that the caller may see.
-    async fn cluster(&self, peer: &Peer, wanted: &str) -> Result<Keeper, Status> {
-        let mut found = self.clusters(peer, wanted).await;
+    async fn cluster(&self, asker: &Asker, wanted: &str) -> Result<Keeper, Status> {
+        let mut found = self.clusters(asker, wanted).await;
         match (found.pop(), found.is_empty()) {
             (Some(keeper), true) => Ok(keeper),
             (Some(_), false) => Err(Status::failed_precondition(format!(
@@ -53,12 +51,12 @@ impl QueryService {
         }
     }
 
-    async fn clusters(&self, peer: &Peer, wanted: &str) -> Vec<Keeper> {
+    async fn clusters(&self, asker: &Asker, wanted: &str) -> Vec<Keeper> {
         let all = self.keepers.all().await.into_iter();
         let seen = all.filter(|(id, keeper)| {
             let is_wanted =
                 wanted.is_empty() || wanted == id.as_str() || wanted == keeper.view().name;
-            peer.identity.belongs_to(id) && is_wanted
+            asker.may_see(id) && is_wanted
         });
         seen.map(|(_, keeper)| keeper).collect()
     }
@@ -70,9 +68,9 @@ impl Query for QueryService {
         &self,
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
-        let peer = asker(&request)?;
+        let asker = asker(&request)?;
         let wanted = request.into_inner().cluster;
-        let found = self.clusters(&peer, &wanted).await;
+        let found = self.clusters(&asker, &wanted).await;
         if found.is_empty() && !wanted.is_empty() {
             return Err(Status::not_found(format!(
                 "no cluster that you may see is called {wanted:?}"
@@ -94,9 +92,9 @@ impl Query for QueryService {
         &self,
         request: Request<v1::GetReportRequest>,
     ) -> Result<Response<v1::GetReportResponse>, Status> {
-        let peer = asker(&request)?;
+        let asker = asker(&request)?;
         let wanted = request.into_inner();
-        let keeper = self.cluster(&peer, &wanted.cluster).await?;
+        let keeper = self.cluster(&asker, &wanted.cluster).await?;
         let name = node_name(&wanted.node)?;
         let view = keeper.view();
         let node = view
@@ -118,9 +116,9 @@ impl Query for QueryService {
         &self,
         request: Request<v1::ListEventsRequest>,
     ) -> Result<Response<Self::ListEventsStream>, Status> {
-        let peer = asker(&request)?;
+        let asker = asker(&request)?;
         let wanted = request.into_inner();
-        let keeper = self.cluster(&peer, &wanted.cluster).await?;
+        let keeper = self.cluster(&asker, &wanted.cluster).await?;
         let node = match wanted.node.as_str() {
             "" => None,
             name => Some(node_name(name)?),
@@ -208,23 +206,6 @@ fn kept_event(kept: &KeptEvent) -> Result<v1::KeptEvent, Status> {
     })
 }
 
-/// An agent may not ask for itself; root on its node may, through it.
-fn asker<T>(request: &Request<T>) -> Result<Peer, Status> {
-    let peer = peer(request)?;
-    let is_root = request
-        .metadata()
-        .get(ON_BEHALF_OF)
-        .is_some_and(|who| who == "root");
-    match peer.identity.role() {
-        Role::Operator | Role::Viewer => Ok(peer),
-        Role::Node if is_root => Ok(peer),
-        Role::Node => Err(Status::permission_denied(format!(
-            "the certificate is that of an agent, {}: agents do not ask",
-            peer.identity
-        ))),
-    }
-}
-
 fn node_name(name: &str) -> Result<NodeName, Status> {
     NodeName::new(name).map_err(|error| Status::invalid_argument(format!("node: {error}")))
 }
@@ -234,10 +215,8 @@ pub fn cluster_status(view: &ClusterView, now: Now) -> v1::ClusterStatus {
     v1::ClusterStatus {
         cluster: Some(cluster(&view.cluster, &view.name)),
         is_authority: view.is_authority,
-        authority: Some(v1::Authority {
-            collector: view.own.collector.clone(),
-            epoch: view.own.epoch,
-        }),
+        authority: view.authority.clone(),
+        is_observer: !view.own.is_authority,
         nodes: view
             .nodes
             .iter()

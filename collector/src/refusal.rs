@@ -55,6 +55,10 @@ reasons! {
     Token = "its token is not good",
     Name = "its name is taken",
     Cluster = "its cluster must be looked at by a person",
+    OtherNode = "it speaks for another node than that of its certificate",
+    OtherCluster = "it speaks for another cluster than that of its certificate",
+    Version = "its version does not go with this collector's",
+    Authority = "another collector decides for its cluster already",
     TooManyFailures = "too many of its attempts failed of late",
 }
 

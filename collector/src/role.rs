@@ -87,15 +87,15 @@ pub const MATRIX: &[Row] = &[
     ),
     (
         "quorate.v1.Query/GetStatus",
-        [No, No, OwnCluster, OwnCluster],
+        [No, OwnCluster, OwnCluster, OwnCluster],
     ),
     (
         "quorate.v1.Query/GetReport",
-        [No, No, OwnCluster, OwnCluster],
+        [No, OwnCluster, OwnCluster, OwnCluster],
     ),
     (
         "quorate.v1.Query/ListEvents",
-        [No, No, OwnCluster, OwnCluster],
+        [No, OwnCluster, OwnCluster, OwnCluster],
     ),
     ("grpc.health.v1.Health", [Yes, Yes, Yes, Yes]),
     ("grpc.reflection.v1.ServerReflection", [Yes, Yes, Yes, Yes]),

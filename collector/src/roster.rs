@@ -79,6 +79,7 @@ impl Roster {
 }
 
 async fn tell_of(keeper: &Keeper, node: &Node) {
+    keeper.called(node.cluster.name.clone()).await;
     match node.standing {
         NodeStanding::Enrolled => keeper.enrolled(node.name.clone()).await,
         NodeStanding::Revoked | NodeStanding::LetGo => keeper.revoked(node.name.clone()).await,

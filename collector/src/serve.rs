@@ -14,6 +14,7 @@ use tonic::service::Routes;
 
 use crate::addresses::{Address, BadAddress, Told};
 use crate::answer::chain;
+use crate::authority::Duty;
 use crate::enrol::Enrol;
 use crate::identity::{Identities, IdentityError};
 use crate::refusal::Refusals;
@@ -162,9 +163,13 @@ impl Collector {
             changes: self.changes,
         };
         tracing::info!(
-            "quorate-collector {}, the collector {}",
+            "quorate-collector {}, the {} {}",
             env!("CARGO_PKG_VERSION"),
-            self.identities.authority().collector
+            match self.identities.duty() {
+                Duty::Authority => "collector",
+                Duty::Observer => "observer",
+            },
+            self.identities.id()
         );
         tracing::info!("listening for agents and people on {}", self.fleet);
         let incoming = door::open(

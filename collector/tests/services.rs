@@ -18,8 +18,11 @@ use quorate_collector::keeper::Own;
 use quorate_collector::keepers::Keepers;
 use quorate_collector::ledger::memory::Memory;
 use quorate_collector::peer::Peer;
+use quorate_collector::role;
 use quorate_collector::routes::routes;
 use tokio::sync::mpsc;
+use tonic::body::Body;
+use tonic::codegen::http;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
@@ -54,17 +57,22 @@ impl Identities for NoIdentities {
     }
 }
 
-fn whoever(mut request: Request<()>) -> Result<Request<()>, Status> {
-    let said = request.metadata().get("test-identity");
+/// What the door puts into a request.
+fn whoever(mut request: http::Request<Body>) -> http::Request<Body> {
+    let said = request.headers().get("test-identity");
     if let Some(text) = said.and_then(|said| said.to_str().ok()) {
         let peer = Peer {
             identity: Identity::parse(text).unwrap(),
             serial: "01".to_owned(),
             address: ([127, 0, 0, 1], 1).into(),
         };
+        let judged = role::judge(&peer, request.uri().path(), request.headers());
+        if let Ok(asker) = judged {
+            request.extensions_mut().insert(asker);
+        }
         request.extensions_mut().insert(peer);
     }
-    Ok(request)
+    request
 }
 
 async fn serve() -> Channel {
@@ -82,11 +90,12 @@ async fn serve() -> Channel {
     keeper
         .enrolled(model::name::NodeName::new("pve-02").unwrap())
         .await;
-    let routes = routes(keepers, Arc::new(NoIdentities)).await.unwrap();
+    let routes = routes(keepers, Arc::new(NoIdentities), Arc::default());
+    let (routes, _health) = routes.await.unwrap();
     let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = Server::builder()
-        .layer(tonic::service::InterceptorLayer::new(whoever))
+        .layer(tower::util::MapRequestLayer::new(whoever))
         .add_routes(routes)
         .serve_with_incoming(incoming);
     tokio::spawn(server);

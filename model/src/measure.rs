@@ -196,6 +196,25 @@ pub(crate) fn names(family: Family) -> impl Iterator<Item = &'static str> {
     measures(family).iter().map(|(name, _, _)| *name)
 }
 
+/// A value of a family without its measures: what of it is a fact.
+pub fn without(family: Family, value: &Value) -> Value {
+    let rows = measures(family);
+    match value {
+        Value::Object(fields) => {
+            let facts = fields.iter().filter(|(key, _)| row(rows, key).is_none());
+            let facts = facts.map(|(key, value)| (key.clone(), without(family, value)));
+            Value::Object(facts.collect())
+        }
+        Value::Array(items) => items.iter().map(|item| without(family, item)).collect(),
+        other => other.clone(),
+    }
+}
+
+fn row<'a>(rows: &'a [Row], key: &str) -> Option<&'a Row> {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    rows.iter().find(|(name, _, _)| *name == last)
+}
+
 /// What is to be told of a family: its value as it is now, with each measure that is not due, or hardly different, as
 /// it was told before. `None`: nothing.
 pub fn to_tell(family: Family, told: Option<&Value>, now: &Value, due: Due) -> Option<Value> {
@@ -231,8 +250,7 @@ struct Telling {
 
 impl Telling {
     fn row(&self, key: &str) -> Option<&Row> {
-        let last = key.rsplit('.').next().unwrap_or(key);
-        self.rows.iter().find(|(name, _, _)| *name == last)
+        row(self.rows, key)
     }
 
     fn is_due(&self, pace: Pace) -> bool {
@@ -394,6 +412,20 @@ mod tests {
         assert_eq!(
             tell,
             json!([link("eno0", 5), link("eno2", 20), link("eno1", 10)])
+        );
+    }
+
+    #[test]
+    fn without_its_measures_a_value_is_what_it_says_of_the_state() {
+        let links = json!([{"name": "eno1", "statistics": {"rx_bytes": 7, "rx_errors": 1}}]);
+        assert_eq!(
+            without(Family::Links, &links),
+            json!([{"name": "eno1", "statistics": {"rx_errors": 1}}])
+        );
+        assert_eq!(without(Family::Bonds, &links), links);
+        assert_eq!(
+            without(Family::Cmap, &cmap(200, 1000, 3)),
+            json!({"stats.srp.mcast_retx": 3})
         );
     }
 

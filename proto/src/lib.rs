@@ -3,6 +3,7 @@
 //!
 //! The messages are documented in `proto/quorate/v1/*.proto`; `cargo xtask gen` makes [`v1`] of them.
 
+pub mod broken;
 pub mod dial;
 pub mod fact;
 pub mod tls;

@@ -46,14 +46,25 @@ pub struct Agent {
 impl Agent {
     /// An agent that has joined, and does not run yet. `enrolment` is the address of the collector's enrolment listener.
     pub fn join(rack: &Rack, node: &str, enrolment: &str, token: &str) -> Result<Self> {
-        let mut join = rack.command(node, &agent_binary()?.to_string_lossy())?;
-        let joined = join.args(["join", enrolment, "--token", token]).output()?;
-        let said = String::from_utf8_lossy(&joined.stderr);
-        ensure!(joined.status.success(), "{node} did not join: {said}");
-        Ok(Self {
+        let agent = Self {
             node: node.to_owned(),
             running: None,
-        })
+        };
+        agent.join_also(rack, enrolment, token)?;
+        Ok(agent)
+    }
+
+    /// Joins one more collector.
+    pub fn join_also(&self, rack: &Rack, enrolment: &str, token: &str) -> Result<()> {
+        let mut join = rack.command(&self.node, &agent_binary()?.to_string_lossy())?;
+        let joined = join.args(["join", enrolment, "--token", token]).output()?;
+        let said = String::from_utf8_lossy(&joined.stderr);
+        ensure!(
+            joined.status.success(),
+            "{} did not join: {said}",
+            self.node
+        );
+        Ok(())
     }
 
     /// The text of its agent.toml from the next start on.
@@ -87,6 +98,12 @@ impl Agent {
         program.signal(Signal::SIGKILL)?;
         program.wait()?;
         Ok(())
+    }
+
+    /// The process.
+    pub fn program(&self) -> Result<&Program> {
+        let running = self.running.as_ref();
+        running.with_context(|| format!("the agent of {} does not run", self.node))
     }
 
     /// What it knows now, as its socket says.

@@ -15,23 +15,30 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::binary::{collector_binary, terminal_binary};
 use crate::cable::in_network_of;
 use crate::clock::{PATIENCE, wait_until};
+use crate::disk::Disk;
 use crate::program::Program;
 use crate::rack::Rack;
 
 const STATION: &str = "collector";
+const OBSERVER: &str = "observer";
 const FLEET_PORT: u16 = 7460;
 const ENROLMENT_PORT: u16 = 7461;
 /// The operator's file, in the collector's room.
 const OPERATOR: &str = "/var/lib/quorate/operator.json";
+const STATE: &str = "/var/lib/quorate/collector";
 const TOKEN_PREFIX: &str = "quorate1_";
 
 /// A collector; it is killed when this is dropped, and what it wrote stays as long as the rack.
 #[derive(Debug)]
 pub struct Collector {
+    station: &'static str,
     running: Option<Program>,
 }
 
@@ -39,10 +46,36 @@ impl Collector {
     /// Makes its room, its CA and an operator, and runs it.
     pub fn start(rack: &mut Rack, links: usize) -> Result<Self> {
         rack.add_station(STATION)?;
-        let mut collector = Self { running: None };
-        let mut init = vec!["init".to_owned()];
+        Self::begin(STATION, rack, links, &["init"])
+    }
+
+    /// The same, with what it keeps on a disk of so many MiB.
+    pub fn start_on_disk(rack: &mut Rack, links: usize, mib: u32) -> Result<(Self, Disk)> {
+        rack.add_station(STATION)?;
+        let disk = Disk::mount(rack, STATION, STATE, mib)?;
+        Ok((Self::begin(STATION, rack, links, &["init"])?, disk))
+    }
+
+    /// The same of one that only looks on, in another room.
+    pub fn start_observer(rack: &mut Rack, links: usize) -> Result<Self> {
+        rack.add_station(OBSERVER)?;
+        Self::begin(OBSERVER, rack, links, &["init", "--observer"])
+    }
+
+    /// The same of one more that decides, in a room of this name.
+    pub fn start_second(rack: &mut Rack, links: usize, station: &'static str) -> Result<Self> {
+        rack.add_station(station)?;
+        Self::begin(station, rack, links, &["init"])
+    }
+
+    fn begin(station: &'static str, rack: &Rack, links: usize, init: &[&str]) -> Result<Self> {
+        let mut collector = Self {
+            station,
+            running: None,
+        };
+        let mut init: Vec<String> = init.iter().map(|word| (*word).to_owned()).collect();
         for link in 0..links {
-            init.extend(["--address".to_owned(), rack.address(STATION, link)?]);
+            init.extend(["--address".to_owned(), rack.address(station, link)?]);
         }
         let init: Vec<&str> = init.iter().map(String::as_str).collect();
         collector.command(rack, &init)?;
@@ -51,10 +84,26 @@ impl Collector {
         Ok(collector)
     }
 
+    /// A file of what it keeps, as a path of outside.
+    pub fn state(&self, rack: &Rack, file: &str) -> Result<PathBuf> {
+        Ok(rack.path(STATION, STATE)?.join(file))
+    }
+
+    /// What grpc.health.v1 says of a service, asked as the operator.
+    pub fn is_serving(&self, rack: &Rack, service: &str) -> Result<bool> {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        self.ask(rack, async |channel| {
+            let answer = HealthClient::new(channel).check(request).await?;
+            Ok(answer.into_inner().status() == ServingStatus::Serving)
+        })
+    }
+
     /// The name of its room.
     #[must_use]
     pub fn station(&self) -> &'static str {
-        STATION
+        self.station
     }
 
     /// The process.
@@ -65,8 +114,8 @@ impl Collector {
     /// Runs it, and waits until it takes connections.
     pub fn run(&mut self, rack: &Rack) -> Result<()> {
         let binary = collector_binary()?;
-        let program = rack.start(STATION, &binary.to_string_lossy(), &["run"])?;
-        wait_for_port(rack, FLEET_PORT, &program)?;
+        let program = rack.start(self.station, &binary.to_string_lossy(), &["run"])?;
+        self.wait_for_port(rack, FLEET_PORT, &program)?;
         self.running = Some(program);
         Ok(())
     }
@@ -84,7 +133,7 @@ impl Collector {
     /// Runs one of its other commands beside it; gives what that printed.
     pub fn command(&self, rack: &Rack, args: &[&str]) -> Result<String> {
         let binary = collector_binary()?;
-        let command = rack.command(STATION, &binary.to_string_lossy())?;
+        let command = rack.command(self.station, &binary.to_string_lossy())?;
         output(command, args)
     }
 
@@ -96,21 +145,21 @@ impl Collector {
             .split(|letter: char| letter.is_whitespace() || letter == '"')
             .find(|word| word.starts_with(TOKEN_PREFIX))
             .with_context(|| format!("there is no token in: {said}"))?;
-        wait_for_port(rack, ENROLMENT_PORT, self.program()?)?;
+        self.wait_for_port(rack, ENROLMENT_PORT, self.program()?)?;
         Ok(Invitation {
-            enrolment: format!("{}:{ENROLMENT_PORT}", rack.address(STATION, 0)?),
+            enrolment: format!("{}:{ENROLMENT_PORT}", rack.address(self.station, 0)?),
             token: token.to_owned(),
         })
     }
 
     /// The operator's file, as a path of its room and as one of outside.
     pub fn operator(&self, rack: &Rack) -> Result<(&'static str, PathBuf)> {
-        Ok((OPERATOR, rack.path(STATION, OPERATOR)?))
+        Ok((OPERATOR, rack.path(self.station, OPERATOR)?))
     }
 
     /// What `quorate status --json` says in the collector's room.
     pub fn status(&self, rack: &Rack) -> Result<Value> {
-        let command = rack.command(STATION, &terminal_binary()?.to_string_lossy())?;
+        let command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
         let said = output(command, &["status", "--json", "--identity", OPERATOR])?;
         Ok(serde_json::from_str(&said)?)
     }
@@ -121,7 +170,8 @@ impl Collector {
             cluster: cluster.to_owned(),
             ..Default::default()
         };
-        self.query(rack, async |mut query| {
+        self.ask(rack, async |channel| {
+            let mut query = QueryClient::new(channel);
             let mut stream = query.list_events(request).await?.into_inner();
             let mut events = Vec::new();
             while let Some(event) = stream.message().await? {
@@ -137,16 +187,17 @@ impl Collector {
             cluster: cluster.to_owned(),
             node: node.to_owned(),
         };
-        self.query(rack, async |mut query| {
+        self.ask(rack, async |channel| {
+            let mut query = QueryClient::new(channel);
             Ok(query.get_report(request).await?.into_inner().facts)
         })
     }
 
     /// Asks over the wire, as the operator, from the collector's own room.
-    fn query<T: Send>(
+    fn ask<T: Send>(
         &self,
         rack: &Rack,
-        ask: impl AsyncFnOnce(QueryClient<Channel>) -> Result<T> + Send,
+        ask: impl AsyncFnOnce(Channel) -> Result<T> + Send,
     ) -> Result<T> {
         let (_, path) = self.operator(rack)?;
         let file: Value = serde_json::from_slice(&std::fs::read(path)?)?;
@@ -161,16 +212,26 @@ impl Collector {
         let key = PrivateKeyDer::from_pem_slice(pem("key_pem")?.as_bytes())?;
         let trust = certificates("trust_pem")?;
         let config = Arc::new(tls::client(certificates("certificate_pem")?, key, &trust)?);
-        let address = format!("{}:{FLEET_PORT}", rack.address(STATION, 0)?);
-        in_network_of(rack.init(STATION)?, || {
+        let address = format!("{}:{FLEET_PORT}", rack.address(self.station, 0)?);
+        in_network_of(rack.init(self.station)?, || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
                 let channel = dial(&address, config).await?;
-                ask(QueryClient::new(channel)).await
+                ask(channel).await
             })
         })
+    }
+
+    fn wait_for_port(&self, rack: &Rack, port: u16, program: &Program) -> Result<()> {
+        let address = format!("{}:{port}", rack.address(self.station, 0)?);
+        let open = wait_until("the collector to listen", PATIENCE, || {
+            in_network_of(rack.init(self.station)?, || {
+                Ok(TcpStream::connect(&address).ok().map(drop))
+            })
+        });
+        open.with_context(|| format!("standard error: {}", program.stderr.rest()))
     }
 }
 
@@ -187,14 +248,4 @@ fn output(mut command: Command, args: &[&str]) -> Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{args:?}: {said}");
     Ok(String::from_utf8(output.stdout)?)
-}
-
-fn wait_for_port(rack: &Rack, port: u16, program: &Program) -> Result<()> {
-    let address = format!("{}:{port}", rack.address(STATION, 0)?);
-    let open = wait_until("the collector to listen", PATIENCE, || {
-        in_network_of(rack.init(STATION)?, || {
-            Ok(TcpStream::connect(&address).ok().map(drop))
-        })
-    });
-    open.with_context(|| format!("standard error: {}", program.stderr.rest()))
 }

@@ -54,8 +54,18 @@ pub struct Speaker {
 impl Speaker {
     /// `name` is what the program calls itself; the agent listens to some only.
     pub fn start(rack: &Rack, node: &str, name: &str) -> Result<Self> {
+        Self::say(rack, node, name, &[])
+    }
+
+    /// One that says about two thousand lines a second.
+    pub fn start_hurried(rack: &Rack, node: &str, name: &str) -> Result<Self> {
+        Self::say(rack, node, name, &["hurried"])
+    }
+
+    fn say(rack: &Rack, node: &str, name: &str, how: &[&str]) -> Result<Self> {
         let binary = own_binary("speaker")?;
-        let program = rack.start(node, &binary.to_string_lossy(), &[name, SOCKET])?;
+        let words = [&[name, SOCKET], how].concat();
+        let program = rack.start(node, &binary.to_string_lossy(), &words)?;
         Ok(Self {
             program,
             name: name.to_owned(),

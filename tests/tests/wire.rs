@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use model::measure;
+use model::report::Family;
 use proto::v1::event::Event as Kind;
 use proto::v1::fact::State;
 use quorate_tests::{
@@ -29,32 +31,19 @@ const SPEAKER: &str = "pmxcfs";
 /// So often it is waited for that all are back: what is always killed gets nowhere.
 const ROUNDS_BETWEEN_RESTS: u32 = 5;
 const LONGEST_PAUSE_MS: u64 = 1_500;
-/// Families that hold still once the cluster does.
-const COMPARED: &[&str] = &[
-    "bonds",
-    "links",
-    "bridges",
-    "interfaces",
-    "corosync",
-    "corosync_conf",
-    "members",
-    "ha",
-    "guests",
-    "boot",
-];
-/// Measures and times: each look finds others.
-const LEFT_OUT: &[&str] = &[
-    "date",
-    "joined",
-    "age_s",
-    "uptime_s",
-    "rx_bytes",
-    "rx_packets",
-    "tx_bytes",
-    "tx_packets",
-    "used_percent",
-    "used_inodes_percent",
-    "size_mib",
+/// Families whose facts hold still once the cluster does. Their measures never do: `model::measure` names them, and nothing
+/// else is left out.
+const COMPARED: &[Family] = &[
+    Family::Bonds,
+    Family::Links,
+    Family::Bridges,
+    Family::Interfaces,
+    Family::Corosync,
+    Family::CorosyncConf,
+    Family::Members,
+    Family::Ha,
+    Family::Guests,
+    Family::Boot,
 ];
 
 struct Stage {
@@ -219,16 +208,18 @@ impl Stage {
         let mut known = BTreeMap::new();
         for aged in facts {
             let fact = aged.fact.unwrap();
-            let family = proto::fact::family(fact.family).unwrap().key();
-            let Some(family) = COMPARED.iter().find(|compared| **compared == family) else {
+            let family = proto::fact::family(fact.family).unwrap();
+            if !COMPARED.contains(&family) {
                 continue;
-            };
+            }
             let value = match fact.state.unwrap() {
-                State::Known(known) => still(serde_json::from_str(&known.json).unwrap()),
+                State::Known(known) => {
+                    measure::without(family, &serde_json::from_str(&known.json).unwrap())
+                }
                 State::Failed(why) => Value::String(why),
                 State::Absent(_) => Value::String("absent".to_owned()),
             };
-            known.insert(*family, value);
+            known.insert(family.key(), value);
         }
         known
     }
@@ -236,31 +227,13 @@ impl Stage {
 
 /// The same of the agent's own snapshot.
 fn own_facts(report: &Value) -> BTreeMap<&'static str, Value> {
-    let value = |family: &&'static str| {
-        let reading = &report[*family];
+    let value = |family: &Family| {
+        let reading = &report[family.key()];
         let value = ["known", "failed"].iter().find_map(|key| reading.get(key));
-        (*family, still(value.unwrap_or(reading).clone()))
+        let value = measure::without(*family, value.unwrap_or(reading));
+        (family.key(), value)
     };
     COMPARED.iter().map(value).collect()
-}
-
-/// Without what never holds still.
-fn still(mut value: Value) -> Value {
-    match &mut value {
-        Value::Object(fields) => {
-            fields.retain(|key, _| !LEFT_OUT.contains(&key.as_str()));
-            for field in fields.values_mut() {
-                *field = still(field.take());
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                *item = still(item.take());
-            }
-        }
-        _ => {}
-    }
-    value
 }
 
 #[test]

@@ -53,7 +53,14 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
 fn named_files(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2).filter(|word| {
         let is_ours = [
-            "model/", "agent/", "cli/", "xtask/", "docs/", "fuzz/", "tests/",
+            "model/",
+            "settings/",
+            "agent/",
+            "cli/",
+            "xtask/",
+            "docs/",
+            "fuzz/",
+            "tests/",
         ]
         .iter()
         .any(|dir| word.starts_with(dir));

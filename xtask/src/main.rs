@@ -15,6 +15,7 @@ mod oracle;
 mod rack;
 mod record;
 mod shell;
+mod shipped;
 mod test;
 mod tidy;
 

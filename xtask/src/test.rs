@@ -36,6 +36,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("corosync-qdevice", "corosync-qdevice"),
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
+    ("mkfs.ext4", "e2fsprogs"),
     ("ps", "procps"),
     ("lldpd", "lldpd"),
     ("python3", "python3"),

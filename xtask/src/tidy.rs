@@ -11,9 +11,16 @@ use crate::shell;
 /// Crate -> the workspace's crates that it may depend on.
 const DIRECTIONS: &[(&str, &[&str])] = &[
     ("quorate-model", &[]),
+    ("quorate-settings", &[]),
     ("quorate-proto", &["quorate-model"]),
-    ("quorate-agent", &["quorate-model", "quorate-proto"]),
-    ("quorate-collector", &["quorate-model", "quorate-proto"]),
+    (
+        "quorate-agent",
+        &["quorate-model", "quorate-proto", "quorate-settings"],
+    ),
+    (
+        "quorate-collector",
+        &["quorate-model", "quorate-proto", "quorate-settings"],
+    ),
     ("quorate", &["quorate-model", "quorate-proto"]),
     (
         "quorate-tests",
@@ -78,7 +85,7 @@ fn check_directions() -> Result<()> {
             let used = dependency.name.as_str();
             ensure!(
                 !ours.contains(used) || allowed.contains(&used),
-                "{name} depends on {used}: dependencies flow model <- proto <- agent, collector, cli <- tests"
+                "{name} depends on {used}: dependencies flow model, settings <- proto <- agent, collector, cli <- tests"
             );
             ensure!(
                 name != "quorate-model"

@@ -67,15 +67,23 @@ pub(crate) fn words_of(name: &str) -> impl Iterator<Item = &str> {
         .split(['_', ' '])
 }
 
+/// What a tool answered.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) bytes: Vec<u8>,
+    /// It ended with exit code 0.
+    pub(super) is_success: bool,
+}
+
 /// Runs a command. `None` if it is not installed. A tool that says nothing on standard output has its standard error
 /// taken as the answer: which answer is an error ("Cannot initialize QUORUM service") is the parser's to say,
 /// whatever the exit code.
 pub(super) fn run<S: AsRef<OsStr>>(
-    what: &'static str,
+    what: &str,
     args: &[S],
     on: &'static str,
     patience: &Patience,
-) -> Result<Option<Vec<u8>>, HostError> {
+) -> Result<Option<Told>, HostError> {
     let hangs = || HostError::Hangs {
         what: what.to_owned(),
         on,
@@ -119,7 +127,10 @@ pub(super) fn run<S: AsRef<OsStr>>(
         return Err(HostError::TooLarge { path: what.into() });
     }
     let is_silent = said.answer.trim_ascii().is_empty();
-    Ok(Some(if is_silent { said.errors } else { said.answer }))
+    Ok(Some(Told {
+        bytes: if is_silent { said.errors } else { said.answer },
+        is_success: status.success(),
+    }))
 }
 
 /// In a process group of its own, so that what it started can be ended with it; and not in the caller's directory,
@@ -280,7 +291,8 @@ mod tests {
             args,
             words: &[],
         };
-        run(command.path, command.args, path, patience)
+        let told = run(command.path, command.args, path, patience)?;
+        Ok(told.map(|told| told.bytes))
     }
 
     type Asked = Result<Option<Vec<u8>>, HostError>;

@@ -49,6 +49,14 @@ pub(crate) enum HostError {
     SameAsBefore { said: String },
 }
 
+/// An answer of ceph.
+#[derive(Debug)]
+pub(crate) struct CephSaid {
+    pub(crate) text: String,
+    /// It ended with exit code 0.
+    pub(crate) is_success: bool,
+}
+
 /// What files and tools stand on, and what takes all of them down when it hangs. Whoever waited for it once in vain
 /// does not wait for it again in the same report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -280,17 +288,21 @@ impl Host {
     }
 
     /// What ceph says on a live node to arguments that were checked before; `None` if it is not installed.
-    pub(crate) fn ask_ceph(&self, args: &[String]) -> Result<Option<String>, HostError> {
+    pub(crate) fn ask_ceph(&self, args: &[String]) -> Result<Option<CephSaid>, HostError> {
         /// The one program that is asked what was not fixed before.
-        const CEPH: &str = "/usr/bin/ceph";
+        const CEPH: &str = "usr/bin/ceph";
         let Some(patience) = &self.patience else {
             return Ok(None);
         };
         let service = Service::Ceph;
-        let said = self.if_it_does_not_hang(CEPH, Some(service), || {
-            command::run(CEPH, args, service.name(), patience)
+        let ceph = self.root.join(CEPH).display().to_string();
+        let told = self.if_it_does_not_hang(&ceph, Some(service), || {
+            command::run(&ceph, args, service.name(), patience)
         });
-        Ok(said?.map(file::into_text))
+        Ok(told?.map(|told| CephSaid {
+            text: file::into_text(told.bytes),
+            is_success: told.is_success,
+        }))
     }
 
     /// Asks something of the running corosync through its libraries, which can hang as its tools can.
@@ -342,7 +354,8 @@ impl Host {
         let service = Service::of_program(command.program());
         let on = service.map_or(command.path, Service::name);
         let answer = self.if_it_does_not_hang(command.path, service, || {
-            command::run(command.path, command.args, on, patience)
+            let told = command::run(command.path, command.args, on, patience)?;
+            Ok(told.map(|told| told.bytes))
         });
         let answer = answer.map(|bytes| {
             Some(Arc::new(Text {

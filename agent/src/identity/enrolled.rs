@@ -99,9 +99,12 @@ pub(crate) struct Enrolled {
     pub(crate) cluster: ClusterId,
     pub(crate) cluster_name: String,
     pub(crate) node: NodeName,
-    /// False: this collector only looks on.
+    /// Whether it decides for the cluster, as it said last.
     pub(crate) is_authority: bool,
-    pub(crate) authority: Authority,
+    /// As it said last; `None`: it is an observer.
+    pub(crate) authority: Option<Authority>,
+    /// Who decides for the cluster, by what all collectors of this node said: handed on in Hello.
+    pub(crate) told: Option<Authority>,
     pub(crate) dir: PathBuf,
     leaf: Leaf,
     trust: Vec<Fingerprint>,
@@ -118,7 +121,7 @@ pub(super) struct About {
     pub(super) cluster_name: String,
     pub(super) node: NodeName,
     pub(super) is_authority: bool,
-    pub(super) authority: Authority,
+    pub(super) authority: Option<Authority>,
 }
 
 /// All that is kept of one enrolment. It holds the key, and is not to be printed.
@@ -149,7 +152,25 @@ impl Enrolled {
                 each.push((name, one));
             }
         }
+        let known: Vec<Self> = each
+            .iter()
+            .filter_map(|(_, one)| one.as_ref().ok().cloned())
+            .collect();
+        for (_, one) in &mut each {
+            if let Ok(one) = one {
+                one.told = told(&known, &one.cluster, &one.collector_id);
+            }
+        }
         Ok(each)
+    }
+
+    /// Whether a stream that was opened with `before` is to make way for a new one.
+    pub(crate) fn needs_new_stream(&self, before: &Self) -> bool {
+        let before = Self {
+            is_authority: self.is_authority,
+            ..before.clone()
+        };
+        *self != before
     }
 
     /// `None`: this node is not enrolled with that collector.
@@ -176,6 +197,7 @@ impl Enrolled {
             cluster_name,
             node,
             is_authority,
+            told: authority.clone(),
             authority,
             dir,
             leaf,
@@ -266,10 +288,10 @@ impl Enrolled {
         self.change(|kept| kept.trust = trust)
     }
 
-    /// Keeps who decides, as the collector said it (`Welcome`).
+    /// Keeps whether the collector decides, as it said it (`Welcome`).
     pub(crate) fn store_authority(
         &self,
-        authority: Authority,
+        authority: Option<Authority>,
         is_authority: bool,
     ) -> Result<Self, EnrolledError> {
         if self.authority == authority && self.is_authority == is_authority {
@@ -357,6 +379,14 @@ impl Kept {
             about,
         })
     }
+}
+
+/// Who decides for a cluster, by what these collectors said. Of two with the same epoch the one that is not `to`: who
+/// hears of another like himself knows that it is not settled.
+pub(super) fn told(known: &[Enrolled], cluster: &ClusterId, to: &str) -> Option<Authority> {
+    let said = known.iter().filter(|one| one.cluster == *cluster);
+    said.filter_map(|one| one.authority.clone())
+        .max_by_key(|authority| (authority.epoch, authority.collector != to))
 }
 
 /// As they come over the wire.

@@ -60,6 +60,12 @@ pub(crate) enum ExchangeError {
     AlreadyThere { why: String },
     #[error("the collector refuses: {why}")]
     NotNow { why: String },
+    #[error(
+        "the collector {second} would be a second one that decides for this cluster, and {known} decides already: make the \
+         new one an observer (`quorate-collector init --observer`), or let every node leave the old one first \
+         (`quorate-agent leave {known}`)"
+    )]
+    SecondAuthority { second: String, known: String },
     #[error("the collector could not answer")]
     Failed { source: Status },
     #[error("the key cannot be made")]
@@ -130,6 +136,7 @@ pub(super) async fn enrol(
     invitation: &Invitation,
     member: &Membership,
     request: Request,
+    known: Option<&Authority>,
     now: Timestamp,
 ) -> Result<(String, Kept), ExchangeError> {
     let tls = tls::stranger(invitation.token.ca())?;
@@ -145,11 +152,12 @@ pub(super) async fn enrol(
         certificate_request: der,
         nodelist: member.nodelist.iter().map(ToString::to_string).collect(),
         agent: Some(software()),
+        authority: known.cloned().map(v1::Authority::from),
     };
     let mut client = EnrolmentClient::new(channel);
     let answer = in_time(&invitation.address, client.enrol(request)).await?;
     let answer = answer.map_err(|status| refused(status, member))?;
-    let (collector_id, kept) = taken(answer.into_inner(), key_pem, member)?;
+    let (collector_id, kept) = taken(answer.into_inner(), key_pem, member, known)?;
     check(&kept, now)?;
     Ok((collector_id, kept))
 }
@@ -245,10 +253,12 @@ async fn in_time<T>(address: &str, answer: impl Future<Output = T>) -> Result<T,
     })
 }
 
+/// `known` decides for the cluster already.
 fn taken(
     answer: v1::EnrolResponse,
     key_pem: String,
     member: &Membership,
+    known: Option<&Authority>,
 ) -> Result<(String, Kept), ExchangeError> {
     let v1::EnrolResponse {
         credentials,
@@ -257,18 +267,30 @@ fn taken(
         is_authority,
         collector,
     } = answer;
-    let authority = Authority::from(authority.ok_or(Nonsense::Missing("the authority"))?);
-    let collector = match collector.as_str() {
+    let authority = authority.map(Authority::from);
+    let decides = authority.as_ref().filter(|_| is_authority);
+    let collector = match (collector.as_str(), decides) {
         // Whoever decides has said already who he is.
-        "" if is_authority => authority.collector.clone(),
+        ("", Some(authority)) => authority.collector.clone(),
         _ => collector,
     };
-    for id in [&collector, &authority.collector] {
-        if !is_uuid(id) {
-            let what = "the collector's id";
-            let word = id.clone();
-            return Err(Nonsense::Word { what, word }.into());
-        }
+    if is_authority && authority.is_none() {
+        return Err(Nonsense::Missing("the authority").into());
+    }
+    let ids = authority.iter().map(|authority| &authority.collector);
+    if let Some(word) = ids.chain([&collector]).find(|id| !is_uuid(id)) {
+        let (what, word) = ("the collector's id", word.clone());
+        return Err(Nonsense::Word { what, word }.into());
+    }
+    if let Some(known) = known
+        && let Some(second) = &authority
+        && second.collector != known.collector
+        && second.epoch <= known.epoch
+    {
+        return Err(ExchangeError::SecondAuthority {
+            second: second.collector.clone(),
+            known: known.collector.clone(),
+        });
     }
     let about = About {
         addresses: addresses(told)?,

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use model::fact::corosync_conf::{ConfNode, CorosyncConf};
+use model::fact::corosync_conf::CorosyncConf;
 use model::identity::ClusterId;
 use model::name::NodeName;
 use model::parse::corosync_conf;
@@ -111,7 +111,7 @@ impl Membership {
     pub(crate) fn of(host: &Host, state_dir: &Path, said: &Said) -> Result<Self, MembershipError> {
         let conf = conf(host)?;
         let nodelist = match &conf {
-            Some(conf) => nodelist(conf).ok_or(MembershipError::Nameless)?,
+            Some(conf) => conf.node_names().ok_or(MembershipError::Nameless)?,
             None => Vec::new(),
         };
         let node = own_name(host, said.node.as_ref(), &nodelist)?;
@@ -137,16 +137,6 @@ impl Membership {
             is_pve,
         })
     }
-}
-
-/// The names of a corosync.conf: `name`, or where there is none the address of the first link, which can be a name.
-/// `None` if a node has neither: whoever is left out of the list could not join, or would be taken for removed.
-pub(crate) fn nodelist(conf: &CorosyncConf) -> Option<Vec<NodeName>> {
-    let name = |node: &ConfNode| {
-        let name = node.name.as_ref().or_else(|| node.addresses.get(&0))?;
-        NodeName::new(name.as_str()).ok()
-    };
-    conf.nodes.iter().map(name).collect()
 }
 
 /// The id of the cluster by its authority; `None`: this is no Proxmox VE.

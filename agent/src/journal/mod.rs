@@ -92,7 +92,7 @@ impl Follower {
     pub(crate) fn new(settings: Settings, start: Start) -> io::Result<(Self, View, Stopper)> {
         let shown = Arc::new(Mutex::new(Shown::new()));
         if let Start::Spool(spool) = &start {
-            let events = newest_events(&locked(spool));
+            let events = newest_events(&mut locked(spool));
             locked(&shown).begin_with(events);
         }
         let (stop, pipe) = io::pipe()?;
@@ -165,7 +165,7 @@ impl Follower {
 }
 
 /// What the spool holds of the journal's newest part: after a restart the report is not empty.
-fn newest_events(spool: &Spool) -> Vec<JournalEvent> {
+fn newest_events(spool: &mut Spool) -> Vec<JournalEvent> {
     let from = spool.next_number().saturating_sub(MAX_SHOWN as u64);
     // What cannot be read of it now is not lost: it is in the spool.
     let items = spool.read_from(from, MAX_SHOWN).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Links: RTM_NEWLINK to [`Link`]. What a message says of another interface it says by number; names come when the
 //! whole list is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::fact::hardware_address::HardwareAddress;
 use model::fact::link::{Address, Link, OperState, Statistics};
@@ -147,7 +147,7 @@ impl Found {
             ));
         }
         let names = self.names();
-        let up: BTreeMap<u32, bool> = self
+        let up: HashMap<u32, bool> = self
             .links
             .iter()
             .filter_map(|(link, _)| Some((link.ifindex?, link.admin_up?)))
@@ -165,7 +165,7 @@ fn resolve(
     link: &mut Link,
     others: &Others,
     names: &Names,
-    up: &BTreeMap<u32, bool>,
+    up: &HashMap<u32, bool>,
     unread: &mut Unread,
 ) {
     let mut name_of = |index: u32, what: &str| {

@@ -27,17 +27,17 @@ struct Ear {
 impl Wakes {
     /// Something of this kind happened, and was noticed then.
     pub(crate) fn wake(&self, kind: Wake, noticed: Instant) {
-        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, ear) in ears.iter().filter(|(kinds, _)| kinds.contains(&kind)) {
-            ear.first().get_or_insert(noticed);
-            ear.heard.notify_one();
-        }
+        self.tell(noticed, |kinds| kinds.contains(&kind));
     }
 
     /// Something of every kind may have happened.
     pub(crate) fn wake_all(&self, noticed: Instant) {
+        self.tell(noticed, |_| true);
+    }
+
+    fn tell(&self, noticed: Instant, concerns: impl Fn(&[Wake]) -> bool) {
         let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, ear) in ears.iter() {
+        for (_, ear) in ears.iter().filter(|(kinds, _)| concerns(kinds)) {
             ear.first().get_or_insert(noticed);
             ear.heard.notify_one();
         }

@@ -3,7 +3,7 @@
 //!
 //! The VLAN table names ports but not their bridges; the links name each port's master.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use model::fact::bridge::{Bridge, BridgePort, PortVlans, Seen, VlanRange};
@@ -82,7 +82,7 @@ fn live(host: &Host) -> Reading<Vec<Bridge>> {
 
 /// Puts what was learnt to its bridge. A port that has gone meanwhile is left out: it has nothing on the wire any more.
 fn add_seen(bridges: &mut [Bridge], learnt: &netlink::Learnt, names: &netlink::Names) {
-    let mut rows: BTreeMap<&IfaceName, Vec<Seen>> = BTreeMap::new();
+    let mut rows: HashMap<&IfaceName, Vec<Seen>> = HashMap::new();
     for (place, addresses) in learnt {
         let (Some(bridge), Some(port)) = (names.get(&place.bridge), names.get(&place.port)) else {
             continue;
@@ -109,7 +109,7 @@ fn captured(host: &Host) -> Reading<Vec<Bridge>> {
             continue;
         };
         let table = table.get_or_insert_default();
-        let known: BTreeSet<IfaceName> = table.iter().map(|port| port.name.clone()).collect();
+        let known: HashSet<IfaceName> = table.iter().map(|port| port.name.clone()).collect();
         table.extend(ports.into_iter().filter(|port| !known.contains(&port.name)));
     }
     let links = match links::collect(host) {
@@ -132,13 +132,12 @@ fn captured(host: &Host) -> Reading<Vec<Bridge>> {
 
 /// Puts ports and VLANs to their bridges, in the order of the links; ports of no known bridge come last.
 fn join(links: &[Link], table: Vec<PortVlans>) -> Vec<Bridge> {
-    let mut vlans: BTreeMap<IfaceName, Vec<VlanRange>> = table
+    let mut vlans: HashMap<IfaceName, Vec<VlanRange>> = table
         .iter()
         .map(|port| (port.name.clone(), port.vlans.clone()))
         .collect();
     let names = bridge_names(links, &vlans);
-    let by_name: BTreeMap<&IfaceName, &Link> =
-        links.iter().map(|link| (&link.name, link)).collect();
+    let by_name: HashMap<&IfaceName, &Link> = links.iter().map(|link| (&link.name, link)).collect();
     let mut bridges: Vec<Bridge> = names
         .iter()
         .map(|name| {
@@ -149,7 +148,7 @@ fn join(links: &[Link], table: Vec<PortVlans>) -> Vec<Bridge> {
             )
         })
         .collect();
-    let places: BTreeMap<&IfaceName, usize> = names.iter().copied().zip(0..).collect();
+    let places: HashMap<&IfaceName, usize> = names.iter().copied().zip(0..).collect();
     for link in links {
         let place = link.master.as_ref().and_then(|master| places.get(master));
         if let Some(bridge) = place.and_then(|place| bridges.get_mut(*place)) {
@@ -185,18 +184,18 @@ fn join(links: &[Link], table: Vec<PortVlans>) -> Vec<Bridge> {
 /// being a port: the table lists nothing but bridges and their ports.
 fn bridge_names<'a>(
     links: &'a [Link],
-    vlans: &BTreeMap<IfaceName, Vec<VlanRange>>,
+    vlans: &HashMap<IfaceName, Vec<VlanRange>>,
 ) -> Vec<&'a IfaceName> {
-    let kinds: BTreeMap<&IfaceName, &str> = links
+    let kinds: HashMap<&IfaceName, &str> = links
         .iter()
         .filter_map(|link| Some((&link.name, link.kind.as_deref()?)))
         .collect();
-    let free: BTreeSet<&IfaceName> = links
+    let free: HashSet<&IfaceName> = links
         .iter()
         .filter(|link| link.master.is_none() && vlans.contains_key(&link.name))
         .map(|link| &link.name)
         .collect();
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     let mut names = Vec::new();
     for link in links {
         let itself = (link.kind.as_deref() == Some("bridge")).then_some(&link.name);

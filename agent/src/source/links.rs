@@ -5,7 +5,7 @@
 //! is made up.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use model::fact::bond::BondMode;
@@ -174,7 +174,7 @@ fn check(host: &Host, links: &mut Option<Vec<Link>>, gathering: &mut Gathering) 
 }
 
 fn missing_in(named: &[String], links: &[Link]) -> Vec<String> {
-    let listed: BTreeSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
+    let listed: HashSet<&str> = links.iter().map(|link| link.name.as_str()).collect();
     let missing = named.iter().filter(|name| !listed.contains(name.as_str()));
     missing.cloned().collect()
 }

@@ -29,8 +29,8 @@ use readers::Readers;
 pub(crate) use record::{JournalGap, MAX_CURSOR_BYTES};
 pub use record::{Kind, New, Record};
 use record::{MAX_JSON_BYTES, encode, encoded_bytes};
-use segment::{HEADER_BYTES, Header, MAX_READ_BYTES};
-use taking::Taking;
+use segment::{HEADER_BYTES, Header};
+use taking::{Place, Places, Taking};
 
 /// A smaller spool could not drop its oldest part and keep the rest.
 pub const MIN_MAX_BYTES: u64 = 1 << 20;
@@ -86,6 +86,7 @@ pub struct Spool {
     /// All readers have everything up to this number.
     acknowledged: u64,
     readers: Readers,
+    places: Places,
     /// Tells the number of the next record whenever there are new ones.
     grown: watch::Sender<u64>,
     /// A write failed and could not be taken back: it is cut off before the next.
@@ -151,6 +152,7 @@ impl Spool {
                 .map_or(header.cursor, |scan| scan.cursor.clone()),
             acknowledged: 0,
             readers: Readers::new(dir, &header.id),
+            places: Places::default(),
             grown: watch::Sender::new(next),
             needs_cut: false,
             dropped: header.dropped,
@@ -387,26 +389,36 @@ impl Spool {
     }
 
     /// The records from a number on, at most `limit` items. What is missing before, between and behind them is said.
-    pub fn read_from(&self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
+    pub fn read_from(&mut self, number: u64, limit: usize) -> Result<Vec<Item>, SpoolError> {
         let mut taking = Taking::new(number, limit);
+        let known = self.places.of(taking.expected);
+        let mut reached = None;
         for (index, segment) in self.segments.iter().enumerate() {
             let behind = self
                 .segments
                 .get(index + 1)
                 .map_or(self.next, |next| next.first);
+            if taking.is_full() {
+                break;
+            }
             if behind <= taking.expected || segment.bytes <= HEADER_BYTES as u64 {
                 continue;
             }
-            let bytes = segment::read(&self.dir, segment.first, segment.bytes.min(MAX_READ_BYTES));
-            let bytes = bytes.map_err(|source| SpoolError::Read {
+            let taken = taking.take_from(&self.dir, segment, known);
+            let at = taken.map_err(|source| SpoolError::Read {
                 dir: self.dir.clone(),
                 source,
             })?;
-            if !taking.take_from(&bytes, segment.first) {
-                return Ok(taking.items);
-            }
+            reached = Some((segment.first, at));
         }
         taking.skip_to(self.next);
+        if let Some((segment, at)) = reached {
+            self.places.keep(Place {
+                number: taking.expected,
+                segment,
+                at,
+            });
+        }
         Ok(taking.items)
     }
 

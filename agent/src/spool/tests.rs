@@ -21,7 +21,7 @@ fn open(dir: &Path) -> Spool {
 }
 
 /// The numbers of all records, or of a gap `(from, to)`.
-fn read(spool: &Spool) -> Vec<(u64, u64)> {
+fn read(spool: &mut Spool) -> Vec<(u64, u64)> {
     let (mut read, mut from) = (Vec::new(), 1);
     loop {
         let items = spool.read_from(from, 100).unwrap();
@@ -75,7 +75,7 @@ fn records_cursor_and_id_survive_a_restart() {
     spool.append(std::slice::from_ref(&other)).unwrap();
     let id = spool.state().id;
     drop(spool);
-    let spool = open(dir.path());
+    let mut spool = open(dir.path());
     assert_eq!(spool.cursor(), Some("s=1;i=5"));
     assert_eq!(spool.next_number(), 7);
     assert_eq!(spool.state().id, id);
@@ -111,7 +111,7 @@ fn a_torn_tail_is_cut_off_and_said_wherever_it_was_torn() {
         assert_eq!(spool.cursor(), Some("s=1;i=2"));
         assert_eq!(spool.state().bytes_cut, (torn_at - two.len()) as u64);
         spool.append(&lines(3..=3)).unwrap();
-        assert_eq!(read(&spool), whole(1..=3));
+        assert_eq!(read(&mut spool), whole(1..=3));
     }
     // What a power cut leaves: a length without its bytes.
     let mut zeros = two.clone();
@@ -134,7 +134,7 @@ fn a_damaged_record_in_the_middle_loses_itself_alone_and_is_a_gap() {
     assert_eq!(spool.cursor(), Some("s=1;i=9"));
     assert_eq!(spool.state().records_damaged, 1);
     spool.append(&lines(10..=10)).unwrap();
-    assert_eq!(read(&spool), whole(1..=10));
+    assert_eq!(read(&mut spool), whole(1..=10));
     assert!(matches!(
         spool.read_from(5, 1).unwrap()[..],
         [Item::Missing {
@@ -181,10 +181,10 @@ fn a_damaged_header_costs_no_record_and_not_the_place_in_the_journal() {
         assert_eq!(i_of(spool.cursor().unwrap()), 500 + records);
         assert_eq!(spool.state().id, id);
         spool.append(&lines(501 + records..=510 + records)).unwrap();
-        assert_eq!(read(&spool), whole(1..=510 + records));
+        assert_eq!(read(&mut spool), whole(1..=510 + records));
         drop(spool);
         let mut spool = open(dir.path());
-        assert_eq!(read(&spool), whole(1..=510 + records));
+        assert_eq!(read(&mut spool), whole(1..=510 + records));
         overflow(&mut spool);
     }
 }
@@ -228,16 +228,16 @@ fn an_overflow_leaves_a_gap_that_is_read_first() {
     assert_eq!((state.records_dropped, state.last), (first - 1, Some(6000)));
     let mut expected = vec![(1, first - 1)];
     expected.extend(whole(first..=6000));
-    assert_eq!(read(&spool), expected);
+    assert_eq!(read(&mut spool), expected);
     let on_disk: u64 = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
     assert_eq!(on_disk, spool.bytes());
     drop(spool);
-    let spool = open(dir.path());
+    let mut spool = open(dir.path());
     assert_eq!(spool.state(), state);
-    assert_eq!(read(&spool), expected);
+    assert_eq!(read(&mut spool), expected);
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_written() {
         assert!(spool.state().not_written.is_some());
         let reached = spool.next_number() - 1;
         assert_eq!(i_of(spool.cursor().unwrap()), reached);
-        assert_eq!(read(&spool), whole(1..=reached));
+        assert_eq!(read(&mut spool), whole(1..=reached));
         let larger = Some("size=8m");
         mount(
             Some("none"),
@@ -348,9 +348,9 @@ fn a_full_disk_is_said_and_loses_nothing_that_was_written() {
         .unwrap();
         spool.append(&lines(reached + 1..=reached + 300)).unwrap();
         assert_eq!(spool.state().not_written, None);
-        assert_eq!(read(&spool), whole(1..=reached + 300));
+        assert_eq!(read(&mut spool), whole(1..=reached + 300));
         drop(spool);
-        assert_eq!(read(&open(&path)), whole(1..=reached + 300));
+        assert_eq!(read(&mut open(&path)), whole(1..=reached + 300));
         umount2(&path, MntFlags::MNT_DETACH).unwrap();
     });
     test.join().unwrap();
@@ -381,4 +381,61 @@ fn a_segment_is_freed_when_the_slowest_reader_has_it_and_each_place_is_remembere
     assert!(spool.first_number() > 800);
     spool.read_by(&names).unwrap();
     assert_eq!(spool.acknowledged_by("b"), 0);
+}
+
+/// What this thread has read from files so far.
+fn bytes_read() -> u64 {
+    let io = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+    let count = io.lines().find_map(|line| line.strip_prefix("rchar: "));
+    count.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_long_backlog_is_read_about_once_by_each_who_catches_up_however_small_the_portions() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(dir.path(), 16 * MIN_MAX_BYTES).unwrap();
+    spool.append(&lines(1..=5000)).unwrap();
+    assert!(spool.segments.len() < 4, "long segments");
+    let before = bytes_read();
+    let (mut ahead, mut behind) = (1, 1);
+    while behind < spool.next_number() {
+        ahead += spool.read_from(ahead, 256).unwrap().len() as u64;
+        behind += spool.read_from(behind, 200).unwrap().len() as u64;
+    }
+    let times = (bytes_read() - before) / spool.bytes();
+    assert!((2..6).contains(&times), "{times} times");
+    // What comes then is read from there, too.
+    spool.append(&lines(5001..=5001)).unwrap();
+    let before = bytes_read();
+    assert_eq!(spool.read_from(5001, 256).unwrap().len(), 1);
+    assert!(bytes_read() - before < 4096);
+}
+
+#[test]
+fn damage_costs_nobody_more_wherever_he_reads_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(dir.path(), 16 * MIN_MAX_BYTES).unwrap();
+    spool.append(&lines(1..=2000)).unwrap();
+    let path = newest_file(dir.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let damaged = [HEADER_BYTES + 9, 300_000, 300_900, 700_000];
+    for at in damaged {
+        bytes[at] ^= 0x55;
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let at_once = spool.read_from(1, 3000).unwrap();
+    for portion in [1, 2, 100, 256] {
+        let (mut in_portions, mut from) = (Vec::new(), 1);
+        while from < spool.next_number() {
+            let items = spool.read_from(from, portion).unwrap();
+            from = match items.last().unwrap() {
+                Item::Record(record) => record.number + 1,
+                Item::Missing { to, .. } => to + 1,
+            };
+            in_portions.extend(items);
+        }
+        assert_eq!(in_portions, at_once, "{portion} at a time");
+    }
+    let is_gap = |item: &&Item| matches!(item, Item::Missing { count: 1, .. });
+    assert_eq!(at_once.iter().filter(is_gap).count(), damaged.len());
 }

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::board::Board;
 use crate::identity::join_file::is_up_to_this_node;
-use crate::identity::membership::nodelist;
 
 /// Where there is nothing to do, only the file is read. What failed is tried again then.
 const EVERY: Duration = Duration::from_secs(1800);
@@ -51,7 +50,7 @@ fn names(board: &Board) -> Option<Vec<NodeName>> {
     else {
         return None;
     };
-    let names = nodelist(value.cluster.as_ref()?)?;
+    let names = value.cluster.as_ref()?.node_names()?;
     (problems.is_empty() && !names.is_empty()).then_some(names)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use proto::broken::BrokenOff;
 use proto::dial::{DialError, dial};
 use proto::v1;
 use proto::v1::fleet_client::FleetClient;
@@ -20,7 +21,7 @@ use super::invited::Invited;
 use super::now::Now;
 use super::session::{Effect, Nonsense, Session};
 use super::shared::Shared;
-use crate::identity::enrolled::{Enrolled, EnrolledError};
+use crate::identity::enrolled::{Authority, Enrolled, EnrolledError};
 use crate::identity::exchange::ExchangeError;
 use crate::identity::join_file::renew_join_file;
 use crate::identity::renewal::{Renewal, renew};
@@ -47,6 +48,8 @@ pub(super) enum Ended {
     Refused(Status),
     #[error("the collector broke the stream off: {}", .0.message())]
     BrokenOff(Status),
+    #[error(transparent)]
+    Connection(BrokenOff),
     #[error("the collector ended the stream")]
     ByCollector,
     #[error("the collector has said nothing for {} s", .0.as_secs())]
@@ -56,6 +59,13 @@ pub(super) enum Ended {
     /// There is a new certificate, or a new address: a new stream is opened at once.
     #[error("the enrolment changed")]
     Changed,
+}
+
+impl Ended {
+    /// What is said of a status: that of a connection that broke was sent by nobody.
+    fn by(status: Status, said: fn(Status) -> Self) -> Self {
+        BrokenOff::of(&status).map_or_else(|| said(status), Self::Connection)
+    }
 }
 
 /// One collector, until the task is ended.
@@ -139,7 +149,9 @@ impl Link {
             session,
             since,
             outgoing,
-            incoming: incoming.map_err(Ended::Refused)?.into_inner(),
+            incoming: incoming
+                .map_err(|status| Ended::by(status, Ended::Refused))?
+                .into_inner(),
             channel,
             enrolled,
             welcomed: None,
@@ -219,11 +231,8 @@ impl Link {
         }
     }
 
-    /// Whoever only looks on invites nobody.
+    /// Every collector that the other nodes were invited to, also one that only looks on.
     fn invite(&self, open: &Open, beside: &mut Beside) {
-        if !open.enrolled.is_authority {
-            return;
-        }
         let Some((corosync, nodelist)) = beside.invited.due(&self.shared.board, Instant::now())
         else {
             return;
@@ -245,7 +254,8 @@ impl Link {
         beside: &mut Beside,
         address: &str,
     ) -> Result<(), Ended> {
-        let said = said.map_err(Ended::BrokenOff)?.ok_or(Ended::ByCollector)?;
+        let said = said.map_err(|status| Ended::by(status, Ended::BrokenOff))?;
+        let said = said.ok_or(Ended::ByCollector)?;
         match open.session.take(said, open.now())? {
             None => {}
             Some(Effect::Probe(probe)) => {
@@ -287,19 +297,21 @@ impl Link {
                     self.shared
                         .acknowledge(id.clone(), welcome.events_kept_up_to);
                 }
-                if let Some(authority) = welcome.authority {
-                    let store = move || {
-                        let stored =
-                            enrolled.store_authority(authority.into(), welcome.is_authority);
-                        shared.note_failure(&id, stored.err());
-                    };
-                    spawn_blocking(store);
-                }
+                let is_authority = welcome.is_authority;
+                self.shared.note_authority(&id, is_authority);
+                let authority = welcome.authority.map(Authority::from);
+                let store = move || {
+                    let stored = enrolled.store_authority(authority, is_authority);
+                    shared.note_failure(&id, stored.err());
+                };
+                spawn_blocking(store);
             }
             Effect::Kept { up_to } => {
                 self.shared.note_dropped(&id, open.session.dropped());
                 self.shared.acknowledge(id, up_to);
             }
+            // Not kept: an agent that lies to the collector must not make all others write.
+            Effect::Authority { is_authority } => self.shared.note_authority(&id, is_authority),
             Effect::Trust(trust) => {
                 let store = move || {
                     let stored = enrolled.store_trust(&trust);
@@ -382,7 +394,7 @@ async fn last_word(incoming: &mut Streaming<v1::CollectorMessage>) -> Ended {
     loop {
         match timeout(PATIENCE, incoming.message()).await {
             Ok(Ok(Some(_))) => {}
-            Ok(Err(status)) => return Ended::BrokenOff(status),
+            Ok(Err(status)) => return Ended::by(status, Ended::BrokenOff),
             Ok(Ok(None)) | Err(_) => return Ended::ByCollector,
         }
     }

@@ -87,10 +87,8 @@ impl Minder {
             match minded.get(&id) {
                 Some(link) => {
                     link.enrolled.send_if_modified(|known| {
-                        let is_new = **known != enrolled;
-                        if is_new {
-                            *known = Arc::new(enrolled);
-                        }
+                        let is_new = enrolled.needs_new_stream(known);
+                        *known = Arc::new(enrolled);
                         is_new
                     });
                 }

@@ -65,6 +65,8 @@ pub enum Effect {
     Probe(v1::Probe),
     /// Whom to trust from now on, DER.
     Trust(Vec<Vec<u8>>),
+    /// Whether it decides for the cluster has changed.
+    Authority { is_authority: bool },
 }
 
 #[derive(Debug)]
@@ -198,6 +200,9 @@ impl Session {
             }
             Said::Probe(probe) => Ok(self.asked(probe)),
             Said::NewTrust(new) => Ok(Some(Effect::Trust(new.trust))),
+            Said::AuthorityChanged(changed) => Ok(Some(Effect::Authority {
+                is_authority: changed.is_authority,
+            })),
         }
     }
 

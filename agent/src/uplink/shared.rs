@@ -28,6 +28,8 @@ pub(crate) struct Standing {
     /// The address that answers; `null`: not connected.
     pub(crate) connected_to: Option<String>,
     pub(crate) since: Option<Timestamp>,
+    /// Whether it decides for the cluster; `null`: it has not said so yet.
+    pub(crate) is_authority: Option<bool>,
     pub(crate) last_error: Option<String>,
     pub(crate) last_error_at: Option<Timestamp>,
     /// The collector has all events up to this number on its disk.
@@ -95,7 +97,7 @@ impl Shared {
             spool_id: self.instance.to_vec(),
             spool_first: 1,
             spool_next: 1,
-            authority: Some(enrolled.authority.clone().into()),
+            authority: enrolled.told.clone().map(v1::Authority::from),
             instance: self.instance.to_vec(),
         };
         if let Some(spool) = self.spool.clone() {
@@ -159,6 +161,21 @@ impl Shared {
         self.change(collector, |standing| {
             standing.connected_to = Some(address.to_owned());
             standing.since = Some(Timestamp::now());
+        });
+    }
+
+    /// A change is said; at first it is only noted.
+    pub(super) fn note_authority(&self, collector: &str, is_authority: bool) {
+        self.change(collector, |standing| {
+            let before = standing.is_authority.replace(is_authority);
+            if before.is_some_and(|before| before != is_authority) {
+                let now = if is_authority {
+                    "decides for the cluster"
+                } else {
+                    "does not decide for the cluster any more"
+                };
+                crate::run::say(&format!("collector {collector}: it {now}"));
+            }
         });
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Place, explain};
 use crate::addresses::{Address, Told};
 use crate::answer::print;
+use crate::authority::Duty;
 use crate::config::Config;
 use crate::identity::Identities;
 use crate::identity::token::{JOIN_LIFETIME, JOIN_USES, NewToken};
@@ -18,6 +19,9 @@ pub(crate) struct Args {
     /// name
     #[arg(long = "address", value_name = "ADDRESS", value_parser = address)]
     addresses: Vec<String>,
+    /// Only look on: another collector decides for the clusters that report here, and gives the leases
+    #[arg(long)]
+    observer: bool,
 }
 
 fn address(text: &str) -> Result<String, String> {
@@ -32,19 +36,32 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         [] => own_name().into_iter().collect(),
         said => said.to_vec(),
     };
-    let made = Identities::init(&config.state_dir, &addresses, now);
+    let duty = if args.observer {
+        Duty::Observer
+    } else {
+        Duty::Authority
+    };
+    let made = Identities::init(&config.state_dir, &addresses, duty, now);
     let identities = made.map_err(explain)?;
     let token = identities.make_token(None, JOIN_USES, JOIN_LIFETIME, now)?;
     print(format!(
-        "This is the collector {}. What it keeps is in {}: keep that, and its copies, secret.\n\n\
+        "This is the {} {}. What it keeps is in {}: keep that, and its copies, secret.\n\n\
          Start it (`quorate-collector run`), then run this on one node of the cluster; the others follow by themselves:\n\n    \
          {}\n\n\
-         The token is good until {}, for {JOIN_USES} nodes. Without Proxmox VE, leave out --cluster and run it on every node.",
-        identities.authority().collector,
+         The token is good until {:.0}, for {JOIN_USES} nodes. Without Proxmox VE, leave out --cluster and run it on every node.",
+        what(duty),
+        identities.id(),
         config.state_dir.display(),
         join_command(&config, &identities, &token)?,
         token.not_after
     ))
+}
+
+fn what(duty: Duty) -> &'static str {
+    match duty {
+        Duty::Authority => "collector",
+        Duty::Observer => "observer, which sees everything and decides nothing,",
+    }
 }
 
 /// The command that a token is for.

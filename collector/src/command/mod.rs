@@ -11,7 +11,9 @@ pub(crate) mod token;
 
 use std::path::PathBuf;
 
-use crate::config::{Config, ConfigError};
+use settings::SettingsError;
+
+use crate::config::Config;
 use crate::identity::{Identities, IdentityError};
 
 /// What every command takes.
@@ -23,7 +25,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn read(&self) -> Result<Config, ConfigError> {
+    fn read(&self) -> Result<Config, SettingsError> {
         Config::read(self.config.as_deref())
     }
 

@@ -96,7 +96,7 @@ fn row(node: Node) -> [String; 5] {
         node.name.as_str().to_owned(),
         standing.to_owned(),
         node.certified_until
-            .map_or("-".to_owned(), |until| until.to_string()),
+            .map_or("-".to_owned(), |until| format!("{until:.0}")),
         node.cluster.id.into(),
     ]
 }

@@ -143,7 +143,7 @@ fn add(args: &Add) -> anyhow::Result<()> {
             let written = writeln!(file, "{text}").and_then(|()| file.sync_all());
             written.with_context(|| format!("{} cannot be written", path.display()))?;
             print(format!(
-                "{identity} is good until {}: {} holds its key, keep it secret",
+                "{identity} is good until {:.0}: {} holds its key, keep it secret",
                 issued.not_after,
                 path.display()
             ))
@@ -189,7 +189,7 @@ fn list(args: &List) -> anyhow::Result<()> {
                 it.name,
                 it.role.to_string(),
                 it.standing.to_owned(),
-                it.not_after.to_string(),
+                format!("{:.0}", it.not_after),
                 it.cluster.map_or("all".to_owned(), String::from),
             ]
         })

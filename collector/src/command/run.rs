@@ -10,14 +10,17 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Place;
+use crate::authority::Duty;
 use crate::config::Config;
 use crate::departures::Departures;
 use crate::gate::Judge;
+use crate::health;
 use crate::identity::Identities;
 use crate::keeper::Own;
 use crate::keeper::cache::Cache;
 use crate::keepers::Keepers;
-use crate::ledger::sqlite::{Retention, Sqlite};
+use crate::ledger::sqlite::Retention;
+use crate::ledger::store::Store;
 use crate::registrar::Registrar;
 use crate::roster::Roster;
 use crate::routes::routes;
@@ -51,7 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
     let ended = signals().context("signals cannot be waited for")?;
-    let ledger = Arc::new(Sqlite::open(&config.state_dir.join(LEDGER))?);
+    let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
     let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
     let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
@@ -61,24 +64,29 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
         identities: collector.identities(),
         told: collector.told(),
     };
-    let judge = Judge::service(collector.identities(), collector.refusals());
-    let routes = routes(keepers, Arc::new(registrar)).await?;
+    let judge = Judge::service(
+        collector.identities(),
+        Arc::clone(&keepers),
+        collector.refusals(),
+    );
+    let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
     let changes = collector.changes();
     tokio::select! {
         ended = collector.serve(routes.add_service(judge), ended) => Ok(ended?),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
+        () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
     }
 }
 
-fn keepers(config: &Config, collector: &Collector, ledger: Arc<Sqlite>) -> Keepers {
+fn keepers(config: &Config, collector: &Collector, ledger: Arc<Store>) -> Keepers {
     let cache = Cache::new(config.state_dir.join(REPORTS));
-    let authority = collector.identities().authority();
+    let identities = collector.identities();
     let own = move |_: &ClusterId| Own {
-        collector: authority.collector.clone(),
-        epoch: authority.epoch,
-        is_authority: true,
+        collector: identities.id().to_owned(),
+        epoch: identities.epoch(),
+        is_authority: identities.duty() == Duty::Authority,
     };
     let version = env!("CARGO_PKG_VERSION");
     Keepers::new(ledger, Some(cache), version, writer(), own)

@@ -98,7 +98,7 @@ fn create(args: &Create) -> anyhow::Result<()> {
         });
     }
     print(format!(
-        "{command}\n\nThe token {} is good until {}, for {} nodes. It is not shown again.",
+        "{command}\n\nThe token {} is good until {:.0}, for {} nodes. It is not shown again.",
         new.id, new.not_after, args.uses
     ))
 }
@@ -139,7 +139,7 @@ fn row(Listed { token, standing }: Listed) -> [String; 6] {
         token.id,
         token.kind.as_str().to_owned(),
         standing.to_owned(),
-        token.not_after.to_string(),
+        format!("{:.0}", token.not_after),
         token
             .uses_left
             .map_or("once a name".to_owned(), |uses| uses.to_string()),

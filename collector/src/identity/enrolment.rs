@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use model::identity::{ClusterId, Identity};
 use model::name::NodeName;
 use proto::token::JoinToken;
+use proto::v1;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::ca::ProvenKey;
@@ -14,6 +15,7 @@ use super::certificate::{Issued, NODE_LIFETIME, living_until, revoke};
 use super::node::{Cluster, NodeStanding, add_cluster, clusters, names, set_standing, standing_of};
 use super::token::{Token, TokenKind, TokenStanding, find};
 use super::{Doing as _, Identities, IdentityError};
+use crate::authority::contests;
 
 /// Who wants in, and with what.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Applicant {
     /// All names in its corosync.conf; empty where there is none.
     pub nodelist: BTreeSet<NodeName>,
     pub key: ProvenKey,
+    /// The collector that decides for its cluster, as it was told elsewhere.
+    pub authority: Option<v1::Authority>,
 }
 
 /// Why somebody does not get in. The sentences are for the collector's log; [`crate::enrol`] says what the stranger
@@ -50,6 +54,16 @@ pub enum NotEnrolled {
     Living { node: NodeName, until: Timestamp },
     #[error("{node} was revoked: `quorate-collector node replace {node}` lets it in again")]
     Revoked { node: NodeName },
+    #[error(
+        "the collector {known} (epoch {epoch}) decides for its cluster already, and {own} would be a second one: make \
+         this one an observer (`quorate-collector init --observer` in another state_dir), or let every node leave that one \
+         first (`quorate-agent leave {known}`)"
+    )]
+    OtherAuthority {
+        known: String,
+        epoch: u64,
+        own: String,
+    },
     #[error(
         "the cluster {name:?} with nodes of these names is known here under the id {known}, and not {said}. If its CA was \
          replaced, or this is another cluster of that name, make it a token of its own: \
@@ -78,12 +92,28 @@ impl Identities {
                 return Ok(again);
             }
             check_token(changes, &token, applicant, now)?;
+            self.check_authority(applicant)?;
             check_cluster(changes, &token, applicant, now)?;
             check_name(changes, &identity, now)?;
             spend(changes, &token, &applicant.node, now)?;
             revoke(changes, &identity, "enrolled anew", now)?;
             set_standing(changes, &identity, NodeStanding::Enrolled, now)?;
             Ok(self.issue_node(changes, &identity, applicant, &token, now)?)
+        })
+    }
+
+    /// A cluster has one collector that decides. What an observer is told of another is as it should be.
+    fn check_authority(&self, applicant: &Applicant) -> Result<(), NotEnrolled> {
+        let (Some(own), Some(told)) = (self.authority(), &applicant.authority) else {
+            return Ok(());
+        };
+        if told.collector == own.collector || !contests(&own, told) {
+            return Ok(());
+        }
+        Err(NotEnrolled::OtherAuthority {
+            known: told.collector.clone(),
+            epoch: told.epoch,
+            own: own.collector,
         })
     }
 

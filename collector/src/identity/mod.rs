@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
+use crate::authority::Duty;
 use ca::{Ca, CaError};
 
 const DATABASE: &str = "identity.db";
@@ -84,8 +85,7 @@ impl<T> Doing<T> for Result<T, rusqlite::Error> {
 #[derive(Debug)]
 pub struct Identities {
     ca: Ca,
-    id: String,
-    epoch: u64,
+    own: schema::Own,
     path: PathBuf,
     writer: Mutex<Connection>,
     /// Who looks up a certificate does not wait for a command that writes.
@@ -97,6 +97,7 @@ impl Identities {
     pub fn init(
         state_dir: &Path,
         addresses: &[String],
+        duty: Duty,
         now: Timestamp,
     ) -> Result<Self, IdentityError> {
         make_dir(state_dir)?;
@@ -117,8 +118,8 @@ impl Identities {
         let id = uuid()?;
         Ca::make(state_dir, &id, now)?;
         row.execute(
-            "INSERT INTO collector (one, id, epoch, made_unix_s) VALUES (1, ?1, 1, ?2)",
-            params![id, now.as_second()],
+            "INSERT INTO collector (one, id, epoch, duty, made_unix_s) VALUES (1, ?1, 1, ?2, ?3)",
+            params![id, duty.as_str(), now.as_second()],
         )
         .doing("keeping the collector's id")?;
         for address in addresses {
@@ -140,11 +141,10 @@ impl Identities {
         let here = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
         let writer = connect(&path, here)?;
         schema::prepare(&writer, &path)?;
-        let (id, epoch) = schema::collector(&writer)?.ok_or_else(not_made)?;
+        let own = schema::collector(&writer)?.ok_or_else(not_made)?;
         Ok(Self {
             ca: Ca::read(state_dir)?,
-            id,
-            epoch,
+            own,
             reader: Mutex::new(connect(&path, here)?),
             writer: Mutex::new(writer),
             path,
@@ -155,12 +155,26 @@ impl Identities {
         &self.ca
     }
 
-    /// The collector's id and its epoch, as agents are told.
-    pub fn authority(&self) -> proto::v1::Authority {
-        proto::v1::Authority {
-            collector: self.id.clone(),
-            epoch: self.epoch,
-        }
+    /// The collector's id, a UUID.
+    pub fn id(&self) -> &str {
+        &self.own.id
+    }
+
+    /// Goes up by one whenever the authority moves.
+    pub fn epoch(&self) -> u64 {
+        self.own.epoch
+    }
+
+    pub fn duty(&self) -> Duty {
+        self.own.duty
+    }
+
+    /// What agents are told of who decides: an observer does not say.
+    pub fn authority(&self) -> Option<proto::v1::Authority> {
+        (self.own.duty == Duty::Authority).then(|| proto::v1::Authority {
+            collector: self.own.id.clone(),
+            epoch: self.own.epoch,
+        })
     }
 
     /// Where agents reach it, as `init` was told: HOST or HOST:PORT.

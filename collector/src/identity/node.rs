@@ -137,25 +137,15 @@ impl Identities {
         self.send_away(name, cluster, NodeStanding::LetGo, "node replace", now)
     }
 
-    /// Revokes the nodes that are not in the nodelist any more, which is that of quorate nodes; who they were.
-    ///
-    /// An empty list says that nothing is known of it, and nobody is sent away by it.
-    pub fn forget_missing(
+    /// Revokes these nodes, which are not in the nodelist any more; those of them that were enrolled.
+    pub fn forget(
         &self,
         cluster: &ClusterId,
-        nodelist: &BTreeSet<NodeName>,
+        gone: &BTreeSet<NodeName>,
         now: Timestamp,
     ) -> Result<Vec<NodeName>, IdentityError> {
-        if nodelist.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Nearly always there is nobody to forget: only then is it worth writing.
-        let is_missing = |(name, standing, _): &(NodeName, NodeStanding, Timestamp)| {
-            *standing == NodeStanding::Enrolled && !nodelist.contains(name)
-        };
-        if !names(&self.reader(), cluster)?.iter().any(is_missing) {
-            return Ok(Vec::new());
-        }
+        let is_missing =
+            |(name, standing, _): &Name| *standing == NodeStanding::Enrolled && gone.contains(name);
         self.write(|changes| {
             let mut forgotten = Vec::new();
             for known in names(changes, cluster)? {

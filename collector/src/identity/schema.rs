@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{Doing as _, IdentityError};
+use crate::authority::Duty;
 
 /// `PRAGMA user_version`.
 const FORMAT: i64 = 1;
@@ -14,6 +15,7 @@ CREATE TABLE IF NOT EXISTS collector (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     id TEXT NOT NULL,
     epoch INTEGER NOT NULL,
+    duty TEXT NOT NULL CHECK (duty IN ('authority', 'observer')),
     made_unix_s INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS address (
@@ -84,12 +86,29 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), Identi
     connection.execute_batch(&all).doing("making the tables")
 }
 
-/// The collector's id and epoch, once it has them.
-pub(super) fn collector(connection: &Connection) -> Result<Option<(String, u64)>, IdentityError> {
-    connection
-        .query_row("SELECT id, epoch FROM collector", [], |row| {
-            Ok((row.get(0)?, u64::from(row.get::<_, u32>(1)?)))
+/// Who this collector is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Own {
+    /// A UUID.
+    pub(super) id: String,
+    pub(super) epoch: u64,
+    pub(super) duty: Duty,
+}
+
+/// Who this collector is, once it is somebody.
+pub(super) fn collector(connection: &Connection) -> Result<Option<Own>, IdentityError> {
+    let read = connection
+        .query_row("SELECT id, epoch, duty FROM collector", [], |row| {
+            let word: String = row.get(2)?;
+            Ok((row.get(0)?, u64::from(row.get::<_, u32>(1)?), word))
         })
         .optional()
-        .doing("reading the collector's id")
+        .doing("reading the collector's id")?;
+    let own = read.map(|(id, epoch, text)| {
+        let duty = Duty::from_word(&text);
+        let what = "duty of a collector";
+        let duty = duty.ok_or(IdentityError::Damaged { what, text })?;
+        Ok(Own { id, epoch, duty })
+    });
+    own.transpose()
 }

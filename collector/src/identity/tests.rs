@@ -14,7 +14,7 @@ fn at(hours: u64) -> Timestamp {
 
 fn house() -> (tempfile::TempDir, Identities) {
     let dir = tempfile::tempdir().unwrap();
-    let identities = Identities::init(dir.path(), &[], at(0)).unwrap();
+    let identities = Identities::init(dir.path(), &[], Duty::Authority, at(0)).unwrap();
     (dir, identities)
 }
 
@@ -44,6 +44,7 @@ fn enrol(
         },
         node: name(node),
         nodelist: BTreeSet::new(),
+        authority: None,
         key: ca::ProvenKey::of_request(request.der()).unwrap(),
     };
     identities.enrol(&applicant, now)
@@ -70,7 +71,7 @@ fn what_was_made_is_there_after_a_restart_and_only_for_its_owner() {
     drop(identities);
     let again = Identities::open(dir.path()).unwrap();
     assert_eq!((again.authority(), again.ca().fingerprint()), (id, ca));
-    let twice = Identities::init(dir.path(), &[], at(1)).unwrap_err();
+    let twice = Identities::init(dir.path(), &[], Duty::Authority, at(1)).unwrap_err();
     assert!(matches!(twice, IdentityError::MadeAlready { .. }));
 }
 

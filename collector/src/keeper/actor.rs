@@ -66,6 +66,7 @@ pub(super) enum Command {
         question: v1::probe::Question,
         answer: oneshot::Sender<Result<String, NoAnswer>>,
     },
+    Called(String),
     Enrolled(NodeName),
     Revoked(NodeName),
     Forgotten(NodeName),
@@ -88,8 +89,8 @@ pub struct Beginning {
     pub clock: Clock,
     /// Random, of this run of the collector.
     pub writer: u64,
-    /// What the ledger adds up to now.
-    pub snapshot: Snapshot,
+    /// What the ledger adds up to now, or why it cannot be read: then it is read as soon as it can be.
+    pub snapshot: Result<Snapshot, String>,
 }
 
 impl std::fmt::Debug for Beginning {
@@ -123,8 +124,11 @@ impl Keeper {
             beginning.own.clone(),
             beginning.version,
             beginning.writer,
-            beginning.snapshot.clone(),
+            beginning.snapshot.clone().unwrap_or_default(),
         );
+        if let Err(why) = &beginning.snapshot {
+            core.ledger_is_unread(why);
+        }
         for (node, before) in remembered {
             core.remembered(node, *before);
         }
@@ -187,6 +191,11 @@ impl Keeper {
             .await
             .map_err(|_| NoAnswer::Ends)?;
         wait.await.map_err(|_| NoAnswer::Ends)?
+    }
+
+    /// What the cluster was called when it joined.
+    pub async fn called(&self, name: String) {
+        self.tell(Command::Called(name)).await;
     }
 
     /// A node was given a certificate, or had one when the collector started.

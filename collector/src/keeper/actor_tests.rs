@@ -41,7 +41,7 @@ fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
         cache,
         clock: Clock::start(),
         writer: 1,
-        snapshot,
+        snapshot: Ok(snapshot),
     };
     Keeper::start(beginning, &[]).unwrap()
 }

@@ -58,6 +58,12 @@ impl BootClock {
         }
     }
 
+    /// How much later than the quickest of the last minutes a message came.
+    pub(super) fn waited_ms(&self, mono_ms: u64, boottime_ms: u64) -> i64 {
+        let difference = mono_ms.cast_signed() - boottime_ms.cast_signed();
+        difference - self.smallest_ms.min(self.smallest_before_ms)
+    }
+
     /// On the collector's clock; below zero for what was read before the collector started.
     pub(super) fn read_at_ms(&self, boottime_ms: u64) -> i64 {
         let difference = self.smallest_ms.min(self.smallest_before_ms);

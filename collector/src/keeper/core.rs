@@ -1,10 +1,11 @@
 //! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::fleet::FleetFinding;
 use model::identity::ClusterId;
 use model::name::NodeName;
 use proto::v1;
@@ -12,16 +13,15 @@ use v1::collector_message::Message;
 
 pub use super::answer::NoAnswer;
 use super::answer::{Answered, Questions};
+use super::deciding::Deciding;
 use super::events::Events;
 pub use super::events::Wish;
 use super::hello::Greeting;
-use super::intake::{Arrived, Heard, Heartbeat};
+use super::intake::{Arrived, Heard};
 use super::node::Node;
 use super::refusal::Refusal;
 use super::view::{ClusterView, NodeView};
-use super::{
-    ANSWER_EVERY_MS, HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId,
-};
+use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
 use crate::ledger::decision::Record;
 use crate::ledger::{Appended, Snapshot};
 
@@ -59,6 +59,7 @@ pub struct Core {
     cluster: ClusterId,
     name: String,
     own: Own,
+    deciding: Deciding,
     version: String,
     nodes: BTreeMap<NodeName, Node>,
     streams: BTreeMap<StreamId, NodeName>,
@@ -84,6 +85,7 @@ impl Core {
             cluster,
             name: String::new(),
             events: Events::new(writer, own.epoch, snapshot),
+            deciding: Deciding::new(&own),
             own,
             version: version.to_owned(),
             nodes: BTreeMap::new(),
@@ -103,6 +105,14 @@ impl Core {
         self.touch(name);
     }
 
+    /// What its cluster was called when it joined, for as long as no node has said it.
+    pub fn called(&mut self, name: &str) {
+        if self.name.is_empty() {
+            name.clone_into(&mut self.name);
+            self.has_changed = true;
+        }
+    }
+
     /// When a report of it was kept on disk, before this collector started.
     pub fn remembered(&mut self, name: &NodeName, before: Timestamp) {
         self.node(name).before = Some(before);
@@ -110,7 +120,9 @@ impl Core {
     }
 
     pub fn revoked(&mut self, name: &NodeName) {
-        self.node(name).is_revoked = true;
+        let node = self.node(name);
+        (node.is_revoked, node.contests) = (true, None);
+        self.deciding.no_longer_told(name);
         let stream = self.node(name).stream.as_ref().map(|stream| stream.id);
         if let Some(stream) = stream {
             self.end(stream, Refusal::Revoked { node: name.clone() });
@@ -140,10 +152,9 @@ impl Core {
         if !greeting.cluster_name.is_empty() {
             self.name.clone_from(&greeting.cluster_name);
         }
-        let contests = greeting
-            .authority
-            .clone()
-            .filter(|told| self.contests(told));
+        let told = greeting.authority.clone();
+        self.deciding.told(name, told.clone(), &self.own);
+        let contests = told.filter(|_| self.deciding.is_contested_by(name));
         let kept = self.events.kept(name, greeting.spool);
         self.events.opened(stream, name, greeting.spool);
         let node = self.node(name);
@@ -159,20 +170,7 @@ impl Core {
             .insert((silent_ms, Deadline::Silent(name.clone())));
         let dead_ms = now.mono_ms.saturating_add(SILENT_STREAM_ENDS_MS);
         self.deadlines.insert((dead_ms, Deadline::Dead(stream)));
-        let welcome = v1::Welcome {
-            collector: Some(v1::Software {
-                version: self.version.clone(),
-                capabilities: Vec::new(),
-            }),
-            authority: Some(v1::Authority {
-                collector: self.own.collector.clone(),
-                epoch: self.own.epoch,
-            }),
-            is_authority: self.is_authority(),
-            heartbeat_ms: HEARTBEAT_MS,
-            events_kept_up_to: kept.up_to,
-        };
-        self.send(stream, Message::Welcome(welcome));
+        self.welcome(stream, kept.up_to);
         self.touch(name);
     }
 
@@ -245,18 +243,19 @@ impl Core {
         Ok(id)
     }
 
-    /// The CAs to trust from now on, for all who are connected.
-    pub fn new_trust(&mut self, trust: &[Vec<u8>]) {
-        let streams: Vec<StreamId> = self.streams.keys().copied().collect();
-        for stream in streams {
-            let trust = trust.to_vec();
-            self.send(stream, Message::NewTrust(v1::NewTrust { trust }));
-        }
-    }
-
     /// Whether the next message of a stream is to be taken.
     pub fn wants(&self, stream: StreamId, now: Now) -> bool {
         self.events.wants(stream, now)
+    }
+
+    /// At the start: it is to be read before anything is kept.
+    pub fn ledger_is_unread(&mut self, why: &str) {
+        self.events.unread(why);
+    }
+
+    /// Why nothing can be kept now.
+    pub fn ledger_trouble(&self, now: Now) -> Option<String> {
+        self.events.trouble(now)
     }
 
     /// Time has passed.
@@ -272,6 +271,10 @@ impl Core {
         if self.events.trouble(now).is_some() {
             self.has_changed = true;
         }
+        let is_authority = self.is_authority();
+        if self.deciding.take_news(is_authority, now) {
+            self.tell_authority(is_authority);
+        }
         self.ask_ledger(now);
     }
 
@@ -282,6 +285,7 @@ impl Core {
             first,
             self.questions.deadline_ms(),
             self.events.deadline_ms(),
+            self.deciding.deadline_ms(self.is_authority()),
         ];
         all.into_iter().flatten().min()
     }
@@ -304,26 +308,14 @@ impl Core {
                 self.views.insert(name, Arc::new(view));
             }
         }
-        let mut findings = Vec::new();
-        findings.extend(
-            self.events
-                .superseded()
-                .map(|epoch| FleetFinding::Superseded {
-                    epoch,
-                    own_epoch: self.own.epoch,
-                }),
-        );
-        let trouble = self.events.trouble(now);
-        findings.extend(trouble.map(|why| FleetFinding::LedgerNotWritten {
-            why,
-            waiting: self.events.waiting(),
-        }));
+        let mut findings = self.events.findings(now);
         findings.extend(self.views.values().flat_map(|view| view.findings.clone()));
         Some(ClusterView {
             cluster: self.cluster.clone(),
             name: self.name.clone(),
             own: self.own.clone(),
             is_authority: self.is_authority(),
+            authority: self.authority(),
             nodes: self.views.clone(),
             findings,
             revision: self.events.revision(),
@@ -333,41 +325,15 @@ impl Core {
 
     /// Not as long as anybody knows of another that may be.
     pub fn is_authority(&self) -> bool {
-        self.own.is_authority
-            && self.events.superseded().is_none()
-            && self.nodes.values().all(|node| node.contests.is_none())
+        self.own.is_authority && self.events.superseded().is_none() && !self.deciding.is_contested()
     }
 
-    /// An observer is told of another authority, as it should be.
-    fn contests(&self, told: &v1::Authority) -> bool {
-        let is_other = told.collector != self.own.collector;
-        self.own.is_authority
-            && (told.epoch > self.own.epoch || (is_other && told.epoch == self.own.epoch))
-    }
-
-    fn answer_heartbeat(
-        &mut self,
-        stream: StreamId,
-        name: &NodeName,
-        heartbeat: &Heartbeat,
-        now: Now,
-    ) {
-        let Some(open) = self.node(name).stream.as_mut() else {
-            return;
-        };
-        // Half a heartbeat early is on time: else every answer would be one heartbeat late.
-        let early_ms = u64::from(HEARTBEAT_MS / 2);
-        let is_due = open
-            .answered_ms
-            .is_none_or(|at_ms| now.mono_ms.saturating_add(early_ms) >= at_ms + ANSWER_EVERY_MS);
-        if is_due {
-            open.answered_ms = Some(now.mono_ms);
-            let number = heartbeat.number;
-            self.send(
-                stream,
-                Message::HeartbeatAnswer(v1::HeartbeatAnswer { number }),
-            );
+    /// Who decides; an observer knows it from the agents.
+    fn authority(&self) -> Option<v1::Authority> {
+        if self.own.is_authority {
+            return self.own.authority().filter(|_| self.is_authority());
         }
+        self.deciding.agreed()
     }
 
     fn kept_more(&mut self, rows: Vec<(NodeName, crate::ledger::decision::SpoolId)>, now: Now) {
@@ -461,21 +427,6 @@ impl Core {
         let answers = answers.into_iter();
         self.outputs
             .extend(answers.map(|(question, answer)| Output::Answered { question, answer }));
-    }
-
-    fn send_kept(&mut self, stream: StreamId, spool: [u8; 16], up_to: u64) {
-        let spool_id = spool.to_vec();
-        self.send(
-            stream,
-            Message::EventsKept(v1::EventsKept { spool_id, up_to }),
-        );
-    }
-
-    fn send(&mut self, stream: StreamId, message: Message) {
-        let message = v1::CollectorMessage {
-            message: Some(message),
-        };
-        self.outputs.push_back(Output::Send { stream, message });
     }
 
     fn node(&mut self, name: &NodeName) -> &mut Node {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use model::fleet::FleetFinding;
 use model::name::NodeName;
 use prost::Message as _;
 
@@ -44,7 +45,8 @@ enum Step {
 
 #[derive(Debug)]
 struct OnItsWay {
-    decision: Arc<Decision>,
+    /// `None`: the ledger is only to be read, because it was not yet.
+    decision: Option<Arc<Decision>>,
     step: Step,
 }
 
@@ -119,11 +121,35 @@ impl Events {
 
     pub(super) fn waiting(&self) -> u64 {
         let waiting: usize = self.queues.values().map(|queue| queue.events.len()).sum();
-        let appending = self
-            .on_its_way
-            .as_ref()
-            .map_or(0, |on| on.decision.events.len());
-        (waiting + appending) as u64
+        (waiting + self.events_on_their_way().count()) as u64
+    }
+
+    fn events_on_their_way(&self) -> impl Iterator<Item = &TakenEvent> {
+        let decision = self.on_its_way.as_ref().and_then(|on| on.decision.as_ref());
+        decision.into_iter().flat_map(|decision| &decision.events)
+    }
+
+    /// The ledger could not be read when this began: what it holds is not known, and nothing is kept before it is.
+    pub(super) fn unread(&mut self, why: &str) {
+        self.trouble = Some(why.to_owned());
+        self.on_its_way = Some(OnItsWay {
+            decision: None,
+            step: Step::Read { at_ms: 0 },
+        });
+    }
+
+    /// What a person must know of the ledger.
+    pub(super) fn findings(&self, now: Now) -> Vec<FleetFinding> {
+        let superseded = self.superseded.map(|epoch| FleetFinding::Superseded {
+            epoch,
+            own_epoch: self.epoch,
+        });
+        let trouble = self.trouble(now);
+        let trouble = trouble.map(|why| FleetFinding::LedgerNotWritten {
+            why,
+            waiting: self.waiting(),
+        });
+        superseded.into_iter().chain(trouble).collect()
     }
 
     /// Why nothing can be kept now.
@@ -209,8 +235,8 @@ impl Events {
         let waiting = waiting
             .filter_map(|queue| queue.events.back())
             .map(|event| event.last);
-        let on_its_way = self.on_its_way.iter().flat_map(|on| &on.decision.events);
-        let on_its_way = on_its_way
+        let on_its_way = self
+            .events_on_their_way()
             .filter(|event| event.node == row.0 && event.spool == row.1)
             .map(|event| event.last);
         waiting
@@ -226,7 +252,7 @@ impl Events {
             return None;
         }
         if self.on_its_way.is_none() {
-            let decision = Arc::new(self.next_decision()?);
+            let decision = Some(Arc::new(self.next_decision()?));
             let step = Step::Append { at_ms: now.mono_ms };
             self.on_its_way = Some(OnItsWay { decision, step });
         }
@@ -235,7 +261,7 @@ impl Events {
             Step::Append { at_ms } if at_ms <= now.mono_ms => Wish::Append {
                 expected: self.revision,
                 epoch: self.epoch,
-                decision: Arc::clone(&on.decision),
+                decision: Arc::clone(on.decision.as_ref()?),
             },
             Step::Read { at_ms } if at_ms <= now.mono_ms => Wish::Read {
                 after: self.revision,
@@ -291,22 +317,26 @@ impl Events {
 
     /// The ledger answered an append. The rows of which more is kept now.
     pub(super) fn appended(&mut self, appended: Appended, now: Now) -> Vec<Row> {
-        let Some(on) = &mut self.on_its_way else {
+        let Some(OnItsWay {
+            decision: Some(decision),
+            step,
+        }) = &mut self.on_its_way
+        else {
             return Vec::new();
         };
         match appended {
             Appended::Ok(revision) => {
-                let decision = Arc::clone(&on.decision);
+                let decision = Arc::clone(decision);
                 for event in &decision.events {
                     self.kept.take(event);
                 }
                 self.revision = revision;
                 return self.settled(&decision);
             }
-            Appended::Conflict => on.step = Step::Read { at_ms: now.mono_ms },
+            Appended::Conflict => *step = Step::Read { at_ms: now.mono_ms },
             Appended::Unknown { why } => {
                 self.trouble = Some(why);
-                on.step = Step::Read { at_ms: now.mono_ms };
+                *step = Step::Read { at_ms: now.mono_ms };
             }
             Appended::NotLeader { epoch } => self.give_up(epoch),
         }
@@ -331,7 +361,7 @@ impl Events {
                 return Vec::new();
             }
         };
-        let decision = Arc::clone(&on.decision);
+        let decision = on.decision.clone();
         if snapshot.epoch > self.epoch {
             self.give_up(snapshot.epoch);
             return Vec::new();
@@ -339,6 +369,11 @@ impl Events {
         let has_failed = snapshot.revision == self.revision;
         self.revision = snapshot.revision;
         self.kept = snapshot.kept;
+        let Some(decision) = decision else {
+            self.on_its_way = None;
+            self.trouble = None;
+            return Vec::new();
+        };
         if records.iter().any(|record| record.id == decision.id) {
             return self.settled(&decision);
         }

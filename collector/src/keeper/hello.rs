@@ -185,17 +185,50 @@ mod tests {
     }
 
     #[test]
-    fn agents_up_to_two_minors_older_and_one_newer_are_taken_and_others_refused_by_name() {
+    fn agents_of_the_same_version_up_to_two_minors_older_and_one_newer_are_taken() {
+        version("1.4.0", "taken");
+        version("1.4.7", "taken");
+        version("1.3.0", "taken");
         version("1.2.9", "taken");
         version("1.5.0-rc.1", "taken");
+    }
+
+    #[test]
+    fn agents_that_are_too_old_or_too_new_are_refused_by_name_with_what_to_do() {
         version("1.1.0", "version 1.1.0 and the collector 1.4.0");
         version("1.1.0", "bring the agent up to date");
+        version("0.4.0", "bring the agent up to date");
+        version("1.6.0", "version 1.6.0 and the collector 1.4.0");
         version("1.6.0", "bring the collector up to date first");
         version("2.4.0", "bring the collector up to date first");
-        version(
+    }
+
+    #[test]
+    fn what_is_no_version_is_refused_by_name() {
+        let long = format!("1.4.{}", "0".repeat(MAX_VERSION_BYTES));
+        for nonsense in [
+            "",
             "1.4",
-            "hello.agent.version: \"1.4\" is not MAJOR.MINOR.PATCH",
-        );
-        version("", "hello.agent.version: \"\" is not");
+            "1..0",
+            "one.four.0",
+            "1.4.x",
+            "1.4.0 ",
+            "-1.4.0",
+            &long,
+        ] {
+            version(nonsense, "hello.agent.version: \"");
+            version(nonsense, "is not MAJOR.MINOR.PATCH");
+        }
+    }
+
+    /// The collector of a release takes the agents of the one before and after it, and of two before: at 0.1 there is
+    /// none before.
+    #[test]
+    fn the_first_versions_have_none_before_them() {
+        let taken = |agent, collector| check_version(agent, collector).is_ok();
+        assert!(taken("0.1.0", "0.1.0"));
+        assert!(taken("0.0.9", "0.1.0"));
+        assert!(taken("0.2.0", "0.1.0"));
+        assert!(!taken("0.3.0", "0.1.0"));
     }
 }

@@ -17,6 +17,7 @@ pub mod view;
 mod actor_tests;
 mod answer;
 mod clock;
+mod deciding;
 mod events;
 mod node;
 mod patch;
@@ -47,6 +48,16 @@ pub struct Own {
     pub is_authority: bool,
 }
 
+impl Own {
+    /// What agents are told of who decides: an observer does not say.
+    pub fn authority(&self) -> Option<proto::v1::Authority> {
+        self.is_authority.then(|| proto::v1::Authority {
+            collector: self.collector.clone(),
+            epoch: self.epoch,
+        })
+    }
+}
+
 /// How often a heartbeat is wanted.
 pub const HEARTBEAT_MS: u32 = 2_000;
 /// Heartbeats missed until a node is silent.
@@ -75,6 +86,9 @@ pub const LEDGER_SLOW_MS: u64 = 3_000;
 pub const LEDGER_AGAIN_MS: u64 = 1_000;
 /// How long an answer to a question is waited for.
 pub const ANSWER_WITHIN_MS: u64 = 30_000;
+/// Agents are not told more often that it has become settled or unsettled who decides: one that lies must not make all
+/// others listen without end.
+pub const AUTHORITY_TOLD_EVERY_MS: u64 = 5_000;
 /// Questions to one node that wait for an answer.
 pub const MAX_QUESTIONS: usize = 8;
 /// What a cloned identity is known by: so many times within so long the stream went over between the same two.

@@ -192,8 +192,12 @@ impl Node {
                 held.read_boottime_ms = held.read_boottime_ms.max(read);
             }
         }
-        // Half of the round trip is the way to here.
-        let on_the_way_ms = i64::from(heartbeat.round_trip_us / 2000);
+        // Half of the round trip is the way to here; what it lay in a queue besides is no skew.
+        let waited = self
+            .boot
+            .as_ref()
+            .map(|(_, clock)| clock.waited_ms(now.mono_ms, sent_boottime_ms));
+        let on_the_way_ms = i64::from(heartbeat.round_trip_us / 2000) + waited.unwrap_or_default();
         self.skew_ms = Some(heartbeat.unix_ms.saturating_add(on_the_way_ms) - now.unix_ms);
         let unanswered_ms = u64::from(heartbeat.unanswered_ms);
         self.hears_nothing_s =

@@ -714,6 +714,21 @@ fn the_skew_of_a_clock_is_shown_and_said_from_a_second_on() {
 }
 
 #[test]
+fn what_lay_in_a_queue_is_no_skew() {
+    let mut world = World::new();
+    let stream = world.open(hello("pve-01"));
+    world.say(stream, FromAgent::Heartbeat(heartbeat(1, 0)));
+    world.advance(10_000);
+    let late = v1::Heartbeat {
+        unix_ms: world.now.unix_ms - 4_000,
+        ..heartbeat(2, 0)
+    };
+    world.say_late(stream, FromAgent::Heartbeat(late), 4_000);
+    assert_eq!(world.node("pve-01").skew_ms, Some(0));
+    world.does_not_say("the clock of pve-01");
+}
+
+#[test]
 fn the_newest_stream_wins_and_an_agent_that_is_started_anew_is_no_clone() {
     let mut world = World::new();
     let first = world.open(hello("pve-01"));
@@ -777,6 +792,78 @@ fn whoever_was_told_of_another_authority_takes_the_decision_from_this_one() {
             ));
         }
     }
+}
+
+fn told_of(node: &str, collector: &str, epoch: u64) -> v1::Hello {
+    let mut told = hello(node);
+    told.authority = Some(v1::Authority {
+        collector: collector.to_owned(),
+        epoch,
+    });
+    told
+}
+
+/// What a stream was told of who decides after its Welcome.
+fn told_authority(world: &World, stream: StreamId) -> Vec<bool> {
+    let told = world.sent.iter().filter_map(|(to, message)| match message {
+        ToAgent::AuthorityChanged(changed) if *to == stream => Some(changed.is_authority),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn whoever_is_connected_is_told_that_it_is_not_settled_who_decides() {
+    let mut world = World::new();
+    let first = world.open(hello("pve-01"));
+    world.open(told_of("pve-02", OTHER, 9));
+    world.advance(100);
+    assert_eq!(told_authority(&world, first), [false]);
+    // Settled again: the one who was told of another was sent away.
+    world.core.revoked(&name("pve-02"));
+    world.advance(10_000);
+    assert_eq!(told_authority(&world, first), [false, true]);
+    assert!(world.view().is_authority);
+}
+
+#[test]
+fn one_agent_that_changes_its_word_all_the_time_does_not_make_all_others_listen() {
+    let mut world = World::new();
+    let first = world.open(hello("pve-01"));
+    for _ in 0..500 {
+        world.open(told_of("pve-02", OTHER, 9));
+        world.advance(10);
+        world.open(hello("pve-02"));
+        world.advance(10);
+    }
+    let told = told_authority(&world, first).len();
+    assert!((1..=3).contains(&told), "{told} times in 10 s");
+}
+
+#[test]
+fn an_observer_never_decides_and_knows_from_the_agents_who_does() {
+    let mut world = World::new();
+    let observer = Own {
+        is_authority: false,
+        ..own()
+    };
+    world.core = Core::new(cluster(), observer, "0.1.0", 1, Default::default());
+    assert_eq!(world.view().authority, None);
+    let stream = world.open(told_of("pve-01", OTHER, 9));
+    let view = world.view();
+    assert!(!view.is_authority && !view.own.is_authority);
+    assert_eq!(view.authority.unwrap().collector, OTHER);
+    world.does_not_say("decides");
+    let welcome = world.sent.iter().find_map(|(to, message)| match message {
+        ToAgent::Welcome(welcome) if *to == stream => Some(welcome),
+        _ => None,
+    });
+    let welcome = welcome.unwrap();
+    assert_eq!((&welcome.authority, welcome.is_authority), (&None, false));
+    // Two that were told of different ones: it is not known.
+    world.open(told_of("pve-02", COLLECTOR, 9));
+    assert_eq!(world.view().authority, None);
+    assert_eq!(told_authority(&world, stream), [false; 0]);
 }
 
 #[test]

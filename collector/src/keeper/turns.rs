@@ -58,6 +58,7 @@ pub(super) fn begin(
         answers,
         publish,
         copied: Instant::now(),
+        is_in_trouble: false,
     };
     tokio::spawn(actor.run(to_do, next_in_line, ledger_answers));
 }
@@ -82,6 +83,7 @@ struct Actor {
     answers: mpsc::Sender<LedgerAnswer>,
     publish: watch::Sender<Arc<ClusterView>>,
     copied: Instant,
+    is_in_trouble: bool,
 }
 
 /// Given to streams, one after the other, in all clusters.
@@ -128,6 +130,7 @@ impl Actor {
             }
             self.act();
             self.resume();
+            self.say_trouble();
             self.show();
             // One agent that never stops must not keep the thread from others.
             tokio::task::yield_now().await;
@@ -155,6 +158,7 @@ impl Actor {
                 // Whoever asked may not wait any more.
                 Err(error) => drop(answer.send(Err(error))),
             },
+            Command::Called(name) => self.core.called(&name),
             Command::Enrolled(node) => self.core.enrolled(&node),
             Command::Revoked(node) => self.core.revoked(&node),
             Command::Forgotten(node) => self.core.forgotten(&node),
@@ -229,18 +233,8 @@ impl Actor {
     fn ledger_answered(&mut self, answer: LedgerAnswer) {
         let now = self.clock.now();
         match answer {
-            LedgerAnswer::Appended(appended) => {
-                if let Appended::Unknown { why } = &appended {
-                    tracing::error!("the ledger cannot be written: {why}");
-                }
-                self.core.appended(appended, now);
-            }
-            LedgerAnswer::Read(read) => {
-                if let Err(why) = &read {
-                    tracing::error!("the ledger cannot be read: {why}");
-                }
-                self.core.read(read, now);
-            }
+            LedgerAnswer::Appended(appended) => self.core.appended(appended, now),
+            LedgerAnswer::Read(read) => self.core.read(read, now),
         }
     }
 
@@ -333,6 +327,24 @@ impl Actor {
         for stream in ready {
             self.paused.remove(&stream);
             let _ = self.line.send(stream);
+        }
+    }
+
+    /// Once when it begins and once when it ends, however often the ledger is tried meanwhile.
+    fn say_trouble(&mut self) {
+        let trouble = self.core.ledger_trouble(self.clock.now());
+        if trouble.is_some() == self.is_in_trouble {
+            return;
+        }
+        self.is_in_trouble = trouble.is_some();
+        let cluster = &self.publish.borrow().cluster;
+        match trouble {
+            Some(why) => tracing::error!(
+                %cluster,
+                "the ledger cannot be written: {why}; no event is acknowledged until it can, and what nodes report is \
+                 kept in memory only"
+            ),
+            None => tracing::info!(%cluster, "the ledger can be written again"),
         }
     }
 

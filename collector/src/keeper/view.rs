@@ -16,11 +16,13 @@ use crate::ledger::decision::Revision;
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterView {
     pub cluster: ClusterId,
-    /// As the node that spoke last calls it; empty before one spoke.
+    /// As the node that spoke last calls it; before one spoke, as it was called when it joined.
     pub name: String,
     pub own: Own,
     /// Whether this collector decides for the cluster now.
     pub is_authority: bool,
+    /// The collector that decides, as far as it is known and settled.
+    pub authority: Option<v1::Authority>,
     pub nodes: BTreeMap<NodeName, Arc<NodeView>>,
     pub findings: Vec<FleetFinding>,
     pub revision: Revision,

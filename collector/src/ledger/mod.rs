@@ -11,6 +11,7 @@
 pub mod decision;
 pub mod memory;
 pub mod sqlite;
+pub mod store;
 
 mod sqlite_look;
 mod sqlite_schema;
@@ -63,7 +64,7 @@ pub enum LedgerError {
     },
     #[error(
         "the ledger {} is damaged ({what}): put back a copy of the file, or move it away and let the agents tell again \
-         what they still have",
+         what they still have; then start the collector again",
         path.display()
     )]
     Damaged { path: PathBuf, what: String },
@@ -74,8 +75,15 @@ pub enum LedgerError {
     },
     #[error("the ledger cannot be read")]
     Read { source: rusqlite::Error },
+    #[error("{} cannot be synced", path.display())]
+    Sync {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the thread that writes the ledger cannot be started")]
     Writer { source: std::io::Error },
+    #[error("{why}")]
+    Closed { why: String },
     #[error("the ledger does not answer: {why}")]
     NoAnswer { why: String },
     #[error("decisions up to {oldest} are not kept one by one any more: take the snapshot")]

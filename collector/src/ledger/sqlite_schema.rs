@@ -1,8 +1,9 @@
 //! The form of the ledger's file, and how an older form becomes the newest one.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::LedgerError;
 
@@ -47,9 +48,12 @@ const STEPS: &[&str] = &["
 
 /// Opens the file for writing, in the newest form.
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
-    let failed = |source| LedgerError::Open {
-        path: path.to_owned(),
-        source,
+    let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(path, &source),
+        _ => LedgerError::Open {
+            path: path.to_owned(),
+            source,
+        },
     };
     let connection = Connection::open(path).map_err(failed)?;
     connection
@@ -67,7 +71,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     // `quick_check` reads every page; only the comparison of indexes with their tables is left out.
     let health: String = connection
         .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|error| damaged(path, &error))?;
+        .map_err(failed)?;
     if health != "ok" {
         return Err(LedgerError::Damaged {
             path: path.to_owned(),
@@ -80,10 +84,21 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
         .map_err(failed)?;
     raise(&connection, path, found)?;
     // A writer that was killed can have left what it had not synced: readable, and gone with the next power cut.
-    connection
-        .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
-        .map_err(failed)?;
+    match connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        // Without room for that the log itself is made to last.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => sync_log(path)?,
+        written_back => written_back.map_err(failed)?,
+    }
     Ok(connection)
+}
+
+fn sync_log(path: &Path) -> Result<(), LedgerError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    let path = PathBuf::from(name);
+    File::open(&path)
+        .and_then(|log| log.sync_all())
+        .map_err(|source| LedgerError::Sync { path, source })
 }
 
 /// Opens it for reading only.

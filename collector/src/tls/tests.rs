@@ -12,6 +12,7 @@ use tonic::codegen::tokio_stream::StreamExt as _;
 use super::connections::Connections;
 use super::door::{ForStrangers, bind, open};
 use super::*;
+use crate::authority::Duty;
 use crate::refusal::Refusals;
 
 async fn connect(address: SocketAddr, identities: &Identities) -> TlsStream<TcpStream> {
@@ -29,7 +30,7 @@ fn shown(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
 #[tokio::test]
 async fn the_collectors_own_certificate_changes_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
-    let identities = Identities::init(dir.path(), &[], Timestamp::now()).unwrap();
+    let identities = Identities::init(dir.path(), &[], Duty::Authority, Timestamp::now()).unwrap();
     let make = || identities.ca().server(Timestamp::now()).unwrap();
     let own = Arc::new(OwnCertificate::new(make()));
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

@@ -218,10 +218,10 @@ async fn a_node_that_left_the_nodelist_is_revoked() {
     let mut open = house.stream(&leaves).await.unwrap();
     let now = Timestamp::now();
     let none = BTreeSet::new();
-    let forgotten = house.identities.forget_missing(&cluster(), &none, now);
+    let forgotten = house.identities.forget(&cluster(), &none, now);
     assert_eq!(forgotten.unwrap(), []);
-    let left = BTreeSet::from([NodeName::new("pve-01").unwrap()]);
-    let forgotten = house.identities.forget_missing(&cluster(), &left, now);
+    let gone = BTreeSet::from(["pve-02", "pve-09"].map(|name| NodeName::new(name).unwrap()));
+    let forgotten = house.identities.forget(&cluster(), &gone, now);
     assert_eq!(forgotten.unwrap(), [NodeName::new("pve-02").unwrap()]);
     open.ended().await;
     house.is_well_for(&stays).await;

@@ -18,11 +18,17 @@ use proto::v1::fleet_client::FleetClient;
 use proto::v1::fleet_server::{Fleet, FleetServer};
 use proto::v1::gate_client::GateClient;
 use quorate_collector::addresses::Told;
+use quorate_collector::authority::Duty;
 use quorate_collector::gate::Judge;
 use quorate_collector::identity::Identities;
+use quorate_collector::keeper::Own;
+use quorate_collector::keepers::Keepers;
+use quorate_collector::ledger::memory::Memory;
 use quorate_collector::peer::peer;
 use quorate_collector::refusal::Refusals;
+use quorate_collector::registrar::Registrar;
 use quorate_collector::renew;
+use quorate_collector::routes::routes;
 use quorate_collector::serve::{Collector, Listen};
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -36,6 +42,8 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) const CLUSTER: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
+/// Of the collector; agents of others are taken or refused by it.
+pub(crate) const VERSION: &str = "1.4.0";
 pub(crate) const OTHER: &str = "5d0f7a10-1111-4222-8333-0c6f7f1e2d3c";
 /// Nothing here takes long; whoever waits so long waits in vain.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,6 +130,15 @@ pub(crate) struct Badge {
 }
 
 impl Badge {
+    pub(crate) fn of(answer: v1::EnrolResponse, key: &rcgen::KeyPair) -> Self {
+        let credentials = answer.credentials.unwrap();
+        Self {
+            chain: ders(credentials.chain),
+            key: key.serialize_der(),
+            trust: ders(credentials.trust),
+        }
+    }
+
     pub(crate) fn config(&self) -> Arc<ClientConfig> {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         Arc::new(proto::tls::client(self.chain.clone(), key, &self.trust).unwrap())
@@ -129,7 +146,44 @@ impl Badge {
 }
 
 impl House {
+    /// With a Fleet that only answers heartbeats.
     pub(crate) async fn open() -> Self {
+        Self::furnished(Duty::Authority, async |collector: &Collector| {
+            let stub = Stub {
+                identities: collector.identities(),
+                told: collector.told(),
+            };
+            let judge = Judge::service(
+                collector.identities(),
+                Arc::new(keepers(collector)),
+                collector.refusals(),
+            );
+            Routes::new(FleetServer::new(stub)).add_service(judge)
+        })
+        .await
+    }
+
+    /// With everything that a collector has.
+    pub(crate) async fn whole(duty: Duty) -> Self {
+        Self::furnished(duty, async |collector: &Collector| {
+            let keepers = Arc::new(keepers(collector));
+            let registrar = Registrar {
+                identities: collector.identities(),
+                told: collector.told(),
+            };
+            let judge = Judge::service(
+                collector.identities(),
+                Arc::clone(&keepers),
+                collector.refusals(),
+            );
+            let routes = routes(keepers, Arc::new(registrar), collector.refusals());
+            let (routes, _health) = routes.await.unwrap();
+            routes.add_service(judge)
+        })
+        .await
+    }
+
+    async fn furnished(duty: Duty, services: impl AsyncFnOnce(&Collector) -> Routes) -> Self {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -139,7 +193,8 @@ impl House {
         let logging = tracing::subscriber::set_default(subscriber);
         let state = tempfile::tempdir().unwrap();
         let addresses = ["127.0.0.1".to_owned()];
-        let identities = Identities::init(state.path(), &addresses, Timestamp::now()).unwrap();
+        let now = Timestamp::now();
+        let identities = Identities::init(state.path(), &addresses, duty, now).unwrap();
         let listen = Listen {
             fleet: SocketAddr::from(([127, 0, 0, 1], 0)),
             enrolment: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -148,12 +203,7 @@ impl House {
         let collector = Collector::bind(identities, &listen).await.unwrap();
         let (fleet, enrolment) = (collector.fleet(), collector.enrolment());
         let refusals = collector.refusals();
-        let stub = Stub {
-            identities: collector.identities(),
-            told: collector.told(),
-        };
-        let routes = Routes::new(FleetServer::new(stub))
-            .add_service(Judge::service(collector.identities(), collector.refusals()));
+        let routes = services(&collector).await;
         let serving = tokio::spawn(async move {
             collector
                 .serve(routes, std::future::pending())
@@ -187,12 +237,7 @@ impl House {
         let key = rcgen::KeyPair::generate().unwrap();
         let request = request(token, node, &key);
         let answer = self.ask_to_enrol(token, request).await?;
-        let credentials = answer.credentials.unwrap();
-        Ok(Badge {
-            chain: ders(credentials.chain),
-            key: key.serialize_der(),
-            trust: ders(credentials.trust),
-        })
+        Ok(Badge::of(answer, &key))
     }
 
     pub(crate) async fn ask_to_enrol(
@@ -257,6 +302,16 @@ impl House {
             .unwrap();
         talk.answers(2).await;
     }
+}
+
+fn keepers(collector: &Collector) -> Keepers {
+    let identities = collector.identities();
+    let own = move |_: &ClusterId| Own {
+        collector: identities.id().to_owned(),
+        epoch: identities.epoch(),
+        is_authority: identities.duty() == Duty::Authority,
+    };
+    Keepers::new(Arc::new(Memory::new()), None, VERSION, 7, own)
 }
 
 /// An open stream.
@@ -324,6 +379,7 @@ pub(crate) fn request(token: &JoinToken, node: &str, key: &rcgen::KeyPair) -> v1
             "pve-03".to_owned(),
         ],
         agent: None,
+        authority: None,
     }
 }
 

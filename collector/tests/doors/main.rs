@@ -15,3 +15,4 @@ mod house;
 mod program;
 mod refusal;
 mod roles;
+mod speaking;

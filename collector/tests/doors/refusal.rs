@@ -12,6 +12,7 @@ use proto::tls::{ALPN, provider, roots};
 use proto::v1;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::gate_client::GateClient;
+use quorate_collector::authority::Duty;
 use quorate_collector::identity::Identities;
 use quorate_collector::refusal::Reason;
 use rustls::ClientConfig;
@@ -63,7 +64,7 @@ async fn a_certificate_of_another_ca_is_refused() {
     let house = House::open().await;
     let good = house.agent("pve-01").await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let other = Identities::init(elsewhere.path(), &[], Timestamp::now()).unwrap();
+    let other = Identities::init(elsewhere.path(), &[], Duty::Authority, Timestamp::now()).unwrap();
     let badge = person(&other, &house.identities, Timestamp::now());
     ask(&house, badge.config()).await.unwrap_err();
     house
@@ -90,7 +91,7 @@ async fn a_certificate_that_was_not_given_out_is_refused() {
     let house = House::open().await;
     let good = house.agent("pve-01").await;
     let stolen = tempfile::tempdir().unwrap();
-    drop(Identities::init(stolen.path(), &[], Timestamp::now()).unwrap());
+    drop(Identities::init(stolen.path(), &[], Duty::Authority, Timestamp::now()).unwrap());
     for file in ["ca/key.pem", "ca/certificate.pem"] {
         std::fs::copy(house.state.path().join(file), stolen.path().join(file)).unwrap();
     }

@@ -1,6 +1,7 @@
 //! Two lists of the same things at two moments, laid beside each other.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::Hash;
 
 /// One thing at two moments.
 #[derive(Debug)]
@@ -11,12 +12,12 @@ pub(super) enum Pair<'a, T> {
 }
 
 /// In the order of `before`, with what came behind it.
-pub(super) fn pairs<'a, T, K: Ord>(
+pub(super) fn pairs<'a, T, K: Eq + Hash>(
     before: &'a [T],
     after: &'a [T],
     key: impl Fn(&'a T) -> K,
 ) -> Vec<Pair<'a, T>> {
-    let mut there: BTreeMap<K, &T> = after.iter().map(|thing| (key(thing), thing)).collect();
+    let mut there: HashMap<K, &T> = after.iter().map(|thing| (key(thing), thing)).collect();
     let mut pairs: Vec<Pair<'a, T>> = before
         .iter()
         .map(|was| match there.remove(&key(was)) {

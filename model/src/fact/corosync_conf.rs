@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::LinkNumber;
+use crate::name::{LinkNumber, NodeName};
 
 /// The two copies on a Proxmox VE node: pmxcfs writes the second from the first when the cluster is quorate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,23 @@ pub struct CorosyncConf {
     /// Every other setting of the file by its dotted path: `logging.to_syslog` -> `yes`. A path that stands in
     /// several sections (`logging.logger_subsys.debug`) holds every value in the order of the file.
     pub other: BTreeMap<String, Vec<String>>,
+}
+
+impl CorosyncConf {
+    /// The names by which its nodes join a collector, in the order of the file.
+    ///
+    /// `None` if one has none: whoever is left out of the list could not join, or would be taken for removed.
+    pub fn node_names(&self) -> Option<Vec<NodeName>> {
+        self.nodes.iter().map(ConfNode::joins_as).collect()
+    }
+}
+
+impl ConfNode {
+    /// `name`, or where there is none the address of the first link, which can be a name.
+    fn joins_as(&self) -> Option<NodeName> {
+        let name = self.name.as_ref().or_else(|| self.addresses.get(&0))?;
+        NodeName::new(name.as_str()).ok()
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,4 +113,48 @@ pub struct Device {
     /// `net { tie_breaker }`: `lowest`, `highest`, or a node id.
     pub tie_breaker: Option<String>,
     pub other: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: Option<&str>, first_address: Option<&str>) -> ConfNode {
+        let addresses = first_address.map(|address| (0, address.to_owned()));
+        ConfNode {
+            name: name.map(str::to_owned),
+            addresses: addresses.into_iter().collect(),
+            ..ConfNode::default()
+        }
+    }
+
+    #[track_caller]
+    fn check(nodes: Vec<ConfNode>, expect: Option<&[&str]>) {
+        let conf = CorosyncConf {
+            nodes,
+            ..CorosyncConf::default()
+        };
+        let names = conf.node_names();
+        let names = names.map(|names| names.iter().map(NodeName::to_string).collect::<Vec<_>>());
+        let expect = expect.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(names, expect);
+    }
+
+    #[test]
+    fn a_node_joins_by_its_name_or_else_by_the_first_address() {
+        check(
+            vec![
+                node(Some("pve-02"), Some("192.0.2.2")),
+                node(None, Some("pve-01")),
+            ],
+            Some(&["pve-02", "pve-01"]),
+        );
+        check(Vec::new(), Some(&[]));
+    }
+
+    #[test]
+    fn with_a_node_that_has_no_name_no_list_is_known() {
+        check(vec![node(Some("pve-01"), None), node(None, None)], None);
+        check(vec![node(Some("two words"), Some("pve-01"))], None);
+    }
 }

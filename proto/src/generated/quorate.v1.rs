@@ -49,6 +49,10 @@ pub struct EnrolRequest {
     pub nodelist: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "6")]
     pub agent: ::core::option::Option<Software>,
+    /// The collector that decides for the cluster, as this node was told by one that it is enrolled with; absent if by none.
+    /// A second one that decides refuses with FAILED_PRECONDITION.
+    #[prost(message, optional, tag = "7")]
+    pub authority: ::core::option::Option<Authority>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnrolResponse {
@@ -57,12 +61,13 @@ pub struct EnrolResponse {
     /// Where the Fleet listener is: HOST:PORT, the first one that answers.
     #[prost(string, repeated, tag = "2")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The collector that answers, if it is the one that decides. An observer does not say who does.
     #[prost(message, optional, tag = "3")]
     pub authority: ::core::option::Option<Authority>,
-    /// False: this collector only looks on.
+    /// False: this collector is an observer of the cluster.
     #[prost(bool, tag = "4")]
     pub is_authority: bool,
-    /// The id of the collector that answers, a UUID: not that of the authority where it only looks on.
+    /// The id of the collector that answers, a UUID.
     #[prost(string, tag = "5")]
     pub collector: ::prost::alloc::string::String,
 }
@@ -563,7 +568,7 @@ pub mod agent_message {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CollectorMessage {
-    #[prost(oneof = "collector_message::Message", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "collector_message::Message", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub message: ::core::option::Option<collector_message::Message>,
 }
 /// Nested message and enum types in `CollectorMessage`.
@@ -582,6 +587,8 @@ pub mod collector_message {
         Probe(super::Probe),
         #[prost(message, tag = "6")]
         NewTrust(super::NewTrust),
+        #[prost(message, tag = "7")]
+        AuthorityChanged(super::AuthorityChanged),
     }
 }
 /// The first message of a stream.
@@ -604,7 +611,8 @@ pub struct Hello {
     pub spool_first: u64,
     #[prost(uint64, tag = "7")]
     pub spool_next: u64,
-    /// The authority that this agent was told of last; absent if of none.
+    /// The collector that decides for the cluster, by all that this agent was told by the collectors that it is enrolled
+    /// with: the highest epoch, and of two with the same one the other one; absent if it was told of none.
     #[prost(message, optional, tag = "8")]
     pub authority: ::core::option::Option<Authority>,
     /// Random, made when the agent's process started: two processes with one certificate differ in it.
@@ -615,9 +623,10 @@ pub struct Hello {
 pub struct Welcome {
     #[prost(message, optional, tag = "1")]
     pub collector: ::core::option::Option<Software>,
+    /// This collector, if it is the one that decides; absent if it is an observer.
     #[prost(message, optional, tag = "2")]
     pub authority: ::core::option::Option<Authority>,
-    /// False: this collector is an observer of the cluster.
+    /// Whether it decides now. False with an authority: it is not settled which collector does, and nobody decides.
     #[prost(bool, tag = "3")]
     pub is_authority: bool,
     /// How often a heartbeat is wanted.
@@ -878,6 +887,14 @@ pub mod probe_answer {
 pub struct NewTrust {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub trust: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// As in Welcome, which it takes the place of: sent when it has become settled or unsettled which collector decides.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuthorityChanged {
+    #[prost(message, optional, tag = "1")]
+    pub authority: ::core::option::Option<Authority>,
+    #[prost(bool, tag = "2")]
+    pub is_authority: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewRequest {
@@ -2133,8 +2150,10 @@ pub struct GetStatusResponse {
 pub struct ClusterStatus {
     #[prost(message, optional, tag = "1")]
     pub cluster: ::core::option::Option<Cluster>,
+    /// Whether this collector decides for the cluster now.
     #[prost(bool, tag = "2")]
     pub is_authority: bool,
+    /// The collector that decides, as far as this one knows; not set while that is not known or not settled.
     #[prost(message, optional, tag = "3")]
     pub authority: ::core::option::Option<Authority>,
     #[prost(message, repeated, tag = "4")]
@@ -2142,6 +2161,9 @@ pub struct ClusterStatus {
     /// Finished sentences about what is wrong with the fleet itself.
     #[prost(string, repeated, tag = "5")]
     pub findings: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// This collector only looks on: it gives no leases, and its answers are those of an observer.
+    #[prost(bool, tag = "6")]
+    pub is_observer: bool,
 }
 /// One node, as the collector sees it. What is not known is not set.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -40,6 +40,8 @@ const MOST_HEARTBEATS: usize = 64;
 pub(super) struct Part {
     pub(super) events_per_second: f64,
     pub(super) flaps: bool,
+    /// From the first stream on; without it they never end.
+    pub(super) flaps_for: Option<Duration>,
     /// Instead of what the collector said at enrolment.
     pub(super) address: Option<String>,
     pub(super) version: String,
@@ -61,6 +63,9 @@ pub(super) struct Agent {
     /// Events owed, in parts of one.
     owed: f64,
     counted: Counted,
+    flaps_until: Option<Instant>,
+    /// Since it started, as an agent says it with its heartbeats.
+    left_out: u64,
 }
 
 /// What holds for one stream only.
@@ -99,6 +104,8 @@ impl Agent {
             authority: None,
             owed: 0.0,
             counted: Counted::default(),
+            flaps_until: None,
+            left_out: 0,
         })
     }
 
@@ -129,6 +136,8 @@ impl Agent {
         let mut heartbeats = every(begun + first, HEARTBEAT);
         let mut events = every(begun + EVENT_TICK.mul_f64(fastrand::f64()), EVENT_TICK);
         let mut flaps = every(begun, FLAP_TICK);
+        let flaps_until = self.part.flaps_for.map(|time| Instant::now() + time);
+        self.flaps_until = self.flaps_until.or(flaps_until);
         let tells = self.part.events_per_second > 0.0;
         loop {
             tokio::select! {
@@ -225,7 +234,13 @@ impl Agent {
                     .push_back(message(Said::ProbeAnswer(answer))?);
             }
             // A newer collector may say what nobody here knows.
-            Some(Answer::Welcome(_) | Answer::EventsKept(_) | Answer::NewTrust(_)) | None => {}
+            Some(
+                Answer::Welcome(_)
+                | Answer::EventsKept(_)
+                | Answer::NewTrust(_)
+                | Answer::AuthorityChanged(_),
+            )
+            | None => {}
         }
         Ok(())
     }
@@ -278,6 +293,10 @@ impl Agent {
             unix_ms: unix_ms()?,
             revision: course.revision,
             round_trip_us: u32::try_from(course.round_trip.as_micros()).unwrap_or(u32::MAX),
+            dropped: (self.left_out > 0).then_some(v1::Dropped {
+                events: 0,
+                announcements: self.left_out,
+            }),
             ..Default::default()
         };
         course
@@ -310,22 +329,34 @@ impl Agent {
     }
 
     fn flap(&mut self, course: &mut Course) -> Result<()> {
+        if self.flaps_until.is_some_and(|end| end <= Instant::now()) {
+            self.part.flaps = false;
+            self.tell_carrier(course)?;
+            self.tally.flapped(&self.enrolled.node, course.carrier);
+            return Ok(());
+        }
         for _ in 0..FLAPS_A_TICK {
             course.carrier = !course.carrier;
             if course.waiting.len() >= MOST_WAITING {
                 self.counted.deltas_left_out += 1;
+                self.left_out += 1;
                 continue;
             }
-            let change = report::flap(course.carrier, boottime_ms()?, unix_ms()?);
-            let delta = v1::Delta {
-                base: course.revision,
-                revision: course.revision + 1,
-                changes: vec![change],
-            };
-            course.revision += 1;
-            self.counted.deltas += 1;
-            course.waiting.push_back(message(Said::Delta(delta))?);
+            self.tell_carrier(course)?;
         }
+        Ok(())
+    }
+
+    fn tell_carrier(&mut self, course: &mut Course) -> Result<()> {
+        let change = report::flap(course.carrier, boottime_ms()?, unix_ms()?);
+        let delta = v1::Delta {
+            base: course.revision,
+            revision: course.revision + 1,
+            changes: vec![change],
+        };
+        course.revision += 1;
+        self.counted.deltas += 1;
+        course.waiting.push_back(message(Said::Delta(delta))?);
         Ok(())
     }
 }

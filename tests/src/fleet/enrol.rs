@@ -157,6 +157,7 @@ async fn one(channel: Channel, token: &str, name: &Name) -> Result<Enrolled> {
         certificate_request: request.der().to_vec(),
         nodelist: name.nodelist.to_vec(),
         agent: Some(software(env!("CARGO_PKG_VERSION"))),
+        authority: None,
     };
     let answer = EnrolmentClient::new(channel)
         .enrol(request)

@@ -57,6 +57,9 @@ pub struct Options {
     /// The first agent changes a link 10,000 times a second
     #[arg(long)]
     flap: bool,
+    /// It stops after so long, tells how the link is then, and prints that
+    #[arg(long, value_name = "SECONDS", requires = "flap")]
+    flap_for: Option<u64>,
     /// Prints a line for each acknowledgement of events
     #[arg(long)]
     print_acks: bool,
@@ -105,6 +108,7 @@ async fn live(options: &Options) -> Result<()> {
         let part = agent::Part {
             events_per_second: options.events_per_second,
             flaps: options.flap && number == 0,
+            flaps_for: options.flap_for.map(Duration::from_secs),
             address: options.address.clone(),
             version: options.agent_version.clone(),
             claims_node: options.claim_node.clone(),

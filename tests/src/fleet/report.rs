@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 const REPORT: &str = include_str!("../../fixtures/report.json");
 /// A card of the report, whose carrier comes and goes.
-const FLAPPING: usize = 2;
+pub(super) const FLAPPING: usize = 2;
 
 /// Every family of the report, with its age in place of the moment when it was read.
 pub(super) fn facts() -> Result<Arc<[v1::Fact]>> {

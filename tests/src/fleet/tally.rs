@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::report;
+
 const BETWEEN_STATES: Duration = Duration::from_secs(5);
 /// How many different errors are told apart, and how many round trips are kept.
 const MOST_ERRORS: usize = 50;
@@ -155,6 +157,12 @@ impl Tally {
                 &json!({"event": "ack", "cluster": cluster, "node": node, "spool": spool, "up_to": up_to}),
             );
         }
+    }
+
+    /// How the link is after the last flap.
+    pub(super) fn flapped(&self, node: &str, carrier: bool) {
+        let link = report::FLAPPING;
+        print(&json!({"event": "flapped", "node": node, "link": link, "carrier": carrier}));
     }
 
     pub(super) fn report_asked_for(&self) {

@@ -7,9 +7,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{record, shell};
+use crate::{record, shell, shipped};
 
-/// Times the commands that people wait for, in a release build
+/// Times the commands that people wait for, built as they are shipped
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Keeps the result in docs/measured
@@ -30,11 +30,13 @@ struct Subject {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     shell::need(&[("hyperfine", "hyperfine"), ("/usr/bin/time", "time")])?;
-    shell::run(Command::new("cargo").args(["build", "--release", "--locked", "--quiet"]))?;
+    let mut build = Command::new("cargo");
+    shell::run(build.args(["build", "--release", "--locked", "--quiet", "-p", "quorate"]))?;
+    let agent = shipped::agent()?;
     let dir = tempfile::tempdir().context("a directory for the inputs")?;
     let mut lines = Vec::new();
     let mut slow = Vec::new();
-    for subject in subjects(dir.path())? {
+    for subject in subjects(dir.path(), &agent)? {
         let ms = mean_ms(&subject.command, args.runs, dir.path())?;
         let mb = peak_mb(&subject.command)?;
         let line = format!(
@@ -55,14 +57,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn subjects(dir: &Path) -> Result<Vec<Subject>> {
+fn subjects(dir: &Path, agent: &Path) -> Result<Vec<Subject>> {
     let node = dir.join("node");
     tree::write(&node)?;
     let conf = dir.join("corosync.conf");
     std::fs::write(&conf, corosync_conf_of(32))?;
     let words = |command: &[&str]| command.iter().map(|word| (*word).to_owned()).collect();
     let (node, conf) = (node.display().to_string(), conf.display().to_string());
-    let agent = "target/release/quorate-agent";
+    let agent = &agent.to_string_lossy();
     let quorate = "target/release/quorate";
     Ok(vec![
         Subject {

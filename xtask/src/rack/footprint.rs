@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// How long it is measured; half of that before, for corosync without it
     #[arg(long, default_value_t = 600)]
     seconds: u64,
-    /// Another binary than a release build of this tree
+    /// Another binary than one of this tree, built as it is shipped
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
     /// Keeps the result in docs/measured

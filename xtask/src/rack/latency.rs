@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// How often the cable is pulled
     #[arg(long, default_value_t = 200)]
     pulls: usize,
-    /// Another binary than a release build of this tree
+    /// Another binary than one of this tree, built as it is shipped
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
     /// Keeps the result in docs/measured

@@ -8,11 +8,10 @@ mod latency;
 mod uplink;
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::shell;
+use crate::{shell, shipped};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,22 +39,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// The named agent, or else the one of a release build.
+/// The named agent, or else one built as it is shipped.
 fn agent(named: Option<&PathBuf>) -> Result<String> {
-    let path = if let Some(path) = named {
-        path.clone()
-    } else {
-        let mut build = Command::new("cargo");
-        shell::run(build.args([
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "-p",
-            "quorate-agent",
-        ]))?;
-        PathBuf::from("target/release/quorate-agent")
-    };
+    let path = named.cloned().map_or_else(shipped::agent, Ok)?;
     let path = path
         .canonicalize()
         .with_context(|| format!("there is no {}", path.display()))?;

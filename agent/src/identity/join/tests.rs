@@ -3,6 +3,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use jiff::SignedDuration;
+use proto::v1;
 use tonic::Status;
 
 use super::*;
@@ -64,6 +65,20 @@ impl Stage {
     }
 }
 
+const OBSERVER: &str = "aaaaaaaa-52a4-4c5c-8b8e-0d5a6a4b1c11";
+
+fn as_observer(answer: &mut v1::EnrolResponse) {
+    answer.authority = None;
+    answer.is_authority = false;
+}
+
+fn invitation_of(collector: &FakeCollector) -> Invitation {
+    Invitation {
+        address: collector.address(),
+        token: collector.token(),
+    }
+}
+
 #[tokio::test]
 async fn a_node_joins_and_its_key_is_for_root_alone_and_never_sent() {
     let stage = Stage::set().await;
@@ -72,7 +87,7 @@ async fn a_node_joins_and_its_key_is_for_root_alone_and_never_sent() {
     assert_eq!(enrolled.cluster, stage.member.cluster);
     assert_eq!(enrolled.cluster_name, "lab");
     assert!(enrolled.is_authority);
-    assert_eq!(enrolled.authority.epoch, 1);
+    assert_eq!(enrolled.authority.as_ref().unwrap().epoch, 1);
     let all = Enrolled::all(&stage.state_dir()).unwrap();
     assert_eq!(all, std::slice::from_ref(&enrolled));
     enrolled.tls().unwrap();
@@ -115,19 +130,84 @@ async fn a_second_collector_is_a_second_enrolment() {
     let stage = Stage::set().await;
     stage.enrolled().await;
     let other = FakeCollector::start().await;
-    let id = "aaaaaaaa-52a4-4c5c-8b8e-0d5a6a4b1c11";
-    other.answers(|answers| answers.collector = id.to_owned());
-    let invitation = Invitation {
-        address: other.address(),
-        token: other.token(),
-    };
-    stage.join(&invitation, false).await.unwrap();
+    let id = OBSERVER;
+    other.answers(|answers| {
+        answers.collector = id.to_owned();
+        answers.spoil = as_observer;
+    });
+    stage.join(&invitation_of(&other), false).await.unwrap();
     let all = Enrolled::all(&stage.state_dir()).unwrap();
     let ids: Vec<_> = all.iter().map(|one| one.collector_id.as_str()).collect();
     assert_eq!(ids, [COLLECTOR, id]);
     assert!(all[0].forget().unwrap());
-    assert_eq!(Enrolled::all(&stage.state_dir()).unwrap(), [all[1].clone()]);
+    let left = Enrolled::all(&stage.state_dir()).unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].collector_id.as_str(), &left[0].told), (id, &None));
     assert!(!all[0].forget().unwrap());
+}
+
+#[tokio::test]
+async fn an_observer_is_told_who_decides_and_both_hear_the_same() {
+    let stage = Stage::set().await;
+    let first = stage.enrolled().await;
+    assert_eq!(first.told, first.authority);
+    let other = FakeCollector::start().await;
+    other.answers(|answers| {
+        answers.collector = OBSERVER.to_owned();
+        answers.spoil = as_observer;
+    });
+    stage.join(&invitation_of(&other), false).await.unwrap();
+    let asked = other.asked(|asked| asked.enrol[0].authority.clone().unwrap());
+    assert_eq!((asked.collector.as_str(), asked.epoch), (COLLECTOR, 1));
+    let all = Enrolled::all(&stage.state_dir()).unwrap();
+    assert_eq!((&all[1].authority, all[1].is_authority), (&None, false));
+    assert_eq!(all[1].told, first.authority);
+    assert_eq!(all[0].told, first.authority);
+}
+
+#[tokio::test]
+async fn a_second_collector_that_decides_is_refused_by_name() {
+    let stage = Stage::set().await;
+    stage.enrolled().await;
+    let second = FakeCollector::start().await;
+    second.answers(|answers| answers.collector = OBSERVER.to_owned());
+    let why = stage
+        .join(&invitation_of(&second), false)
+        .await
+        .unwrap_err();
+    for word in [OBSERVER, COLLECTOR, "init --observer"] {
+        assert!(why.contains(word), "{word:?} is not in: {why}");
+    }
+    let all = Enrolled::all(&stage.state_dir()).unwrap();
+    assert_eq!(all.len(), 1);
+    // The authority has moved: the new one says so by its epoch.
+    second.answers(|answers| answers.spoil = |answer| answer.authority.as_mut().unwrap().epoch = 2);
+    stage.join(&invitation_of(&second), false).await.unwrap();
+    let all = Enrolled::all(&stage.state_dir()).unwrap();
+    for one in &all {
+        assert_eq!(one.told.as_ref().unwrap().collector, OBSERVER);
+    }
+}
+
+/// As two that were joined by an agent of another version: each is told of the other, and none decides.
+#[tokio::test]
+async fn of_two_that_both_decide_each_is_told_of_the_other() {
+    let stage = Stage::set().await;
+    stage.enrolled().await;
+    let second = FakeCollector::start().await;
+    second.answers(|answers| {
+        answers.collector = OBSERVER.to_owned();
+        answers.spoil = as_observer;
+    });
+    stage.join(&invitation_of(&second), false).await.unwrap();
+    let all = Enrolled::all(&stage.state_dir()).unwrap();
+    let mut claims = all[0].authority.clone();
+    claims.as_mut().unwrap().collector = OBSERVER.to_owned();
+    all[1].store_authority(claims.clone(), true).unwrap();
+    let claimed = Enrolled::all(&stage.state_dir()).unwrap();
+    assert_eq!(claimed[0].told, claims);
+    assert_eq!(claimed[1].told, all[0].authority);
+    assert!(claimed[0].needs_new_stream(&all[0]), "its Hello is another");
 }
 
 #[tokio::test]
@@ -244,6 +324,8 @@ async fn an_answer_that_makes_no_sense_is_not_kept() {
     stage
         .check_refused(&["the collector's id", "makes no sense"])
         .await;
+    spoil(|answer| answer.authority = None);
+    stage.check_refused(&["the authority is missing"]).await;
     spoil(|answer| answer.credentials.as_mut().unwrap().trust.clear());
     stage.check_refused(&["no trusted CA"]).await;
     spoil(|answer| {

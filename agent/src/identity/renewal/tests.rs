@@ -103,11 +103,11 @@ async fn trust_is_replaced_only_by_what_can_be_trusted() {
     assert!(with_both.trusts(other.token().ca()));
     assert!(with_both.trusts(collector.token().ca()));
     with_both.tls().unwrap();
-    let moved = crate::identity::enrolled::Authority {
-        epoch: 2,
-        ..enrolled.authority.clone()
-    };
-    let told = with_both.store_authority(moved, false).unwrap();
-    assert_eq!((told.authority.epoch, told.is_authority), (2, false));
+    let mut moved = enrolled.authority.clone().unwrap();
+    moved.epoch = 2;
+    let moved = Some(moved);
+    let told = with_both.store_authority(moved.clone(), false).unwrap();
+    assert_eq!((&told.authority, told.is_authority), (&moved, false));
+    assert_eq!(told.told, moved);
     assert!(told.trusts(other.token().ca()));
 }

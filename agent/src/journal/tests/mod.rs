@@ -94,7 +94,7 @@ fn is_known(reading: &Reading<Journal>) -> bool {
 
 /// Kind and text of all records of a spool.
 fn kept(spool: &SharedSpool) -> Vec<(Kind, String)> {
-    let (spool, mut from, mut kept) = (locked(spool), 1, Vec::new());
+    let (mut spool, mut from, mut kept) = (locked(spool), 1, Vec::new());
     loop {
         let items = spool.read_from(from, 1000).unwrap();
         for item in &items {

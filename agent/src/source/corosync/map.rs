@@ -1,7 +1,7 @@
 //! What corosync's map says of the cluster (man cmap_keys(8)): `totem.*` and `nodelist.*` as configured,
 //! `runtime.*` and `stats.knet.*` as it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::fact::cmap::Cmap;
 use model::fact::corosync::{Corosync, LinkPeer, LinkStatus, Member};
@@ -112,7 +112,7 @@ fn members(
             }
         }
     }
-    let mut names: BTreeMap<u32, String> = nodes
+    let mut names: HashMap<u32, String> = nodes
         .iter()
         .filter_map(|node| Some((node.id, node.name.clone()?)))
         .collect();

@@ -1,6 +1,6 @@
 //! Lays one answer upon another: what is known stays, what is not is filled in, what differs is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::net::IpAddr;
 
@@ -150,7 +150,7 @@ impl Laying<'_> {
         if these != those {
             self.differ("the set of members", &these, &those);
         }
-        let mut other: BTreeMap<u32, Member> =
+        let mut other: HashMap<u32, Member> =
             other.into_iter().map(|row| (row.node_id, row)).collect();
         for row in known {
             if let Some(other) = other.remove(&row.node_id) {
@@ -321,7 +321,7 @@ fn is_address(name: &str) -> bool {
 
 /// Takes the links' own addresses from `better` where it has them.
 pub(super) fn prefer_addresses(part: &mut Corosync, better: Option<&Corosync>) {
-    let better: BTreeMap<u8, &String> = better
+    let better: HashMap<u8, &String> = better
         .and_then(|better| better.links.as_ref())
         .into_iter()
         .flatten()

@@ -22,6 +22,7 @@ struct Cluster<'a> {
     id: Option<&'a str>,
     name: Option<&'a str>,
     is_authority: bool,
+    is_observer: bool,
     authority: Option<Authority<'a>>,
     nodes: Vec<Node<'a>>,
     findings: &'a [String],
@@ -90,6 +91,7 @@ fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
         id: cluster.and_then(|cluster| stated(&cluster.id)),
         name: cluster.and_then(|cluster| stated(&cluster.name)),
         is_authority: status.is_authority,
+        is_observer: status.is_observer,
         authority: status.authority.as_ref().map(|authority| Authority {
             collector: &authority.collector,
             epoch: authority.epoch,

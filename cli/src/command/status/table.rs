@@ -51,7 +51,12 @@ fn of_cluster(status: &v1::ClusterStatus, width: Option<usize>, text: &mut Strin
             Some(authority) => show::foreign(&authority.collector),
             None => "unknown".to_owned(),
         };
-        let line = format!("  this collector only looks on; the one that decides: {of}");
+        let what = if status.is_observer {
+            "this collector is an observer, and only looks on"
+        } else {
+            "this collector does not decide until it is settled which one does"
+        };
+        let line = format!("  {what}; the one that decides: {of}");
         text.push_str(&show::wrap(&line, INDENT * 2, width));
     }
     text.push_str(&of_nodes(&status.nodes, width));

@@ -36,6 +36,7 @@ fn cluster(nodes: Vec<v1::NodeStatus>) -> v1::ClusterStatus {
             name: "pve".to_owned(),
         }),
         is_authority: true,
+        is_observer: false,
         authority: None,
         nodes,
         findings: Vec::new(),
@@ -101,6 +102,7 @@ fn troubled() -> v1::ClusterStatus {
     });
     let mut status = cluster(vec![one, silent, never, other]);
     status.is_authority = false;
+    status.is_observer = true;
     status.findings = vec!["pve-02 has not been heard for 3 min\x1b[2J".to_owned()];
     status
 }
@@ -112,13 +114,29 @@ fn what_was_good_when_it_was_last_heard_is_unknown_now() {
         None,
         expect![[r#"
         pve (0b9d3a52): 3 votes, 2 are needed, quorate (say 1 of 4 nodes); 1 vote, 2 are needed, not quorate (say 1 of 4 nodes)
-          this collector only looks on; the one that decides: unknown
+          this collector is an observer, and only looks on; the one that decides: unknown
           NODE    STANDING     HEARD      QUORATE  VOTES    NEEDED   LINKS                               CLOCK          DROPPED    AGENT
           pve-01  connected    1 s ago    yes      3        2        1 of 2 links, link 1: 1 of 2 peers  2400 ms ahead  nothing    0.1.0
           pve-02  silent       3 min ago  unknown  unknown  unknown  unknown                             unknown        nothing    0.1.0
           pve-03  never heard  unknown    unknown  unknown  unknown  unknown                             unknown        unknown    unknown
           pve-04  connected    1 s ago    no       1        2        2 of 2 links, 2 of 2 peers          within 100 ms  12 events  0.1.0
           ! pve-02 has not been heard for 3 min\u{1b}[2J
+    "#]],
+    );
+}
+
+#[test]
+fn a_collector_that_is_not_sure_to_decide_says_so() {
+    let mut status = cluster(vec![node("pve-01")]);
+    status.is_authority = false;
+    check(
+        vec![status],
+        Some(100),
+        expect![[r#"
+        pve (0b9d3a52): 3 votes, 2 are needed, quorate (say 1 of 1 nodes)
+          this collector does not decide until it is settled which one does; the one that decides: unknown
+          NODE    STANDING   HEARD    QUORATE  VOTES  NEEDED  LINKS                       AGENT
+          pve-01  connected  1 s ago  yes      3      2       2 of 2 links, 2 of 2 peers  0.1.0
     "#]],
     );
 }
@@ -132,8 +150,8 @@ fn a_narrow_terminal_gets_a_line_for_each_node() {
         pve (0b9d3a52): 3 votes, 2 are needed, quorate (say 1 of 4
           nodes); 1 vote, 2 are needed, not quorate (say 1 of 4
           nodes)
-          this collector only looks on; the one that decides:
-            unknown
+          this collector is an observer, and only looks on; the one
+            that decides: unknown
           pve-01: standing connected; heard 1 s ago; quorate yes;
             votes 3; needed 2; links 1 of 2 links, link 1: 1 of 2
             peers; clock 2400 ms ahead; dropped nothing; agent 0.1.0

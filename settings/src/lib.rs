@@ -1,0 +1,12 @@
+//! How a configuration file is read. A program names its keys in one table, and a file that says something unknown or
+//! impossible is an error that names file, line, key and what is allowed, all of them at once.
+//!
+//! Which keys there are, and what they mean, stands with the program that has them.
+
+mod file;
+mod key;
+pub mod value;
+
+pub use file::{SettingsError, parse, read};
+pub use key::{Contradiction, Settings, in_text, nearest};
+pub use value::{Taken, Value};
