@@ -167,7 +167,15 @@ impl Client {
     }
 
     /// Asks the first collector that answers for one cluster, or for all of them.
-    pub(crate) fn status(&self, cluster: Option<&str>) -> Result<Answered, NoAnswer> {
+    pub(crate) fn status(
+        &self,
+        cluster: Option<&str>,
+        with_closed_incidents: bool,
+    ) -> Result<Answered, NoAnswer> {
+        let request = v1::GetStatusRequest {
+            cluster: cluster.unwrap_or_default().to_owned(),
+            with_closed_incidents,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -175,7 +183,7 @@ impl Client {
         runtime.block_on(async {
             let mut tried = Vec::new();
             for address in &self.addresses {
-                match self.ask(address, cluster.unwrap_or_default()).await {
+                match self.ask(address, request.clone()).await {
                     Ok(answer) => return judged(address, cluster, answer),
                     Err(missed) => tried.push(missed),
                 }
@@ -188,15 +196,12 @@ impl Client {
     async fn ask(
         &self,
         address: &str,
-        cluster: &str,
+        request: v1::GetStatusRequest,
     ) -> Result<Result<v1::GetStatusResponse, Status>, Missed> {
         let channel = dial(address, Arc::clone(&self.tls)).await?;
         let mut query = QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES);
-        let request = Request::new(v1::GetStatusRequest {
-            cluster: cluster.to_owned(),
-        });
         let address = address.to_owned();
-        match tokio::time::timeout(DEADLINE, query.get_status(request)).await {
+        match tokio::time::timeout(DEADLINE, query.get_status(Request::new(request))).await {
             Err(_) => Err(Missed::Late { address }),
             Ok(Ok(answer)) => Ok(Ok(answer.into_inner())),
             Ok(Err(source)) if is_of_the_way(&source) => Err(Missed::Broken { address, source }),

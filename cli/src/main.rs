@@ -1,5 +1,6 @@
 //! `quorate`: what is wrong, what would happen if, and may I?
 
+mod answer;
 mod client;
 mod command;
 mod exit;

@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod gate;
 mod health;
 pub mod identity;
+mod incidents;
 pub mod keeper;
 pub mod keepers;
 pub mod ledger;

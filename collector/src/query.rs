@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::incidents::incidents;
 use crate::keeper::Now;
 use crate::keeper::actor::Keeper;
 use crate::keeper::view::{ClusterView, NodeView};
@@ -69,7 +70,10 @@ impl Query for QueryService {
         request: Request<v1::GetStatusRequest>,
     ) -> Result<Response<v1::GetStatusResponse>, Status> {
         let asker = asker(&request)?;
-        let wanted = request.into_inner().cluster;
+        let v1::GetStatusRequest {
+            cluster: wanted,
+            with_closed_incidents: with_closed,
+        } = request.into_inner();
         let found = self.clusters(&asker, &wanted).await;
         if found.is_empty() && !wanted.is_empty() {
             return Err(Status::not_found(format!(
@@ -78,7 +82,7 @@ impl Query for QueryService {
         }
         let clusters = found
             .iter()
-            .map(|keeper| cluster_status(&keeper.view(), keeper.now()));
+            .map(|keeper| cluster_status(&keeper.view(), with_closed, keeper.now()));
         Ok(Response::new(v1::GetStatusResponse {
             collector: Some(v1::Software {
                 version: self.keepers.version().to_owned(),
@@ -211,7 +215,7 @@ fn node_name(name: &str) -> Result<NodeName, Status> {
 }
 
 /// One cluster at a glance, at this moment.
-pub fn cluster_status(view: &ClusterView, now: Now) -> v1::ClusterStatus {
+pub fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
     v1::ClusterStatus {
         cluster: Some(cluster(&view.cluster, &view.name)),
         is_authority: view.is_authority,
@@ -223,6 +227,8 @@ pub fn cluster_status(view: &ClusterView, now: Now) -> v1::ClusterStatus {
             .map(|(name, node)| node_status(name, node, now))
             .collect(),
         findings: view.findings.iter().map(FleetFinding::to_string).collect(),
+        incidents: incidents(view, with_closed, now),
+        incident_steps_waiting: view.steps_waiting as u64,
     }
 }
 
@@ -241,7 +247,7 @@ fn node_status(name: &NodeName, node: &NodeView, now: Now) -> v1::NodeStatus {
         Hearing::Revoked => v1::Standing::Revoked,
     };
     let aged = node.facts.get(&Family::Corosync);
-    let corosync = aged.and_then(|aged| match &aged.fact.fact {
+    let corosync = aged.and_then(|aged| match &*aged.fact.fact {
         Fact::Corosync(reading) => reading.known(),
         _ => None,
     });

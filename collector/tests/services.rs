@@ -264,6 +264,7 @@ async fn what_an_agent_tells_is_what_a_viewer_sees() {
     let request = asked_by(
         VIEWER,
         v1::GetStatusRequest {
+            with_closed_incidents: false,
             cluster: "pve".to_owned(),
         },
     );
@@ -384,6 +385,7 @@ async fn agents_do_not_ask_but_root_on_their_node_does_and_only_of_their_cluster
     let channel = serve().await;
     let mut query = QueryClient::new(channel);
     let request = || v1::GetStatusRequest {
+        with_closed_incidents: false,
         cluster: String::new(),
     };
     let refused = query

@@ -1,5 +1,7 @@
 //! Facts on the wire: a family, how it stands, and its value as the JSON of `quorate-agent snapshot --json`.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use model::reading::{Problem, Reading};
 use model::report::{BadValue, Fact, Family};
@@ -23,7 +25,8 @@ pub enum BadFact {
 /// A fact, and when it was read on its node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadFact {
-    pub fact: Fact,
+    /// Shared with all who look at it: a report can hold megabytes.
+    pub fact: Arc<Fact>,
     /// CLOCK_BOOTTIME of the node.
     pub read_at_boottime_ms: u64,
 }
@@ -45,7 +48,7 @@ impl TryFrom<v1::Fact> for ReadFact {
             v1::fact::State::Absent(v1::Absent {}) => family.absent(),
         };
         Ok(Self {
-            fact,
+            fact: Arc::new(fact),
             read_at_boottime_ms: wire.read_at_boottime_ms,
         })
     }
@@ -153,14 +156,14 @@ mod tests {
         for family in Family::ALL.iter().copied() {
             for fact in [family.absent(), family.failed("gone".to_owned())] {
                 let read = ReadFact {
-                    fact,
+                    fact: Arc::new(fact),
                     read_at_boottime_ms: 7,
                 };
                 let again = ReadFact::try_from(read.to_wire().unwrap()).unwrap();
                 assert_eq!(again, read);
             }
             let never = ReadFact {
-                fact: family.never_heard(),
+                fact: Arc::new(family.never_heard()),
                 read_at_boottime_ms: 7,
             };
             assert_eq!(never.to_wire(), None);

@@ -208,7 +208,7 @@ impl Own {
             self.limits.count(eyes::LOST_ANNOUNCEMENTS) + self.limits.count(transitions::TOO_FAST),
         );
         self.board.post(ReadFact {
-            fact: hub.report().fact(family),
+            fact: Arc::new(hub.report().fact(family)),
             read_at_boottime_ms,
         });
     }

@@ -37,10 +37,12 @@ impl Board {
     /// A family was read, changed or not.
     pub fn post(&self, mut read: ReadFact) {
         // Its entries go as events.
-        if let Fact::Journal(Reading::Known { value, .. }) = &mut read.fact {
+        if matches!(*read.fact, Fact::Journal(_))
+            && let Fact::Journal(Reading::Known { value, .. }) = Arc::make_mut(&mut read.fact)
+        {
             value.events = Vec::new();
         }
-        if read.fact == read.fact.family().never_heard() {
+        if *read.fact == read.fact.family().never_heard() {
             return;
         }
         let mut posted = self.posted();

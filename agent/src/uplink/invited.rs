@@ -30,7 +30,7 @@ impl Invited {
             return None;
         }
         let corosync = board.newest(Family::Corosync)?;
-        let Fact::Corosync(Reading::Known { value, .. }) = &corosync.fact else {
+        let Fact::Corosync(Reading::Known { value, .. }) = &*corosync.fact else {
             return None;
         };
         if !is_up_to_this_node(value) {
@@ -46,7 +46,7 @@ fn names(board: &Board) -> Option<Vec<NodeName>> {
     let conf = board.newest(Family::CorosyncConf)?;
     let Fact::CorosyncConf(Reading::Known {
         value, problems, ..
-    }) = &conf.fact
+    }) = &*conf.fact
     else {
         return None;
     };

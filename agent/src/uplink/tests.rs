@@ -84,11 +84,11 @@ impl Stage {
         let mut neighbour = Neighbour::default();
         neighbour.chassis.name = Some(name.to_owned());
         self.board.post(ReadFact {
-            fact: Fact::Lldp(Reading::Known {
+            fact: Arc::new(Fact::Lldp(Reading::Known {
                 value: vec![neighbour],
                 at: Timestamp::now(),
                 problems: Vec::new(),
-            }),
+            })),
             read_at_boottime_ms: boottime_ms(),
         });
     }

@@ -1,5 +1,7 @@
 //! The commands: one file each.
 
+mod explain;
+mod incidents;
 mod simulate;
 mod status;
 
@@ -24,6 +26,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Status(status::Args),
+    Incidents(incidents::Args),
+    Explain(explain::Args),
     Simulate(simulate::Args),
 }
 
@@ -31,6 +35,8 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Status(args) => status::run(&args),
+            Command::Incidents(args) => incidents::run(&args),
+            Command::Explain(args) => explain::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }
     }

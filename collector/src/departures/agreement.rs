@@ -137,7 +137,7 @@ fn is_quorate(node: &NodeView, now: Now) -> bool {
     let Some(aged) = node.facts.get(&Family::Corosync) else {
         return false;
     };
-    match &aged.fact.fact {
+    match &*aged.fact.fact {
         Fact::Corosync(reading) => {
             let quorate = reading.known().and_then(|corosync| corosync.quorate);
             aged.age_ms(now) <= QUORATE_FOR_MS && quorate == Some(true)
@@ -154,7 +154,7 @@ fn nodelist(node: &NodeView, now: Now) -> Option<(u64, BTreeSet<NodeName>)> {
     }
     let Fact::CorosyncConf(Reading::Known {
         value, problems, ..
-    }) = &aged.fact.fact
+    }) = &*aged.fact.fact
     else {
         return None;
     };

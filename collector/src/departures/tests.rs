@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::fact::corosync::Corosync;
 use model::fact::corosync_conf::{ConfNode, CorosyncConf, CorosyncConfFiles, Totem};
 use model::fleet::Hearing;
@@ -29,7 +31,7 @@ fn set(list: &[&str]) -> BTreeSet<NodeName> {
 
 fn aged(fact: Fact, age_ms: i64) -> AgedFact {
     let fact = ReadFact {
-        fact,
+        fact: Arc::new(fact),
         read_at_boottime_ms: 1,
     };
     AgedFact {
@@ -110,6 +112,7 @@ fn node(says: &Says) -> Arc<NodeView> {
         heard_at_ms: None,
         agent_version: String::new(),
         skew_ms: None,
+        boot_id: String::new(),
         facts,
         events_kept: 0,
         dropped: None,
@@ -131,6 +134,9 @@ fn view(nodes: &[(&str, Says)]) -> ClusterView {
         authority: None,
         nodes: nodes.map(|(text, says)| (name(text), node(says))).collect(),
         findings: Vec::new(),
+        found: Arc::default(),
+        incidents: Arc::default(),
+        steps_waiting: 0,
         revision: Default::default(),
         last_place: 0,
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::identity::ClusterId;
 use model::name::NodeName;
+use model::rule::Thresholds;
 use proto::v1;
 use v1::collector_message::Message;
 
@@ -20,6 +21,7 @@ use super::hello::Greeting;
 use super::intake::{Arrived, Heard};
 use super::node::Node;
 use super::refusal::Refusal;
+use super::understanding::Understanding;
 use super::view::{ClusterView, NodeView};
 use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
 use crate::ledger::decision::Record;
@@ -65,6 +67,7 @@ pub struct Core {
     streams: BTreeMap<StreamId, NodeName>,
     events: Events,
     questions: Questions,
+    understanding: Understanding,
     deadlines: BTreeSet<(u64, Deadline)>,
     outputs: VecDeque<Output>,
     views: BTreeMap<NodeName, Arc<NodeView>>,
@@ -91,6 +94,7 @@ impl Core {
             nodes: BTreeMap::new(),
             streams: BTreeMap::new(),
             questions: Questions::default(),
+            understanding: Understanding::new(Thresholds::default()),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             views: BTreeMap::new(),
@@ -136,6 +140,7 @@ impl Core {
         self.nodes.remove(name);
         self.views.remove(name);
         self.changed.remove(name);
+        self.understanding.forget(name);
     }
 
     /// A stream whose Hello was checked.
@@ -275,6 +280,7 @@ impl Core {
         if self.deciding.take_news(is_authority, now) {
             self.tell_authority(is_authority);
         }
+        self.understand(now);
         self.ask_ledger(now);
     }
 
@@ -283,6 +289,7 @@ impl Core {
         let first = self.deadlines.first().map(|(at_ms, _)| *at_ms);
         let all = [
             first,
+            Some(self.understanding.deadline_ms()),
             self.questions.deadline_ms(),
             self.events.deadline_ms(),
             self.deciding.deadline_ms(self.is_authority()),
@@ -300,14 +307,7 @@ impl Core {
             return None;
         }
         self.has_changed = false;
-        for name in std::mem::take(&mut self.changed) {
-            if let Some(node) = self.nodes.get(&name) {
-                let open = node.stream.as_ref();
-                let lost = open.map_or(0, |stream| self.events.lost(stream.id));
-                let view = node.view(&self.own, self.events.events_kept(&name), lost);
-                self.views.insert(name, Arc::new(view));
-            }
-        }
+        self.see(now);
         let mut findings = self.events.findings(now);
         findings.extend(self.views.values().flat_map(|view| view.findings.clone()));
         Some(ClusterView {
@@ -318,9 +318,36 @@ impl Core {
             authority: self.authority(),
             nodes: self.views.clone(),
             findings,
+            found: self.understanding.found(),
+            incidents: self.events.incidents_kept(),
+            steps_waiting: self.events.steps_waiting(),
             revision: self.events.revision(),
             last_place: self.events.last_place(),
         })
+    }
+
+    /// Brings the views of the nodes up to what was heard.
+    fn see(&mut self, now: Now) {
+        for name in std::mem::take(&mut self.changed) {
+            if let Some(node) = self.nodes.get(&name) {
+                let open = node.stream.as_ref();
+                let lost = open.map_or(0, |stream| self.events.lost(stream.id));
+                let view = node.view(&self.own, self.events.events_kept(&name), lost);
+                self.understanding.saw(&name, &view, now);
+                self.views.insert(name, Arc::new(view));
+            }
+        }
+    }
+
+    /// The rules look, if it is time, and what comes of it goes to the ledger.
+    fn understand(&mut self, now: Now) {
+        self.see(now);
+        if self.understanding.deadline_ms() > now.mono_ms {
+            return;
+        }
+        let steps = self.understanding.look(self.events.incidents(), now);
+        self.events.decide(steps);
+        self.has_changed = true;
     }
 
     /// Not as long as anybody knows of another that may be.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use model::fleet::FleetFinding;
+use model::incident::{Incidents, Transition};
 use model::name::NodeName;
 use prost::Message as _;
 
@@ -15,7 +16,7 @@ use super::intake::NewEvent;
 use super::refusal::Refusal;
 use super::{
     LEDGER_AGAIN_MS, LEDGER_SLOW_MS, MAX_BYTES_APPENDED, MAX_EVENTS_APPENDED, MAX_WAITING_BYTES,
-    MAX_WAITING_EVENTS, Now, StreamId,
+    MAX_WAITING_EVENTS, MAX_WAITING_STEPS, Now, StreamId,
 };
 use crate::ledger::decision::{
     Decision, DecisionId, Kept, Record, Revision, SpoolId, SpoolRow, TakenEvent,
@@ -75,6 +76,11 @@ pub(super) struct Events {
     on_its_way: Option<OnItsWay>,
     trouble: Option<String>,
     superseded: Option<u64>,
+    /// Decided about incidents, and not on its way yet.
+    steps: VecDeque<Transition>,
+    /// What is kept, on its way and waiting adds up to.
+    ahead: Incidents,
+    is_unread: bool,
 }
 
 impl Events {
@@ -85,12 +91,15 @@ impl Events {
             decisions: 0,
             epoch,
             revision: snapshot.revision,
+            ahead: Incidents::clone(&snapshot.kept.incidents),
             kept: snapshot.kept,
             queues: BTreeMap::new(),
             last_turn: StreamId(0),
             on_its_way: None,
             trouble: None,
             superseded: Some(snapshot.epoch).filter(|found| *found > epoch),
+            steps: VecDeque::new(),
+            is_unread: false,
         }
     }
 
@@ -132,10 +141,43 @@ impl Events {
     /// The ledger could not be read when this began: what it holds is not known, and nothing is kept before it is.
     pub(super) fn unread(&mut self, why: &str) {
         self.trouble = Some(why.to_owned());
+        self.is_unread = true;
         self.on_its_way = Some(OnItsWay {
             decision: None,
             step: Step::Read { at_ms: 0 },
         });
+    }
+
+    /// What is decided about incidents so far, if more can be decided.
+    pub(super) fn incidents(&self) -> Option<&Incidents> {
+        let can =
+            !self.is_unread && self.superseded.is_none() && self.steps.len() < MAX_WAITING_STEPS;
+        can.then_some(&self.ahead)
+    }
+
+    /// What is on the disk of them.
+    pub(super) fn incidents_kept(&self) -> Arc<Incidents> {
+        Arc::clone(&self.kept.incidents)
+    }
+
+    pub(super) fn steps_waiting(&self) -> usize {
+        let on = self.on_its_way.as_ref();
+        let on = on.and_then(|on| on.decision.as_ref());
+        self.steps.len() + on.map_or(0, |decision| decision.transitions.len())
+    }
+
+    pub(super) fn decide(&mut self, steps: Vec<Transition>) {
+        steps.iter().for_each(|step| self.ahead.fold(step));
+        self.steps.extend(steps);
+    }
+
+    /// Another collector may have written: what is known of incidents begins from what is on the disk.
+    fn look_ahead(&mut self) {
+        self.ahead = Incidents::clone(&self.kept.incidents);
+        let on = self.on_its_way.as_ref();
+        let on = on.and_then(|on| on.decision.as_ref());
+        let on = on.into_iter().flat_map(|decision| &decision.transitions);
+        on.chain(&self.steps).for_each(|step| self.ahead.fold(step));
     }
 
     /// What a person must know of the ledger.
@@ -304,7 +346,8 @@ impl Events {
                 }
             }
         }
-        if events.is_empty() {
+        let transitions: Vec<Transition> = self.steps.drain(..).collect();
+        if events.is_empty() && transitions.is_empty() {
             return None;
         }
         self.decisions = self.decisions.wrapping_add(1);
@@ -312,7 +355,11 @@ impl Events {
             writer: self.writer,
             number: self.decisions,
         };
-        Some(Decision { id, events })
+        Some(Decision {
+            id,
+            events,
+            transitions,
+        })
     }
 
     /// The ledger answered an append. The rows of which more is kept now.
@@ -330,6 +377,7 @@ impl Events {
                 for event in &decision.events {
                     self.kept.take(event);
                 }
+                self.kept.fold(&decision.transitions);
                 self.revision = revision;
                 return self.settled(&decision);
             }
@@ -369,18 +417,24 @@ impl Events {
         let has_failed = snapshot.revision == self.revision;
         self.revision = snapshot.revision;
         self.kept = snapshot.kept;
-        let Some(decision) = decision else {
-            self.on_its_way = None;
-            self.trouble = None;
-            return Vec::new();
-        };
-        if records.iter().any(|record| record.id == decision.id) {
-            return self.settled(&decision);
+        self.is_unread = false;
+        let mut rows = Vec::new();
+        match decision {
+            None => {
+                self.on_its_way = None;
+                self.trouble = None;
+            }
+            Some(decision) if records.iter().any(|record| record.id == decision.id) => {
+                rows = self.settled(&decision);
+            }
+            Some(_) => {
+                // At the same revision the store may be in trouble, and asking it without a pause would not help it.
+                let at_ms = if has_failed { again_ms } else { now.mono_ms };
+                on.step = Step::Append { at_ms };
+            }
         }
-        // At the same revision the store may be in trouble, and asking it without a pause would not help it.
-        let at_ms = if has_failed { again_ms } else { now.mono_ms };
-        on.step = Step::Append { at_ms };
-        Vec::new()
+        self.look_ahead();
+        rows
     }
 
     fn settled(&mut self, decision: &Decision) -> Vec<Row> {

@@ -351,7 +351,7 @@ impl Intake {
 
 fn failed(family: Family, why: String, read_at_boottime_ms: u64) -> HeardFact {
     let fact = ReadFact {
-        fact: family.failed(why),
+        fact: Arc::new(family.failed(why)),
         read_at_boottime_ms,
     };
     HeardFact {

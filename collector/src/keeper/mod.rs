@@ -24,15 +24,9 @@ mod patch;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod understanding;
 
-/// A moment on the collector: `mono_ms` for ages and deadlines, `unix_ms` for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Now {
-    /// Monotonic, since the collector started.
-    pub mono_ms: u64,
-    /// Milliseconds since 1970.
-    pub unix_ms: i64,
-}
+pub use model::cluster::Now;
 
 /// Given by the collector to each stream, once; a later stream has a higher one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +85,12 @@ pub const ANSWER_WITHIN_MS: u64 = 30_000;
 pub const AUTHORITY_TOLD_EVERY_MS: u64 = 5_000;
 /// Questions to one node that wait for an answer.
 pub const MAX_QUESTIONS: usize = 8;
+/// The rules look at most this often, and after what was heard this soon.
+pub const LOOK_EVERY_MS: u64 = 100;
+/// And at least this often: time alone can end an incident.
+pub const LOOK_AGAIN_MS: u64 = 5_000;
+/// Steps of incidents that wait for the ledger. With more, the rules look and nothing is decided.
+pub const MAX_WAITING_STEPS: usize = 10_000;
 /// What a cloned identity is known by: so many times within so long the stream went over between the same two.
 pub const CLONE_TIMES: u32 = 3;
 pub const CLONE_WITHIN_MS: u64 = 60_000;

@@ -244,6 +244,10 @@ impl Node {
             heard_at_ms: self.heard_ms,
             agent_version: self.version.clone(),
             skew_ms: self.skew_ms,
+            boot_id: self
+                .boot
+                .as_ref()
+                .map_or_else(String::new, |(id, _)| id.clone()),
             facts: facts.collect(),
             events_kept,
             dropped: self.dropped,

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::finding::Finding;
 use model::fleet::{FleetFinding, Hearing};
 use model::identity::ClusterId;
+use model::incident::Incidents;
 use model::name::NodeName;
 use model::report::Family;
 use proto::fact::ReadFact;
@@ -25,6 +27,12 @@ pub struct ClusterView {
     pub authority: Option<v1::Authority>,
     pub nodes: BTreeMap<NodeName, Arc<NodeView>>,
     pub findings: Vec<FleetFinding>,
+    /// What the rules find now.
+    pub found: Arc<Vec<Finding>>,
+    /// As they are on the disk.
+    pub incidents: Arc<Incidents>,
+    /// What was decided about incidents and is not on the disk yet.
+    pub steps_waiting: usize,
     pub revision: Revision,
     /// The place of the last event that is kept.
     pub last_place: u64,
@@ -37,6 +45,8 @@ pub struct NodeView {
     pub heard_at_ms: Option<u64>,
     pub agent_version: String,
     pub skew_ms: Option<i64>,
+    /// Of the kernel that runs; empty before the agent spoke.
+    pub boot_id: String,
     pub facts: BTreeMap<Family, AgedFact>,
     pub events_kept: u64,
     pub dropped: Option<v1::Dropped>,

@@ -41,7 +41,11 @@ fn decision(number: u64, events: Vec<TakenEvent>) -> Arc<Decision> {
         writer: u64::MAX,
         number,
     };
-    Arc::new(Decision { id, events })
+    Arc::new(Decision {
+        id,
+        events,
+        transitions: Vec::new(),
+    })
 }
 
 fn wanted(after: u64, node: Option<&str>) -> EventsWanted {

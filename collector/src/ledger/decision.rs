@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
+use model::incident::{Incidents, Transition};
 use model::name::NodeName;
 
 /// How many decisions a ledger has, and the number of the last one.
@@ -65,6 +67,7 @@ pub struct TakenEvent {
 pub struct Decision {
     pub id: DecisionId,
     pub events: Vec<TakenEvent>,
+    pub transitions: Vec<Transition>,
 }
 
 /// A decision in its place. The events' bodies are not repeated here.
@@ -98,6 +101,8 @@ pub struct Kept {
     pub spools: BTreeMap<(NodeName, SpoolId), SpoolRow>,
     /// The place of the last event.
     pub last_place: u64,
+    /// Shared with those who look at it.
+    pub incidents: Arc<Incidents>,
 }
 
 impl Kept {
@@ -106,6 +111,14 @@ impl Kept {
             .get(&(node.clone(), spool))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Takes what was decided about incidents in.
+    pub fn fold(&mut self, transitions: &[Transition]) {
+        if !transitions.is_empty() {
+            let incidents = Arc::make_mut(&mut self.incidents);
+            transitions.iter().for_each(|step| incidents.fold(step));
+        }
     }
 
     /// Takes an event in and says its place; `None` for one that is here already.

@@ -204,6 +204,7 @@ impl Store {
                 number: self.foreign,
             },
             events: Vec::new(),
+            transitions: Vec::new(),
         };
         let cluster = self.clusters.entry(id.clone()).or_default();
         let (head, epoch) = (cluster.snapshot.revision, cluster.snapshot.epoch);
@@ -253,6 +254,7 @@ impl Cluster {
                 });
             }
         }
+        head.kept.fold(&decision.transitions);
         Appended::Ok(head.revision)
     }
 }

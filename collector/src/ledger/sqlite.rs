@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::identity::ClusterId;
+use model::incident::{Step, Transition as IncidentStep};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -277,15 +278,43 @@ fn append(
             last_place = place;
         }
     }
+    let mut last_incident = head.last_incident;
+    for transition in &decision.transitions {
+        insert_transition(transaction, cluster, transition)?;
+        last_incident = last_incident.max(transition.number);
+    }
     transaction
-        .prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![
             cluster.as_str(),
             number(revision.0),
             number(epoch),
-            number(last_place)
+            number(last_place),
+            number(last_incident)
         ])?;
     Ok(Appended::Ok(revision))
+}
+
+fn insert_transition(
+    transaction: &Transaction<'_>,
+    cluster: &ClusterId,
+    transition: &IncidentStep,
+) -> Result<(), rusqlite::Error> {
+    let body = serde_json::to_string(transition)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO transition VALUES (?1,
+                 1 + (SELECT COALESCE(MAX(place), 0) FROM transition WHERE cluster = ?1), ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            cluster.as_str(),
+            number(transition.number),
+            transition.at_unix_ms,
+            matches!(transition.step, Step::Closed { .. }),
+            body
+        ])?;
+    Ok(())
 }
 
 fn insert(
@@ -335,6 +364,13 @@ fn insert(
     Ok(Some(place))
 }
 
+/// Whole incidents, whose last step closed them before the time that is kept.
+const FORGET_INCIDENTS: &str = "
+    DELETE FROM transition WHERE cluster = ?1 AND incident IN (
+        SELECT incident FROM transition AS last WHERE cluster = ?1 AND closes AND at_unix_ms < ?2
+            AND place = (SELECT MAX(place) FROM transition
+                         WHERE cluster = ?1 AND incident = last.incident))";
+
 fn retain(
     connection: &mut Connection,
     retention: Retention,
@@ -364,6 +400,9 @@ fn retain(
                 oldest_ms,
                 number(MAX_REMOVED_AT_ONCE as u64)
             ])?;
+        transaction
+            .prepare_cached(FORGET_INCIDENTS)?
+            .execute(params![cluster, oldest_ms])?;
         transaction
             .prepare_cached("DELETE FROM decision WHERE cluster = ?1 AND revision <= ?2")?
             .execute(params![

@@ -1,6 +1,9 @@
 //! What is read from the ledger's file, and how its numbers stand there.
 
+use std::sync::Arc;
+
 use model::identity::ClusterId;
+use model::incident::Incidents;
 use model::name::NodeName;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -14,16 +17,20 @@ pub(super) struct Head {
     pub(super) revision: Revision,
     pub(super) epoch: u64,
     pub(super) last_place: u64,
+    pub(super) last_incident: u64,
 }
 
 pub(super) fn head(connection: &Connection, cluster: &ClusterId) -> Result<Head, rusqlite::Error> {
     Ok(connection
-        .prepare_cached("SELECT revision, epoch, last_place FROM head WHERE cluster = ?1")?
+        .prepare_cached(
+            "SELECT revision, epoch, last_place, last_incident FROM head WHERE cluster = ?1",
+        )?
         .query_row([cluster.as_str()], |row| {
             Ok(Head {
                 revision: Revision(count(row.get(0)?)),
                 epoch: count(row.get(1)?),
                 last_place: count(row.get(2)?),
+                last_incident: count(row.get(3)?),
             })
         })
         .optional()?
@@ -84,6 +91,7 @@ pub(super) fn snapshot(
     let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
     let mut kept = Kept {
         last_place: head.last_place,
+        incidents: Arc::new(incidents(&transaction, cluster, head.last_incident)?),
         ..Kept::default()
     };
     while let Some(row) = rows.next().map_err(failed)? {
@@ -102,6 +110,28 @@ pub(super) fn snapshot(
         epoch: head.epoch,
         kept,
     })
+}
+
+/// What the transitions add up to.
+fn incidents(
+    connection: &Connection,
+    cluster: &ClusterId,
+    last: u64,
+) -> Result<Incidents, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    let mut statement = connection
+        .prepare("SELECT body FROM transition WHERE cluster = ?1 ORDER BY place")
+        .map_err(failed)?;
+    let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
+    let mut incidents = Incidents::behind(last);
+    while let Some(row) = rows.next().map_err(failed)? {
+        let body: String = row.get(0).map_err(failed)?;
+        let transition = serde_json::from_str(&body).map_err(|error| LedgerError::Row {
+            what: format!("of an incident: {error}"),
+        })?;
+        incidents.fold(&transition);
+    }
+    Ok(incidents)
 }
 
 pub(super) fn events(

@@ -8,7 +8,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::LedgerError;
 
 /// Each brings the form to the next number. A row is never changed once it was released.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE head (
         cluster TEXT PRIMARY KEY,
         revision INTEGER NOT NULL,
@@ -44,7 +45,22 @@ const STEPS: &[&str] = &["
         PRIMARY KEY (cluster, place)
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX event_key ON event (cluster, node, spool, number);
-"];
+",
+    "
+    -- Numbers of incidents are not given again, also when none is left of them.
+    ALTER TABLE head ADD COLUMN last_incident INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE transition (
+        cluster TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        incident INTEGER NOT NULL,
+        at_unix_ms INTEGER NOT NULL,
+        closes INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (cluster, place)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX transition_incident ON transition (cluster, incident, place);
+",
+];
 
 /// Opens the file for writing, in the newest form.
 pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {

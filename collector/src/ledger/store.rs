@@ -170,6 +170,7 @@ mod tests {
                 number: 1,
             },
             events: vec![],
+            transitions: vec![],
         });
         let appended = store.append(&cluster, Revision(0), 1, decision).await;
         assert!(matches!(appended, Appended::Unknown { .. }), "{appended:?}");

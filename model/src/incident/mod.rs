@@ -135,6 +135,19 @@ pub struct Incidents {
 }
 
 impl Incidents {
+    /// None yet, and no number up to this one is given again.
+    pub fn behind(last: Number) -> Self {
+        Self {
+            last,
+            ..Self::default()
+        }
+    }
+
+    /// The highest number given.
+    pub fn last(&self) -> Number {
+        self.last
+    }
+
     pub fn open(&self) -> impl Iterator<Item = &Incident> {
         self.open.values()
     }

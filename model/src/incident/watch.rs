@@ -14,7 +14,7 @@ const RETURN_MS: i64 = 600_000;
 /// What came back so often within [`RETURN_MS`] flaps: it is over only after as long a calm.
 const FLAPS: usize = 3;
 /// Another sentence is written down at most this often, and another severity at once.
-const CHANGES_EVERY_MS: u64 = 60_000;
+const CHANGES_EVERY_MS: u64 = 600_000;
 
 /// What is remembered between two looks; gone after a restart, and nothing is lost by that.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +35,7 @@ impl Watch {
         scene: &Scene<'_>,
     ) -> Vec<Transition> {
         let mut steps = Vec::new();
-        let mut next = incidents.last;
+        let mut next = incidents.last();
         let mut numbers: BTreeMap<(&str, &Thing), Number> = BTreeMap::new();
         for finding in findings {
             let number = match incidents.about(finding.rule, &finding.subject) {

@@ -54,6 +54,12 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// The page's one sentence.
+    pub fn title(&self) -> &'static str {
+        let first = self.page.lines().next().unwrap_or_default();
+        first.trim_start_matches("# ")
+    }
+
     /// What it finds in all of the cluster.
     pub fn look(&self, scene: &Scene<'_>) -> Vec<Finding> {
         match self.look {

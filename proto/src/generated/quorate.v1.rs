@@ -2138,6 +2138,9 @@ pub struct GetStatusRequest {
     /// Id or name of a cluster; empty for all.
     #[prost(string, tag = "1")]
     pub cluster: ::prost::alloc::string::String,
+    /// The incidents that are over too, the newest of them.
+    #[prost(bool, tag = "2")]
+    pub with_closed_incidents: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetStatusResponse {
@@ -2164,6 +2167,75 @@ pub struct ClusterStatus {
     /// This collector only looks on: it gives no leases, and its answers are those of an observer.
     #[prost(bool, tag = "6")]
     pub is_observer: bool,
+    /// Those that are open, by their numbers; then those that are over, if they were asked for.
+    #[prost(message, repeated, tag = "7")]
+    pub incidents: ::prost::alloc::vec::Vec<Incident>,
+    /// What was decided about incidents and is not on the collector's disk yet.
+    #[prost(uint64, tag = "8")]
+    pub incident_steps_waiting: u64,
+}
+/// Something that is wrong, from when it was found until it was over.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Incident {
+    /// Counts up within its cluster. It stays the same over flaps and over restarts of the collector.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// `quorate explain RULE` says what it means.
+    #[prost(string, tag = "2")]
+    pub rule: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(enumeration = "Severity", tag = "4")]
+    pub severity: i32,
+    /// Finished, with its numbers.
+    #[prost(string, tag = "5")]
+    pub sentence: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub opened_unix_ms: i64,
+    /// Not set: it is open.
+    #[prost(int64, optional, tag = "7")]
+    pub closed_unix_ms: ::core::option::Option<i64>,
+    /// The incident that is its cause, and hides it.
+    #[prost(uint64, optional, tag = "8")]
+    pub cause: ::core::option::Option<u64>,
+    /// How often it came back after it was over.
+    #[prost(uint32, tag = "9")]
+    pub returns: u32,
+    /// What happened to it, the first and the newest lines.
+    #[prost(message, repeated, tag = "10")]
+    pub lines: ::prost::alloc::vec::Vec<IncidentLine>,
+    /// The rule finds it now. An open one that is not found may be over soon, or cannot be looked at.
+    #[prost(bool, tag = "11")]
+    pub is_found: bool,
+    /// As it is found now.
+    #[prost(message, repeated, tag = "12")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    #[prost(string, tag = "13")]
+    pub remedy: ::prost::alloc::string::String,
+    /// How to undo the remedy; empty where it changes nothing.
+    #[prost(string, tag = "14")]
+    pub way_back: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct IncidentLine {
+    #[prost(int64, tag = "1")]
+    pub at_unix_ms: i64,
+    #[prost(string, tag = "2")]
+    pub sentence: ::prost::alloc::string::String,
+}
+/// One reading that an incident rests on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Evidence {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    #[prost(enumeration = "Family", tag = "2")]
+    pub family: i32,
+    /// What was read there, in few words.
+    #[prost(string, tag = "3")]
+    pub words: ::prost::alloc::string::String,
+    /// At the time of this answer; not set if the reading is gone.
+    #[prost(uint64, optional, tag = "4")]
+    pub age_ms: ::core::option::Option<u64>,
 }
 /// One node, as the collector sees it. What is not known is not set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2254,6 +2326,41 @@ pub struct KeptEvent {
     pub event: ::core::option::Option<Event>,
     #[prost(int64, tag = "5")]
     pub kept_unix_ms: i64,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Severity {
+    Unspecified = 0,
+    /// Worth knowing; nobody is called.
+    Info = 1,
+    /// Worse than it should be; nothing has stopped.
+    Warning = 2,
+    /// Guests, quorum or a node are lost, or the next failure loses them.
+    Critical = 3,
+}
+impl Severity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEVERITY_UNSPECIFIED",
+            Self::Info => "SEVERITY_INFO",
+            Self::Warning => "SEVERITY_WARNING",
+            Self::Critical => "SEVERITY_CRITICAL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEVERITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEVERITY_INFO" => Some(Self::Info),
+            "SEVERITY_WARNING" => Some(Self::Warning),
+            "SEVERITY_CRITICAL" => Some(Self::Critical),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

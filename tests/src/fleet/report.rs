@@ -25,7 +25,7 @@ pub(super) fn facts() -> Result<Arc<[v1::Fact]>> {
         let fact =
             fact(family, reading).with_context(|| format!("{} of the report", family.key()))?;
         let read = ReadFact {
-            fact,
+            fact: Arc::new(fact),
             read_at_boottime_ms: 0,
         };
         facts.extend(read.to_wire());

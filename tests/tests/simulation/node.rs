@@ -85,7 +85,7 @@ impl Node {
     /// A family is read and says something, now and then what it said before.
     pub(crate) fn read(&mut self, family: Family, now_ms: u64, chance: &mut fastrand::Rng) {
         let fact = match (chance.u8(0..6), self.facts.get(&family)) {
-            (0, Some(before)) => before.fact.clone(),
+            (0, Some(before)) => (*before.fact).clone(),
             (1, _) => family.absent(),
             // Other families have other shapes; one that is known is enough for patches.
             _ if family == Family::Lldp => neighbours(now_ms, chance),
@@ -93,7 +93,7 @@ impl Node {
             _ => family.failed(format!("reason {}", chance.char('a'..='z'))),
         };
         let fact = Arc::new(ReadFact {
-            fact,
+            fact: Arc::new(fact),
             read_at_boottime_ms: now_ms + self.boottime_ahead_ms,
         });
         self.facts.insert(family, Arc::clone(&fact));

@@ -207,7 +207,7 @@ impl World {
                 return Some(format!("{} was not heard", node.name));
             };
             for (family, fact) in &node.facts {
-                let here = seen.facts.get(family).map(|aged| &aged.fact.fact);
+                let here = seen.facts.get(family).map(|aged| &*aged.fact.fact);
                 // When it was read is held against the truth elsewhere.
                 let text = |fact: &model::report::Fact| {
                     let json = fact.to_json();

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use model::fact::corosync::Member;
 use model::fact::corosync_conf::{ConfNode, CorosyncConf, CorosyncConfFiles};
@@ -8,7 +10,7 @@ use super::*;
 
 fn post(board: &Board, fact: Fact) {
     board.post(ReadFact {
-        fact,
+        fact: Arc::new(fact),
         read_at_boottime_ms: 0,
     });
 }

@@ -3,6 +3,8 @@
 mod idle;
 mod lossy;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use model::fact::host::{HostLoad, LoadAverage};
 use model::fact::lldp::Neighbour;
@@ -66,7 +68,7 @@ fn known<T>(value: T) -> Reading<T> {
 
 fn read(fact: Fact, now: Now) -> Arc<ReadFact> {
     Arc::new(ReadFact {
-        fact,
+        fact: Arc::new(fact),
         read_at_boottime_ms: now.boottime_ms,
     })
 }

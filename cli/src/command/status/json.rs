@@ -3,6 +3,7 @@
 use proto::v1;
 use serde::Serialize;
 
+use crate::answer::to_line;
 use crate::client::Answered;
 
 #[derive(Serialize)]
@@ -65,11 +66,6 @@ struct Dropped {
     announcements: u64,
 }
 
-#[derive(Serialize)]
-struct Failure<'a> {
-    error: &'a str,
-}
-
 pub(super) fn of_status(answered: &Answered) -> String {
     let software = answered.status.collector.as_ref();
     to_line(&Status {
@@ -79,10 +75,6 @@ pub(super) fn of_status(answered: &Answered) -> String {
         },
         clusters: answered.status.clusters.iter().map(cluster).collect(),
     })
-}
-
-pub(super) fn of_error(error: &str) -> String {
-    to_line(&Failure { error })
 }
 
 fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
@@ -135,10 +127,4 @@ fn node(status: &v1::NodeStatus) -> Node<'_> {
 
 fn stated(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-fn to_line(answer: &impl Serialize) -> String {
-    // Plain numbers, words and lists: there is nothing in it that JSON could not hold.
-    let line = serde_json::to_string(answer);
-    line.unwrap_or_else(|error| format!("{{\"error\": \"{error}\"}}")) + "\n"
 }

@@ -3,11 +3,10 @@
 mod json;
 mod table;
 
-use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::client::{Client, NoAnswer, Whom};
-use crate::{exit, show};
+use crate::{answer, show};
 
 /// Shows the nodes as the collector sees them: who is heard, links, votes
 ///
@@ -32,31 +31,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match ask(args) {
-        Ok(text) => match show::print(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Whoever closed the pipe knows; everything else is worth a word.
-                if error.kind() != ErrorKind::BrokenPipe {
-                    show::complain(&format!("the answer cannot be written: {error}"));
-                }
-                ExitCode::from(exit::UNKNOWN)
-            }
-        },
-        Err(error) => {
-            let why = show::with_causes(&error);
-            show::complain(&why);
-            if args.json {
-                let _ = show::print(&json::of_error(&why));
-            }
-            ExitCode::from(exit::UNKNOWN)
-        }
-    }
+    answer::give(ask(args), args.json)
 }
 
 fn ask(args: &Args) -> Result<String, NoAnswer> {
     let cluster = args.cluster.as_deref().filter(|name| !name.is_empty());
-    let answered = Client::new(&args.whom)?.status(cluster)?;
+    let answered = Client::new(&args.whom)?.status(cluster, false)?;
     Ok(if args.json {
         json::of_status(&answered)
     } else {

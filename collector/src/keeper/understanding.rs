@@ -1,0 +1,97 @@
+//! What the collector makes of what it hears: the rules look at the cluster, and incidents come of what they find.
+//!
+//! They look soon after something was heard, and otherwise now and then, because time alone can make a reading too old
+//! or end an incident.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::cluster::{Cluster, Held, Seen};
+use model::finding::Finding;
+use model::incident::{Incidents, Transition, Watch};
+use model::name::NodeName;
+use model::rule::{self, Scene, Thresholds};
+
+use super::view::NodeView;
+use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
+
+#[derive(Debug)]
+pub(super) struct Understanding {
+    cluster: Cluster,
+    thresholds: Thresholds,
+    watch: Watch,
+    found: Arc<Vec<Finding>>,
+    looked_ms: u64,
+    has_news: bool,
+}
+
+impl Understanding {
+    pub(super) fn new(thresholds: Thresholds) -> Self {
+        Self {
+            cluster: Cluster::default(),
+            thresholds,
+            watch: Watch::default(),
+            found: Arc::default(),
+            looked_ms: 0,
+            has_news: true,
+        }
+    }
+
+    pub(super) fn saw(&mut self, node: &NodeName, view: &NodeView, now: Now) {
+        self.cluster.apply(node, seen(view), now);
+        self.has_news = true;
+    }
+
+    pub(super) fn forget(&mut self, node: &NodeName) {
+        self.cluster.forget(node);
+        self.has_news = true;
+    }
+
+    /// When [`Self::look`] is to be called at the latest.
+    pub(super) fn deadline_ms(&self) -> u64 {
+        let pause_ms = if self.has_news {
+            LOOK_EVERY_MS
+        } else {
+            LOOK_AGAIN_MS
+        };
+        self.looked_ms.saturating_add(pause_ms)
+    }
+
+    /// What the rules find now, and what is to be written down because of it. Without `incidents` (they could not be
+    /// read, or no more can be written) the rules look all the same.
+    pub(super) fn look(&mut self, incidents: Option<&Incidents>, now: Now) -> Vec<Transition> {
+        self.looked_ms = now.mono_ms;
+        self.has_news = false;
+        let scene = Scene {
+            cluster: &self.cluster,
+            now,
+            thresholds: &self.thresholds,
+        };
+        let found = rule::findings(&scene);
+        let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));
+        self.found = Arc::new(found);
+        steps.unwrap_or_default()
+    }
+
+    /// What the rules found last.
+    pub(super) fn found(&self) -> Arc<Vec<Finding>> {
+        Arc::clone(&self.found)
+    }
+}
+
+fn seen(view: &NodeView) -> Seen {
+    let held = |(family, aged): (&_, &super::view::AgedFact)| {
+        let held = Held {
+            fact: Arc::clone(&aged.fact.fact),
+            read_at_ms: aged.read_at_ms,
+        };
+        (*family, held)
+    };
+    Seen {
+        hearing: view.hearing,
+        heard_at_ms: view.heard_at_ms,
+        boot_id: view.boot_id.clone(),
+        skew_ms: view.skew_ms,
+        facts: view.facts.iter().map(held).collect::<BTreeMap<_, _>>(),
+    }
+}
