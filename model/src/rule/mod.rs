@@ -4,6 +4,7 @@
 //! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
+mod lacp;
 mod thresholds;
 
 use crate::cluster::{Cluster, FreshNode, Now};
@@ -101,6 +102,11 @@ macro_rules! rules {
 
 rules! {
     bond_no_active_port: "bond-no-active-port", Node;
+    bond_no_lacp_partner: "bond-no-lacp-partner", Node;
+    bond_partners_differ: "bond-partners-differ", Node;
+    bond_aggregators_differ: "bond-aggregators-differ", Node;
+    bond_port_churned: "bond-port-churned", Node;
+    bond_speeds_differ: "bond-speeds-differ", Node;
     bond_degraded: "bond-degraded", Node;
     link_slower_than_before: "link-slower-than-before", Node;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
