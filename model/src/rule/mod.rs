@@ -5,6 +5,7 @@
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
 mod lacp;
+mod stack;
 mod thresholds;
 
 use crate::cluster::{Cluster, FreshNode, Now};
@@ -102,12 +103,17 @@ macro_rules! rules {
 
 rules! {
     bond_no_active_port: "bond-no-active-port", Node;
+    bond_ports_missing: "bond-ports-missing", Node;
+    bond_flapping: "bond-flapping", Node;
     bond_no_lacp_partner: "bond-no-lacp-partner", Node;
     bond_partners_differ: "bond-partners-differ", Node;
     bond_aggregators_differ: "bond-aggregators-differ", Node;
     bond_port_churned: "bond-port-churned", Node;
     bond_speeds_differ: "bond-speeds-differ", Node;
+    bond_speed_unknown: "bond-speed-unknown", Node;
     bond_degraded: "bond-degraded", Node;
+    bond_no_monitoring: "bond-no-monitoring", Node;
+    link_flapping: "link-flapping", Node;
     link_slower_than_before: "link-slower-than-before", Node;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
