@@ -1,7 +1,7 @@
 //! A bond that has fewer ports than its node's configuration names, or than it had: a port that never came is not down,
 //! so nothing else tells of it.
 
-use super::{Tuned, lacp, stack};
+use super::{Tuned, configured, lacp, stack};
 use crate::cluster::FreshNode;
 use crate::fact::bond::Bond;
 use crate::fact::interfaces::ConfBond;
@@ -16,14 +16,14 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
 }
 
 fn fewer(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
-    match configured(node, bond) {
+    match ports_named(node, bond) {
         Some(names) => missing(node, bond, names),
         None => lost(node, bond),
     }
 }
 
 /// The ports that the configuration in force names one by one.
-fn configured<'a>(node: &'a FreshNode<'_>, bond: &Bond) -> Option<Vec<&'a str>> {
+fn ports_named<'a>(node: &'a FreshNode<'_>, bond: &Bond) -> Option<Vec<&'a str>> {
     let conf = node.interfaces()?.current.as_ref()?;
     let interface = conf.interface(bond.name.as_str())?;
     let own: Option<&ConfBond> = interface.bond.as_ref();
@@ -39,12 +39,12 @@ fn configured<'a>(node: &'a FreshNode<'_>, bond: &Bond) -> Option<Vec<&'a str>> 
     (!names.is_empty()).then_some(names)
 }
 
-fn missing(node: &FreshNode<'_>, bond: &Bond, configured: Vec<&str>) -> Option<Finding> {
+fn missing(node: &FreshNode<'_>, bond: &Bond, named: Vec<&str>) -> Option<Finding> {
     let links = node.links()?;
-    let count = configured.len();
-    let missing: Vec<(&str, Option<&Link>)> = configured
+    let count = named.len();
+    let missing: Vec<(&str, Option<&Link>)> = named
         .into_iter()
-        .map(|named| (named, called(links, named)))
+        .map(|named| (named, configured::called(links, named)))
         .filter(|(named, link)| {
             let is_it = |port: &IfaceName| {
                 port.as_str() == *named || link.is_some_and(|link| link.name == *port)
@@ -75,12 +75,6 @@ fn missing(node: &FreshNode<'_>, bond: &Bond, configured: Vec<&str>) -> Option<F
         .seen_in(name, Family::Links, format!("{first}: {}", if link.is_some() { "there" } else { "not there" }));
     let things: Vec<Thing> = things.collect();
     Some(if things.is_empty() { found } else { found.is_loss_of(things) })
-}
-
-/// By its name, or one of its other names.
-fn called<'a>(links: &'a [Link], name: &str) -> Option<&'a Link> {
-    let is_called = |link: &&Link| link.name.as_str() == name || link.altnames.iter().any(|alt| alt == name);
-    links.iter().find(is_called)
 }
 
 /// Without a configuration to ask, the bond's own past.
