@@ -35,6 +35,8 @@ pub struct Sample {
 pub struct Counter {
     samples: VecDeque<Sample>,
     last: u64,
+    /// When it rose last, as far as that was seen.
+    rose_at_ms: u64,
 }
 
 impl Counter {
@@ -43,8 +45,11 @@ impl Counter {
             // It began anew, and what it counted before is not to be compared with.
             self.samples.clear();
         }
-        self.last = count;
         let at_ms = now.mono_ms;
+        if count > self.last {
+            self.rose_at_ms = at_ms;
+        }
+        self.last = count;
         let newest = self.samples.back();
         if newest.is_some_and(|sample| at_ms < sample.at_ms.saturating_add(SAMPLE_EVERY_MS)) {
             return;
@@ -58,6 +63,10 @@ impl Counter {
     /// By how much it rose within this time before now.
     pub fn rose_within(&self, window_ms: u64, now: Now) -> u64 {
         let since = now.mono_ms.saturating_sub(window_ms);
+        // A counter that stands still is not heard of again, and its newest sample can be older than its last rise.
+        if self.rose_at_ms < since {
+            return 0;
+        }
         let base = self
             .samples
             .iter()

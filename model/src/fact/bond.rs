@@ -89,6 +89,27 @@ pub struct BondPort {
     pub partner_pdu: Option<LacpPdu>,
 }
 
+impl BondPort {
+    /// Is its link up? What is not known is not up.
+    pub fn is_up(&self) -> bool {
+        self.mii_status == Some(MiiStatus::Up)
+    }
+}
+
+impl LacpPdu {
+    /// Whether this side takes part in the group and passes frames: 63, or 61 with the long timeout. `None`: unknown.
+    pub fn is_passing(&self) -> Option<bool> {
+        self.port_state.map(is_passing)
+    }
+}
+
+/// The same of a bare [`LacpPdu::port_state`].
+pub fn is_passing(port_state: u32) -> bool {
+    const GROUPED: u32 = 4 | 8 | 16 | 32;
+    const UNANSWERED: u32 = 64 | 128;
+    port_state & GROUPED == GROUPED && port_state & UNANSWERED == 0
+}
+
 /// What one side says of itself in LACP (`details actor lacp pdu`, `details partner lacp pdu`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LacpPdu {

@@ -2,7 +2,7 @@
 //!
 //! The kernel keeps `MII Status: up` of a bond that was taken down by hand, so the ports decide, not the bond.
 
-use super::Tuned;
+use super::{Tuned, stack};
 use crate::cluster::FreshNode;
 use crate::fact::bond::{Bond, MiiStatus};
 use crate::finding::{Finding, Severity, Thing};
@@ -31,9 +31,9 @@ fn dead(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
     if symptoms.is_empty() {
         symptoms.push(subject.clone());
     }
-    let found = Finding::new(Severity::Critical, subject.clone(), sentence)
+    let found = Finding::new(Severity::Critical, subject, sentence)
         .is_loss_of(symptoms)
-        .takes([subject])
+        .takes(stack::taken_with(node, &bond.name))
         .remedy(format!(
             "Look at the cables and switch ports of {}: `ip -s link show master {}` on {name} says which ports have \
              carrier.",

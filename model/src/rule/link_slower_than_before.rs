@@ -27,7 +27,9 @@ fn slower(node: &FreshNode<'_>, link: &Link) -> Option<Finding> {
     let (name, port) = (node.name(), &link.name);
     let sentence = format!("{port} of {name} runs at {is} Mbps; it has run at {was} Mbps");
     let subject = Thing::Iface(name.clone(), port.clone());
-    let found = Finding::new(Severity::Warning, subject, sentence)
+    // In a bond the others follow from it: speeds that differ, an aggregator of its own.
+    let found = Finding::new(Severity::Warning, subject.clone(), sentence)
+        .takes([subject])
         .seen_in(name, Family::Links, format!("{port}: {is} Mbps"))
         .remedy(format!(
             "Change the cable of {port} and look at its switch port; `ethtool {port}` on {name} shows what both sides \

@@ -4,7 +4,14 @@
 //! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
+mod configured;
+mod lacp;
+#[cfg(test)]
+mod ordinary;
+mod peers;
+mod stack;
 mod thresholds;
+mod vlans;
 
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::finding::Finding;
@@ -107,8 +114,31 @@ macro_rules! rules {
 
 rules! {
     bond_no_active_port: "bond-no-active-port", Node;
+    bond_ports_missing: "bond-ports-missing", Node;
+    bond_flapping: "bond-flapping", Node;
+    bond_no_lacp_partner: "bond-no-lacp-partner", Node;
+    bond_partners_differ: "bond-partners-differ", Node;
+    bond_aggregators_differ: "bond-aggregators-differ", Node;
+    bond_port_churned: "bond-port-churned", Node;
+    bond_speeds_differ: "bond-speeds-differ", Node;
+    bond_speed_unknown: "bond-speed-unknown", Node;
     bond_degraded: "bond-degraded", Node;
+    bond_no_monitoring: "bond-no-monitoring", Node;
+    link_hung: "link-hung", Node;
+    link_flapping: "link-flapping", Node;
+    link_errors: "link-errors", Node;
+    link_slower_than_peers: "link-slower-than-peers", Cluster;
+    mtu_stack_mismatch: "mtu-stack-mismatch", Node;
+    mtu_peers_differ: "mtu-peers-differ", Cluster;
+    mtu_path_smaller: "mtu-path-smaller", Cluster;
     link_slower_than_before: "link-slower-than-before", Node;
+    bridge_without_port: "bridge-without-port", Cluster;
+    bridge_missing: "bridge-missing", Cluster;
+    bridge_not_vlan_aware: "bridge-not-vlan-aware", Cluster;
+    vlan_missing_on_bridge: "vlan-missing-on-bridge", Cluster;
+    vlan_interface_missing: "vlan-interface-missing", Cluster;
+    vlan_missing_on_switch: "vlan-missing-on-switch", Cluster;
+    vlan_not_seen: "vlan-not-seen", Cluster;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
 }

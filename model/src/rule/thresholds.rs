@@ -54,6 +54,8 @@ thresholds! {
     retransmits: u32 = 100;
     /// Damaged frames or carrier changes of a port within ten minutes.
     port_errors: u32 = 10;
+    /// How long a network card that the kernel called hung is told of.
+    nic_hang_window_s: u32 = 1_800;
     /// How long the cluster may take to form anew before the watchdogs are near.
     reforming_warning_ms: u32 = 25_000;
     clock_skew_ms: u32 = 1_000;
