@@ -4,6 +4,7 @@
 //! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
+mod membership;
 mod thresholds;
 
 use crate::cluster::{Cluster, FreshNode, Now};
@@ -103,8 +104,15 @@ rules! {
     bond_no_active_port: "bond-no-active-port", Node;
     bond_degraded: "bond-degraded", Node;
     link_slower_than_before: "link-slower-than-before", Node;
+    cluster_out_of_sight: "cluster-out-of-sight", Cluster;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
+    corosync_node_left: "corosync-node-left", Cluster;
+    node_silent: "node-silent", Cluster;
+    corosync_margin: "corosync-margin", Cluster;
+    corosync_network_down: "corosync-network-down", Cluster;
+    corosync_link_down: "corosync-link-down", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
+    corosync_even_votes: "corosync-even-votes", Cluster;
 }
 
 #[cfg(test)]
