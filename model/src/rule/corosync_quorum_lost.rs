@@ -1,8 +1,10 @@
-//! The cluster, or a part of it, has no quorum. Said once for each partition: by the members that its nodes name.
+//! The cluster, or a part of it, has no quorum. Said once for each part that another one goes on without, and once for
+//! all of them where none is quorate.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
+use super::membership::{between, counted, name_of, names, nodelist};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
@@ -16,20 +18,42 @@ struct Partition {
     needed: Option<u32>,
 }
 
+type Partitions<'a> = BTreeMap<Partition, Vec<&'a NodeName>>;
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
-    let mut partitions: BTreeMap<Partition, Vec<&NodeName>> = BTreeMap::new();
+    let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
+    let mut partitions: Partitions<'_> = BTreeMap::new();
     let mut is_somewhere = false;
-    for node in scene.nodes() {
+    for node in &nodes {
         let Some(quorate) = node.corosync().and_then(|corosync| corosync.quorate) else {
             continue;
         };
         is_somewhere |= quorate;
-        if let Some(partition) = partition(&node).filter(|_| !quorate) {
+        if let Some(partition) = partition(node).filter(|_| !quorate) {
             partitions.entry(partition).or_default().push(node.name());
         }
     }
-    let lost = |(partition, nodes): (Partition, Vec<&NodeName>)| lost(&partition, &nodes, is_somewhere);
-    partitions.into_iter().filter_map(lost).collect()
+    if partitions.is_empty() {
+        return Vec::new();
+    }
+    if is_somewhere {
+        let part = |(partition, heard): (Partition, Vec<&NodeName>)| {
+            let first = (*heard.first()?).clone();
+            let sentence =
+                format!("{}; the other part of the cluster is quorate", has_none(&partition, &heard));
+            let found = lost(Thing::Node(first), sentence, &heard);
+            Some(found.takes(taken(&nodes, [&partition])).takes(silent(&nodes, &partition)))
+        };
+        return partitions.into_iter().filter_map(part).collect();
+    }
+    let parts: Vec<String> =
+        partitions.iter().map(|(partition, heard)| has_none(partition, heard)).collect();
+    let sentence = format!("{}; no node that is heard is quorate", parts.join("; "));
+    let heard: Vec<&NodeName> = partitions.values().flatten().copied().collect();
+    let found = lost(Thing::Cluster, sentence, &heard)
+        .takes(taken(&nodes, partitions.keys()))
+        .takes(outside(&nodes));
+    vec![found]
 }
 
 fn partition(node: &FreshNode<'_>) -> Option<Partition> {
@@ -42,26 +66,56 @@ fn partition(node: &FreshNode<'_>) -> Option<Partition> {
     })
 }
 
-fn lost(partition: &Partition, nodes: &[&NodeName], is_somewhere: bool) -> Option<Finding> {
-    let first = *nodes.first()?;
+/// The links between these parts and all others.
+fn taken<'a>(
+    nodes: &[FreshNode<'_>],
+    partitions: impl IntoIterator<Item = &'a Partition>,
+) -> BTreeSet<Thing> {
+    let Some((_, conf)) = nodelist(nodes) else {
+        return BTreeSet::new();
+    };
+    let inside = |partition: &Partition| -> BTreeSet<NodeName> {
+        partition.members.iter().filter_map(|id| name_of(conf, *id)).collect()
+    };
+    partitions
+        .into_iter()
+        .flat_map(|partition| between(conf, &inside(partition)))
+        .collect()
+}
+
+/// The members of a part that are not heard: the loss of the quorum is theirs too.
+fn silent(nodes: &[FreshNode<'_>], partition: &Partition) -> Vec<Thing> {
+    let Some((_, conf)) = nodelist(nodes) else {
+        return Vec::new();
+    };
+    let members = partition.members.iter().filter_map(|id| name_of(conf, *id));
+    members.filter(|name| !is_heard(nodes, name)).map(Thing::Node).collect()
+}
+
+/// The nodes that are not heard: that they are not there is why the others have no quorum.
+fn outside(nodes: &[FreshNode<'_>]) -> Vec<Thing> {
+    let Some((_, conf)) = nodelist(nodes) else {
+        return Vec::new();
+    };
+    let all = names(conf).map(|(_, name)| name);
+    all.filter(|name| !is_heard(nodes, name)).map(Thing::Node).collect()
+}
+
+fn is_heard(nodes: &[FreshNode<'_>], name: &NodeName) -> bool {
+    nodes.iter().any(|node| node.name() == name)
+}
+
+fn has_none(partition: &Partition, nodes: &[&NodeName]) -> String {
     let names: Vec<&str> = nodes.iter().map(|name| name.as_str()).collect();
     let votes = match (partition.votes, partition.needed) {
-        (Some(votes), Some(needed)) => format!("{votes} votes of the {needed} that are needed"),
+        (Some(votes), Some(needed)) => format!("{} of the {needed} that are needed", counted(votes, "vote")),
         _ => "too few votes, as corosync says".to_owned(),
     };
     let whose = if nodes.len() == 1 { "has" } else { "have" };
-    let where_else = if is_somewhere {
-        "; the other part of the cluster is quorate"
-    } else {
-        "; no node that is heard is quorate"
-    };
-    let sentence = format!("{} {whose} no quorum: {votes}{where_else}", names.join(", "));
-    // One partition is one subject; the whole cluster is another one than a part of it.
-    let subject = if is_somewhere {
-        Thing::Node(first.clone())
-    } else {
-        Thing::Cluster
-    };
+    format!("{} {whose} no quorum: {votes}", names.join(", "))
+}
+
+fn lost(subject: Thing, sentence: String, nodes: &[&NodeName]) -> Finding {
     let found = Finding::new(Severity::Critical, subject, sentence).remedy(
         "Bring back nodes or the network between them: `corosync-cfgtool -s` on each shows which links are down. \
          `pvecm expected` lowers the votes that are needed and is the last resort: it can make two halves that both \
@@ -70,7 +124,7 @@ fn lost(partition: &Partition, nodes: &[&NodeName], is_somewhere: bool) -> Optio
     let words = |found: Finding, node: &&NodeName| {
         found.seen_in(node, Family::Corosync, "Quorate: No".to_owned())
     };
-    Some(nodes.iter().fold(found, words))
+    nodes.iter().fold(found, words)
 }
 
 #[cfg(test)]
@@ -102,12 +156,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_that_none_of_its_nodes_calls_quorate_has_lost_it() {
+    fn a_cluster_that_none_of_its_nodes_calls_quorate_has_lost_it_once() {
         let mut world = World::of(2);
         without_quorum(&mut world, &[1]);
         without_quorum(&mut world, &[2]);
-        let found = world.found(RULE);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("critical the cluster: pve-01 has no quorum: 1 votes of the 2"));
+        let expect = "critical the cluster: pve-01 has no quorum: 1 vote of the 2 that are needed; pve-02 has no \
+                      quorum: 1 vote of the 2 that are needed; no node that is heard is quorate";
+        assert_eq!(world.found(RULE), [expect]);
     }
 }

@@ -10,6 +10,7 @@ mod lacp;
 mod ordinary;
 mod peers;
 mod stack;
+mod membership;
 mod thresholds;
 mod vlans;
 
@@ -139,8 +140,15 @@ rules! {
     vlan_interface_missing: "vlan-interface-missing", Cluster;
     vlan_missing_on_switch: "vlan-missing-on-switch", Cluster;
     vlan_not_seen: "vlan-not-seen", Cluster;
+    cluster_out_of_sight: "cluster-out-of-sight", Cluster;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
+    corosync_node_left: "corosync-node-left", Cluster;
+    node_silent: "node-silent", Cluster;
+    corosync_margin: "corosync-margin", Cluster;
+    corosync_network_down: "corosync-network-down", Cluster;
+    corosync_link_down: "corosync-link-down", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
+    corosync_even_votes: "corosync-even-votes", Cluster;
 }
 
 #[cfg(test)]

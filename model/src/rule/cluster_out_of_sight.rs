@@ -1,0 +1,67 @@
+//! No agent at all is heard: the collector, or its network, is the likelier cause than eight nodes at once.
+
+use super::Scene;
+use super::node_silent::is_silent;
+use crate::cluster::Node;
+use crate::finding::{Finding, Severity, Thing};
+use crate::fleet::Hearing;
+use crate::report::Family;
+
+pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let nodes = scene.cluster.nodes.values();
+    let expected: Vec<&Node> =
+        nodes.filter(|node| node.seen.hearing != Hearing::Revoked).collect();
+    let is_alone = expected.len() < 2;
+    if is_alone || !expected.iter().all(|node| is_silent(scene, node)) {
+        return Vec::new();
+    }
+    // The one that was heard last is the likeliest to be heard first; one is enough for this to be over.
+    let last = expected.iter().max_by_key(|node| node.seen.heard_at_ms);
+    let since = last.and_then(|node| node.silent_for_ms(scene.now));
+    let since = since.map_or_else(
+        || "since it started".to_owned(),
+        |ms| format!("for {} s", ms / 1_000),
+    );
+    let sentence = format!(
+        "the collector has lost sight of the cluster: none of its {} agents is heard {since}",
+        expected.len()
+    );
+    let found = Finding::new(Severity::Critical, Thing::Cluster, sentence)
+        .takes(expected.iter().map(|node| Thing::Node(node.name.clone())))
+        .remedy(
+            "Look at the collector's own network first: does it reach any node? Then `pvecm status` on a node, which \
+             does not need the collector.",
+        );
+    let evidence = |found: Finding, node: &&Node| {
+        found.seen_in(&node.name, Family::Agent, "nothing is heard of its agent")
+    };
+    vec![last.iter().fold(found, |found, node| evidence(found, node))]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cluster::testing::World;
+    use crate::fleet::Hearing;
+
+    const RULE: &str = "cluster-out-of-sight";
+
+    #[test]
+    fn all_agents_silent_are_one_finding_that_takes_their_silence() {
+        let mut world = World::of(3);
+        for node in ["pve-01", "pve-02", "pve-03"] {
+            assert!(world.found(RULE).is_empty());
+            world.hearing(node, Hearing::Silent);
+        }
+        world.advance_s(40);
+        let expect = "critical the cluster: the collector has lost sight of the cluster: none of its 3 agents is heard \
+                      for 40 s";
+        assert_eq!(world.found(RULE), [expect]);
+    }
+
+    #[test]
+    fn a_single_node_is_no_cluster_to_lose_sight_of() {
+        let mut world = World::of(1);
+        world.hearing("pve-01", Hearing::Silent);
+        assert!(world.found(RULE).is_empty());
+    }
+}

@@ -1,0 +1,99 @@
+//! How many votes may still be lost: none, or one where there were more. What the cluster has at full strength is how
+//! it was built, and only told where that is none.
+
+use super::Scene;
+use super::membership::counted;
+use crate::cluster::FreshNode;
+use crate::finding::{Finding, Severity, Thing};
+use crate::report::{Facts as _, Family};
+
+/// What one quorate node says of the votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Votes {
+    /// That may be lost.
+    pub(super) margin: u32,
+    total: u32,
+    needed: u32,
+    expected: u32,
+}
+
+impl Votes {
+    pub(super) fn of(node: &FreshNode<'_>) -> Option<Self> {
+        let corosync = node.corosync().filter(|corosync| corosync.quorate == Some(true))?;
+        let (total, needed) = (corosync.total_votes?, corosync.quorum?);
+        Some(Self { margin: total.saturating_sub(needed), total, needed, expected: corosync.expected_votes? })
+    }
+}
+
+pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
+    let told: Vec<(Votes, &FreshNode<'_>)> =
+        nodes.iter().filter_map(|node| Some((Votes::of(node)?, node))).collect();
+    let Some(votes) = told.iter().map(|(votes, _)| *votes).min() else {
+        return Vec::new();
+    };
+    let is_full = votes.total >= votes.expected;
+    let (total, needed) = (counted(votes.total, "vote"), votes.needed);
+    let (severity, sentence) = match votes.margin {
+        0 if is_full && votes.expected <= 1 => return Vec::new(),
+        0 if is_full => (
+            Severity::Warning,
+            format!("no vote may be lost even with all nodes there: {total}, and {needed} are needed"),
+        ),
+        0 => (
+            Severity::Critical,
+            format!(
+                "no vote may be lost any more: {total} of {} are there, and {needed} are needed",
+                votes.expected
+            ),
+        ),
+        1 if !is_full => (
+            Severity::Warning,
+            format!("one vote may still be lost: {total} of {} are there, and {needed} are needed", votes.expected),
+        ),
+        _ => return Vec::new(),
+    };
+    let found = Finding::new(severity, Thing::Cluster, sentence).remedy(
+        "Bring the missing nodes back before anything else, and stop, reboot or update nothing meanwhile. `pvecm status` \
+         shows who votes.",
+    );
+    let words = |found: Finding, (of, node): &(Votes, &FreshNode<'_>)| {
+        let words = format!("Total votes: {}, Quorum: {}", of.total, of.needed);
+        if *of == votes { found.seen_in(node.name(), Family::Corosync, words) } else { found }
+    };
+    vec![told.iter().fold(found, words)]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cluster::testing::{World, value};
+
+    const RULE: &str = "corosync-margin";
+
+    fn votes(world: &mut World, total: u32) {
+        world.edit_all(|_, report| value(&mut report.corosync).total_votes = Some(total));
+    }
+
+    #[test]
+    fn the_last_votes_are_counted() {
+        let mut world = World::healthy();
+        for total in [8, 7] {
+            votes(&mut world, total);
+            assert!(world.found(RULE).is_empty(), "{total}");
+        }
+        votes(&mut world, 6);
+        let expect = "warning the cluster: one vote may still be lost: 6 votes of 8 are there, and 5 are needed";
+        assert_eq!(world.found(RULE), [expect]);
+        votes(&mut world, 5);
+        let expect = "critical the cluster: no vote may be lost any more: 5 votes of 8 are there, and 5 are needed";
+        assert_eq!(world.found(RULE), [expect]);
+    }
+
+    #[test]
+    fn a_small_cluster_at_full_strength_is_as_it_was_built() {
+        assert!(World::of(1).found(RULE).is_empty());
+        assert!(World::of(3).found(RULE).is_empty());
+        let expect = "warning the cluster: no vote may be lost even with all nodes there: 2 votes, and 2 are needed";
+        assert_eq!(World::of(2).found(RULE), [expect]);
+    }
+}
