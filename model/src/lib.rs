@@ -24,3 +24,5 @@ pub mod cluster;
 pub mod finding;
 pub mod incident;
 pub mod rule;
+
+pub mod topology;
