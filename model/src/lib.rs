@@ -25,4 +25,6 @@ pub mod finding;
 pub mod incident;
 pub mod rule;
 
+pub mod risks;
 pub mod topology;
+pub mod whatif;

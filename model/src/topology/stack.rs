@@ -142,7 +142,12 @@ fn descend(fresh: &FreshNode<'_>, link: &Link, found: &mut Found, depth: usize) 
                     .collect(),
             };
             found.ports.extend(ports);
-            found.bonds.push(gathering(&link.name, bond, link));
+            // Of a bond that tells nothing of itself it is not known with how few ports it goes on.
+            if bond.is_some() || link.bond.is_some() {
+                found.bonds.push(gathering(&link.name, bond, link));
+            } else {
+                found.forks = true;
+            }
         }
         Some("vlan") => {
             found.through.push(link.name.clone());
