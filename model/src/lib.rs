@@ -24,3 +24,7 @@ pub mod cluster;
 pub mod finding;
 pub mod incident;
 pub mod rule;
+
+pub mod risks;
+pub mod topology;
+pub mod whatif;

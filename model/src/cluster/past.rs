@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{Now, Seen};
 use crate::fact::bond::Bond;
 use crate::fact::cmap::Cmap;
+use crate::fact::hardware_address::HardwareAddress;
 use crate::fact::link::Link;
 use crate::fleet::Hearing;
 use crate::name::IfaceName;
@@ -102,6 +103,8 @@ impl Transitions {
 pub struct PortPast {
     /// The highest speed that it ran at while its node was seen.
     pub best_speed_mbps: Option<u32>,
+    /// The system that answered LACP there last: a port that is down hears none, and its switch is still the same.
+    pub lacp_partner: Option<HardwareAddress>,
     /// Losses and returns of its carrier.
     pub carrier: Transitions,
     /// Frames that came damaged: `rx_crc_errors`, or `rx_errors` where the driver tells only that.
@@ -213,6 +216,15 @@ impl Past {
             }
             let past = self.bonds.entry(bond.name.clone()).or_default();
             past.most_ports = past.most_ports.max(bond.slaves.len());
+            for port in &bond.slaves {
+                let partner = port.partner_mac.as_ref().filter(|mac| !mac.is_zero());
+                if let Some(partner) = partner
+                    && (self.ports.len() < MAX_REMEMBERED || self.ports.contains_key(&port.name))
+                {
+                    let past = self.ports.entry(port.name.clone()).or_default();
+                    past.lacp_partner = Some(partner.clone());
+                }
+            }
         }
     }
 

@@ -5,6 +5,8 @@
 //! beforehand ([`Order`]), and once in a while it decides: `wait_for_all` latches on a node that hears too little
 //! first. So an event has one outcome or several, and what is not the same in all of them is not certain.
 
+mod resume;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::quorum::order::{Counted, MOST_FIRST_SPEAKERS, Order, Words};
 use crate::quorum::qnetd;
 use crate::quorum::verdict::Partition;
 use crate::quorum::voter::Voter;
+
+pub use resume::Observed;
 
 /// A cluster at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

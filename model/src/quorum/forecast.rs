@@ -55,8 +55,13 @@ impl fmt::Display for Outlook {
 
 impl Forecast {
     pub fn healthy(config: QuorumConfig) -> Self {
+        Self::of(Cluster::healthy(config))
+    }
+
+    /// From this cluster on.
+    pub fn of(cluster: Cluster) -> Self {
         Self {
-            likeliest: Cluster::healthy(config),
+            likeliest: cluster,
             others: Vec::new(),
             overflowed: false,
         }

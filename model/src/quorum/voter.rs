@@ -4,6 +4,8 @@
 //! flags in messages; every message is a reason to count again, and what is counted stays: the needed votes do not
 //! fall by themselves, `wait_for_all` latches, the tie-breaker looks at who was there before.
 
+mod resume;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,0 +1,219 @@
+//! What each corosync address stands on, down to the switch: address, VLAN interface, bridge, bond, ports, switch.
+//!
+//! The truth is what nodes say of their links, bonds and bridges, and what the other side says of itself: LLDP first, then
+//! the system of LACP. What the operator declared ([`Site`]) comes before both. What is not known is told as not known:
+//! a stack that ends nowhere, a port without a switch.
+
+mod pattern;
+mod site;
+mod stack;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use crate::cluster::{Cluster, Now};
+use crate::fact::corosync::Corosync;
+use crate::fact::link::Link;
+use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
+use crate::report::Facts as _;
+
+pub use pattern::{BadPattern, PortPattern};
+pub use site::{DeclaredSwitch, Dependency, Place, Service, Site};
+pub use switch::{Basis, Switch, SwitchId, SwitchOf};
+
+/// A port of a node: a NIC, or what stands for one.
+pub type PortId = (NodeName, IfaceName);
+
+/// Whether something passes through a thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    Down,
+    Unknown,
+    Up,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    pub standing: Standing,
+    pub switch: SwitchOf,
+}
+
+/// How traffic goes over the ports of a stack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gathered {
+    /// One port.
+    Single,
+    /// A bond of ports.
+    Bond(Gathering),
+    /// Several ports that are no bond: which of them carries what is not known.
+    Several,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathering {
+    pub bond: IfaceName,
+    pub failover: Failover,
+    /// It carries nothing with fewer ports than this.
+    pub at_least: u32,
+}
+
+/// What a bond does about a port that keeps its carrier and passes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failover {
+    /// Its partner is missed after 3 s.
+    LacpFast,
+    /// Its partner is missed after 90 s.
+    LacpSlow,
+    /// It goes by the carrier alone, and all goes over this port.
+    ActivePort(Option<IfaceName>),
+    /// It goes by the carrier alone, or that is not known.
+    Blind,
+}
+
+/// One corosync address with all that it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stack {
+    pub address: String,
+    /// The interfaces from the address down to the ports, these not among them.
+    pub through: Vec<IfaceName>,
+    pub vlans: Vec<VlanId>,
+    pub ports: Vec<IfaceName>,
+    pub gathered: Gathered,
+}
+
+/// Why nothing is known of what an address stands on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoStack {
+    #[error("{node} is not heard, so that what its corosync link {link} stands on is not known")]
+    Silent { node: NodeName, link: LinkNumber },
+    #[error("no interface of {node} has the address {address} of corosync link {link}")]
+    NoInterface {
+        node: NodeName,
+        link: LinkNumber,
+        address: String,
+    },
+    #[error("{iface} of {node}, which carries corosync link {link}, leads to no port")]
+    NoPort {
+        node: NodeName,
+        link: LinkNumber,
+        iface: IfaceName,
+    },
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Topology {
+    /// Of every node of the nodelist and each of its corosync links.
+    pub stacks: BTreeMap<(NodeName, LinkNumber), Result<Stack, NoStack>>,
+    /// Stacks of all addresses of a node, corosync's or not: a way to the qdevice may be among them.
+    pub others: BTreeMap<NodeName, Vec<Stack>>,
+    pub ports: BTreeMap<PortId, Port>,
+    pub switches: BTreeMap<SwitchId, Switch>,
+    /// Finished sentences: declarations that do not fit what is heard.
+    pub notes: Vec<String>,
+}
+
+impl Topology {
+    pub fn of(cluster: &Cluster, now: Now, site: &Site) -> Self {
+        let mut topology = Self::default();
+        for (node, addresses) in corosync_addresses(cluster, now) {
+            let fresh = cluster.fresh(now).find(|fresh| *fresh.name() == node);
+            for (link, address) in addresses {
+                let stack = match &fresh {
+                    Some(fresh) if fresh.links().is_some() => {
+                        stack::of_address(fresh, link, &address)
+                    }
+                    _ => Err(NoStack::Silent {
+                        node: node.clone(),
+                        link,
+                    }),
+                };
+                topology.stacks.insert((node.clone(), link), stack);
+            }
+        }
+        for fresh in cluster.fresh(now) {
+            let stacks = stack::of_all_addresses(&fresh);
+            topology.others.insert(fresh.name().clone(), stacks);
+        }
+        topology.ports(cluster, now);
+        switch::find(&mut topology, cluster, now, site);
+        topology
+    }
+
+    /// The switch behind a port, as far as it is known.
+    pub fn switch_of(&self, node: &NodeName, port: &IfaceName) -> &SwitchOf {
+        let port = self.ports.get(&(node.clone(), port.clone()));
+        port.map_or(&SwitchOf::Unknown, |port| &port.switch)
+    }
+
+    /// Every port of a node that is heard, whether corosync uses it or not.
+    fn ports(&mut self, cluster: &Cluster, now: Now) {
+        for fresh in cluster.fresh(now) {
+            for link in fresh.links().into_iter().flatten() {
+                if stack::is_port(link) {
+                    let standing = standing(&fresh, link);
+                    let id = (fresh.name().clone(), link.name.clone());
+                    let switch = SwitchOf::Unknown;
+                    self.ports.insert(id, Port { standing, switch });
+                }
+            }
+        }
+    }
+}
+
+/// A bond knows more of its port than the carrier tells.
+fn standing(fresh: &crate::cluster::FreshNode<'_>, link: &Link) -> Standing {
+    use crate::fact::bond::MiiStatus;
+    let bonds = fresh.bonds().into_iter().flatten();
+    let mut slaves = bonds.flat_map(|bond| &bond.slaves);
+    let mii = slaves
+        .find(|port| port.name == link.name)
+        .and_then(|port| port.mii_status.as_ref());
+    if link.admin_up == Some(false) || link.carrier == Some(false) {
+        return Standing::Down;
+    }
+    match (mii, link.carrier) {
+        (Some(MiiStatus::Down | MiiStatus::GoingBack), _) => Standing::Down,
+        (Some(MiiStatus::Up | MiiStatus::GoingDown), _) | (None, Some(true)) => Standing::Up,
+        _ => Standing::Unknown,
+    }
+}
+
+type Addresses = BTreeMap<LinkNumber, String>;
+
+/// The nodelist of the newest configuration that is heard; what a running corosync says of itself comes before it.
+fn corosync_addresses(cluster: &Cluster, now: Now) -> BTreeMap<NodeName, Addresses> {
+    let confs = cluster
+        .fresh(now)
+        .filter_map(|fresh| fresh.corosync_conf()?.local.clone());
+    let newest = confs.max_by_key(|conf| conf.totem.config_version);
+    let mut all: BTreeMap<NodeName, Addresses> = BTreeMap::new();
+    for node in newest.into_iter().flat_map(|conf| conf.nodes) {
+        if let Some(name) = node.name.and_then(|name| NodeName::new(name).ok()) {
+            all.insert(name, node.addresses);
+        }
+    }
+    for fresh in cluster.fresh(now) {
+        let links = fresh
+            .corosync()
+            .and_then(|corosync: &Corosync| corosync.links.as_ref());
+        let mut running: Addresses = links
+            .into_iter()
+            .flatten()
+            .filter_map(|link| Some((link.link, link.address.clone()?)))
+            .collect();
+        if !running.is_empty() {
+            // A name is worth less than the address that the file may have for it.
+            let is_address = |text: &String| text.parse::<core::net::IpAddr>().is_ok();
+            let filed = all.remove(fresh.name()).unwrap_or_default();
+            for (link, address) in &mut running {
+                if let Some(filed) = filed.get(link).filter(|_| !is_address(address)) {
+                    address.clone_from(filed);
+                }
+            }
+            all.insert(fresh.name().clone(), running);
+        }
+    }
+    all
+}

@@ -1,0 +1,91 @@
+//! What the operator declares of his site, because no node can tell it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::PortPattern;
+use crate::name::NodeName;
+
+/// `[[switch]]` and `[[dependency]]` of collector.toml.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Site {
+    #[serde(rename = "switch")]
+    pub switches: Vec<DeclaredSwitch>,
+    #[serde(rename = "dependency")]
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A switch by a name of the operator's, with the ports of nodes that are plugged into it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredSwitch {
+    pub name: String,
+    pub ports: Vec<PortPattern>,
+}
+
+/// Where something runs that the cluster leans on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependency {
+    pub service: Service,
+    pub on: Place,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    Qdevice,
+    Collector,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Qdevice => "qdevice",
+            Self::Collector => "collector",
+        })
+    }
+}
+
+/// `"external"`, or the name of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Place {
+    /// Nothing of the cluster takes it along.
+    External,
+    /// On this node, or in a guest of it.
+    Node(NodeName),
+}
+
+impl TryFrom<String> for Place {
+    type Error = crate::name::BadName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == "external" {
+            Ok(Self::External)
+        } else {
+            NodeName::new(text).map(Self::Node)
+        }
+    }
+}
+
+impl From<Place> for String {
+    fn from(place: Place) -> Self {
+        match place {
+            Place::External => "external".to_owned(),
+            Place::Node(node) => node.into(),
+        }
+    }
+}
+
+impl Site {
+    /// `None`: nobody declared it.
+    pub fn place_of(&self, service: Service) -> Option<&Place> {
+        let rows = self.dependencies.iter();
+        rows.filter(|row| row.service == service)
+            .map(|row| &row.on)
+            .next_back()
+    }
+}

@@ -1,0 +1,130 @@
+//! Stacks and switches of eight ordinary nodes, and of odd ones.
+
+use super::*;
+use crate::cluster::testing::{World, iface, name, value};
+use crate::fact::bond::MiiStatus;
+
+const SW_A: &str = "00:1c:73:aa:01:10";
+const SW_B: &str = "00:1c:73:aa:01:11";
+
+fn topology(world: &World) -> Topology {
+    Topology::of(&world.cluster, world.now, &Site::default())
+}
+
+fn declared(rows: &[(&str, &str)]) -> Site {
+    let switches = rows.iter().map(|(name, ports)| DeclaredSwitch {
+        name: (*name).to_owned(),
+        ports: vec![PortPattern::new(ports).unwrap()],
+    });
+    Site {
+        switches: switches.collect(),
+        dependencies: Vec::new(),
+    }
+}
+
+fn known(id: &str) -> SwitchOf {
+    SwitchOf::Known(SwitchId(id.to_owned()))
+}
+
+#[test]
+fn an_address_stands_on_its_bridge_its_bond_and_its_ports() {
+    let topology = topology(&World::healthy());
+    let stack = topology.stacks[&(name("pve-03"), 0)].as_ref().unwrap();
+    assert_eq!(stack.through, [iface("vmbr0"), iface("bond0")]);
+    assert_eq!(stack.ports, [iface("eno1"), iface("eno2")]);
+    let Gathered::Bond(bond) = &stack.gathered else {
+        panic!("{:?}", stack.gathered);
+    };
+    assert_eq!((&bond.failover, bond.at_least), (&Failover::LacpFast, 1));
+}
+
+#[test]
+fn lldp_tells_the_two_switches_of_an_mlag_pair_apart() {
+    let topology = topology(&World::healthy());
+    assert_eq!(
+        *topology.switch_of(&name("pve-03"), &iface("eno1")),
+        known(SW_A)
+    );
+    assert_eq!(
+        *topology.switch_of(&name("pve-03"), &iface("eno2")),
+        known(SW_B)
+    );
+    let switch = &topology.switches[&SwitchId(SW_A.to_owned())];
+    assert_eq!((switch.label.as_str(), switch.ports.len()), ("sw-a", 8));
+    assert!(topology.notes.is_empty());
+}
+
+#[test]
+fn a_node_without_lldp_is_in_one_of_the_switches_of_its_lacp_system() {
+    let mut world = World::healthy();
+    world.edit("pve-08", |report| value(&mut report.lldp).clear());
+    let topology = topology(&world);
+    let either = SwitchOf::OneOf(vec![SwitchId(SW_A.to_owned()), SwitchId(SW_B.to_owned())]);
+    assert_eq!(*topology.switch_of(&name("pve-08"), &iface("eno1")), either);
+    assert_eq!(
+        *topology.switch_of(&name("pve-08"), &iface("eno3")),
+        SwitchOf::Unknown
+    );
+}
+
+#[test]
+fn a_port_that_is_down_keeps_the_lacp_system_that_it_had() {
+    let mut world = World::healthy();
+    world.edit_all(|_, report| value(&mut report.lldp).clear());
+    world.edit("pve-01", |report| {
+        let port = &mut value(&mut report.bonds)[0].slaves[0];
+        port.mii_status = Some(MiiStatus::Down);
+        port.partner_mac = Some(crate::cluster::testing::mac("00:00:00:00:00:00"));
+    });
+    let topology = topology(&world);
+    let system = SwitchOf::System(SwitchId(crate::cluster::testing::MLAG.to_owned()));
+    let port = &topology.ports[&(name("pve-01"), iface("eno1"))];
+    assert_eq!((port.standing, &port.switch), (Standing::Down, &system));
+}
+
+#[test]
+fn a_declaration_comes_first_and_is_noted_where_lldp_contradicts_it() {
+    let world = World::healthy();
+    let site = declared(&[("left", "*/eno1"), ("right", "*/eno[23]")]);
+    let topology = Topology::of(&world.cluster, world.now, &site);
+    assert_eq!(
+        *topology.switch_of(&name("pve-03"), &iface("eno1")),
+        known("left")
+    );
+    assert!(topology.notes.is_empty());
+    let site = declared(&[("left", "*/eno[12]"), ("right", "*/eno3")]);
+    let topology = Topology::of(&world.cluster, world.now, &site);
+    assert_eq!(
+        topology.notes,
+        [
+            "switch left is declared as one, but LLDP shows 2 chassis behind its ports: 00:1c:73:aa:01:10, \
+             00:1c:73:aa:01:11; correct [[switch]] in collector.toml",
+            "the switches left, right are declared as different ones, but LLDP shows the same chassis \
+             00:1c:73:aa:01:11 behind them; correct [[switch]] in collector.toml",
+        ]
+    );
+}
+
+#[test]
+fn an_address_of_no_interface_and_a_silent_node_have_no_stack() {
+    let mut world = World::healthy();
+    world.edit("pve-01", |report| {
+        value(&mut report.links).retain(|link| link.name != iface("eno3"));
+    });
+    world.hearing("pve-02", crate::fleet::Hearing::Silent);
+    let topology = topology(&world);
+    let why = |node: &str| {
+        topology.stacks[&(name(node), 1)]
+            .clone()
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(
+        why("pve-01"),
+        "no interface of pve-01 has the address 10.1.0.1 of corosync link 1"
+    );
+    assert_eq!(
+        why("pve-02"),
+        "pve-02 is not heard, so that what its corosync link 1 stands on is not known"
+    );
+}
