@@ -4,6 +4,9 @@
 //! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
+#[cfg(test)]
+mod ha_testing;
+mod ha_view;
 mod membership;
 mod thresholds;
 
@@ -109,9 +112,19 @@ rules! {
     corosync_node_left: "corosync-node-left", Cluster;
     node_silent: "node-silent", Cluster;
     corosync_margin: "corosync-margin", Cluster;
+    ha_would_fence: "ha-would-fence", Cluster;
+    ha_watchdog_expiring: "ha-watchdog-expiring", Node;
+    ha_lrm_lost_lock: "ha-lrm-lost-lock", Node;
+    ha_lrm_silent: "ha-lrm-silent", Cluster;
+    ha_service_error: "ha-service-error", Cluster;
     corosync_network_down: "corosync-network-down", Cluster;
     corosync_link_down: "corosync-link-down", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
+    corosync_qdevice_not_voting: "corosync-qdevice-not-voting", Cluster;
+    corosync_expected_lowered: "corosync-expected-lowered", Cluster;
+    corosync_retransmits: "corosync-retransmits", Cluster;
+    corosync_slow_reforming: "corosync-slow-reforming", Cluster;
+    corosync_config_drift: "corosync-config-drift", Cluster;
     corosync_even_votes: "corosync-even-votes", Cluster;
 }
 
