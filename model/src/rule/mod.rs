@@ -112,6 +112,9 @@ rules! {
     corosync_node_left: "corosync-node-left", Cluster;
     node_silent: "node-silent", Cluster;
     corosync_margin: "corosync-margin", Cluster;
+    corosync_two_quorate_parts: "corosync-two-quorate-parts", Cluster;
+    node_rebooted: "node-rebooted", Node;
+    node_shutting_down: "node-shutting-down", Node;
     ha_would_fence: "ha-would-fence", Cluster;
     ha_watchdog_expiring: "ha-watchdog-expiring", Node;
     ha_lrm_lost_lock: "ha-lrm-lost-lock", Node;
@@ -125,6 +128,16 @@ rules! {
     corosync_retransmits: "corosync-retransmits", Cluster;
     corosync_slow_reforming: "corosync-slow-reforming", Cluster;
     corosync_config_drift: "corosync-config-drift", Cluster;
+    corosync_address_differs: "corosync-address-differs", Node;
+    corosync_link_flapping: "corosync-link-flapping", Cluster;
+    corosync_latency: "corosync-latency", Cluster;
+    corosync_single_link: "corosync-single-link", Cluster;
+    ha_maintenance_lasting: "ha-maintenance-lasting", Cluster;
+    node_would_not_return: "node-would-not-return", Node;
+    node_clock_skew: "node-clock-skew", Cluster;
+    node_clock_unsynchronised: "node-clock-unsynchronised", Node;
+    node_certificate: "node-certificate", Cluster;
+    node_versions_differ: "node-versions-differ", Cluster;
     corosync_even_votes: "corosync-even-votes", Cluster;
 }
 
