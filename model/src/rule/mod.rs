@@ -5,6 +5,8 @@
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
 #[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
 mod ha_testing;
 mod ha_view;
 mod membership;
@@ -131,6 +133,8 @@ rules! {
     corosync_address_differs: "corosync-address-differs", Node;
     corosync_link_flapping: "corosync-link-flapping", Cluster;
     corosync_latency: "corosync-latency", Cluster;
+    corosync_captured_ring: "corosync-captured-ring", Node;
+    corosync_over_bond: "corosync-over-bond", Cluster;
     corosync_single_link: "corosync-single-link", Cluster;
     ha_maintenance_lasting: "ha-maintenance-lasting", Cluster;
     node_would_not_return: "node-would-not-return", Node;
