@@ -10,9 +10,11 @@ use super::{Now, Seen};
 use crate::fact::bond::Bond;
 use crate::fact::cmap::Cmap;
 use crate::fact::hardware_address::HardwareAddress;
+use crate::fact::ha::{Ha, HaNodeState};
 use crate::fact::link::Link;
+use crate::fact::power::PowerState;
 use crate::fleet::Hearing;
-use crate::name::IfaceName;
+use crate::name::{IfaceName, NodeName};
 use crate::report::{Fact, Family};
 
 /// Interfaces, bonds and keys of corosync that are remembered, each; guests' interfaces come and go.
@@ -131,6 +133,12 @@ pub struct Past {
     pub silent_since_ms: Option<u64>,
     /// Kernels that were seen to begin, the newest last: on the collector's monotonic clock.
     pub boots: Transitions,
+    /// When the last of them was seen, if the node ran the moment before and was not on its way down.
+    pub sudden_boot_ms: Option<u64>,
+    /// Nodes that the HA manager has in maintenance, as this node's `/etc/pve` says, and since when it was seen.
+    pub maintenance_since_ms: BTreeMap<NodeName, u64>,
+    /// Since when the HA manager was seen disarmed.
+    pub disarmed_since_ms: Option<u64>,
 }
 
 impl Past {
@@ -141,6 +149,7 @@ impl Past {
         };
         if !before.boot_id.is_empty() && before.boot_id != seen.boot_id {
             self.boots.happened(now);
+            self.sudden_boot_ms = ran(before).then_some(now.mono_ms);
             // Counters and names begin anew with the kernel; how fast a port once ran does not.
             for port in self.ports.values_mut() {
                 port.damaged = Counter::default();
@@ -177,6 +186,24 @@ impl Past {
             };
             self.knet(was, cmap, now);
         }
+        if let Some((_, Fact::Ha(ha))) = news(Family::Ha)
+            && let Some(ha) = ha.known()
+        {
+            self.ha(ha, now);
+        }
+    }
+
+    fn ha(&mut self, ha: &Ha, now: Now) {
+        let manager = ha.manager.as_ref();
+        let nodes = manager.into_iter().flat_map(|manager| &manager.node_status);
+        let in_maintenance = nodes.filter(|(_, state)| **state == HaNodeState::Maintenance);
+        let since = in_maintenance.take(MAX_REMEMBERED).map(|(node, _)| {
+            let since = self.maintenance_since_ms.get(node);
+            (node.clone(), since.copied().unwrap_or(now.mono_ms))
+        });
+        self.maintenance_since_ms = since.collect();
+        let is_disarmed = manager.is_some_and(|manager| manager.disarm.is_some());
+        self.disarmed_since_ms = is_disarmed.then(|| self.disarmed_since_ms.unwrap_or(now.mono_ms));
     }
 
     fn links(&mut self, was: &[Link], links: &[Link], now: Now) {
@@ -248,4 +275,11 @@ impl Past {
             }
         }
     }
+}
+
+/// Whether the node was running by its last word, and neither going down nor told to.
+fn ran(before: &Seen) -> bool {
+    let power = before.facts.get(&Family::Power);
+    matches!(power.map(|held| &*held.fact), Some(Fact::Power(power))
+        if power.known().is_some_and(|power| power.state == PowerState::Running))
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::whatif::{Manner, Part, Rank, WhatIf};
 
 /// Shared things that are tried together.
@@ -12,7 +14,7 @@ const MOST_SHARED: usize = 3;
 /// Shared things that are tried at all.
 const MOST_TRIED: usize = 24;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edge {
     /// Without quorum it is nought; `None`: no failure of what is known costs quorum.
     pub failures: Option<usize>,

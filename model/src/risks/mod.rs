@@ -6,12 +6,14 @@ mod edge;
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
+
 use crate::whatif::{Failure, Manner, Part, Rank, WhatIf};
 
 pub use edge::{Edge, edge};
 
 /// One failure, or a pair that is worse than either of its two.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Risk {
     pub failures: Vec<Failure>,
     /// As far as it is certain.
@@ -22,7 +24,7 @@ pub struct Risk {
     pub sentence: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Risks {
     /// The worst first.
     pub risks: Vec<Risk>,

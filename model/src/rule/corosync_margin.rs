@@ -23,6 +23,11 @@ impl Votes {
         let (total, needed) = (corosync.total_votes?, corosync.quorum?);
         Some(Self { margin: total.saturating_sub(needed), total, needed, expected: corosync.expected_votes? })
     }
+
+    /// Fewer votes are there than the cluster was built with.
+    pub(super) fn is_short(&self) -> bool {
+        self.total < self.expected
+    }
 }
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {

@@ -10,6 +10,11 @@ mod lacp;
 mod ordinary;
 mod peers;
 mod stack;
+#[cfg(test)]
+mod cluster_tests;
+#[cfg(test)]
+mod ha_testing;
+mod ha_view;
 mod membership;
 mod thresholds;
 mod vlans;
@@ -145,9 +150,34 @@ rules! {
     corosync_node_left: "corosync-node-left", Cluster;
     node_silent: "node-silent", Cluster;
     corosync_margin: "corosync-margin", Cluster;
+    corosync_two_quorate_parts: "corosync-two-quorate-parts", Cluster;
+    node_rebooted: "node-rebooted", Node;
+    node_shutting_down: "node-shutting-down", Node;
+    ha_would_fence: "ha-would-fence", Cluster;
+    ha_watchdog_expiring: "ha-watchdog-expiring", Node;
+    ha_lrm_lost_lock: "ha-lrm-lost-lock", Node;
+    ha_lrm_silent: "ha-lrm-silent", Cluster;
+    ha_service_error: "ha-service-error", Cluster;
     corosync_network_down: "corosync-network-down", Cluster;
     corosync_link_down: "corosync-link-down", Cluster;
     corosync_one_way_link: "corosync-one-way-link", Cluster;
+    corosync_qdevice_not_voting: "corosync-qdevice-not-voting", Cluster;
+    corosync_expected_lowered: "corosync-expected-lowered", Cluster;
+    corosync_retransmits: "corosync-retransmits", Cluster;
+    corosync_slow_reforming: "corosync-slow-reforming", Cluster;
+    corosync_config_drift: "corosync-config-drift", Cluster;
+    corosync_address_differs: "corosync-address-differs", Node;
+    corosync_link_flapping: "corosync-link-flapping", Cluster;
+    corosync_latency: "corosync-latency", Cluster;
+    corosync_captured_ring: "corosync-captured-ring", Node;
+    corosync_over_bond: "corosync-over-bond", Cluster;
+    corosync_single_link: "corosync-single-link", Cluster;
+    ha_maintenance_lasting: "ha-maintenance-lasting", Cluster;
+    node_would_not_return: "node-would-not-return", Node;
+    node_clock_skew: "node-clock-skew", Cluster;
+    node_clock_unsynchronised: "node-clock-unsynchronised", Node;
+    node_certificate: "node-certificate", Cluster;
+    node_versions_differ: "node-versions-differ", Cluster;
     corosync_even_votes: "corosync-even-votes", Cluster;
 }
 

@@ -19,6 +19,8 @@ mod sentence;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use serde::Serialize;
+
 use crate::cluster::{Cluster, Now};
 use crate::name::{LinkNumber, NodeName};
 use crate::topology::{Place, Service, Site, Topology};
@@ -30,7 +32,7 @@ pub use present::NotKnown;
 use graph::{Graph, ItemId};
 use present::Present;
 
-/// An LRM has its last chance 60 s after it could write last, which is so long after corosync reports a loss.
+/// An armed node resets itself no sooner than this after corosync reports the loss, unless that takes over 15 s.
 pub const FENCES_AFTER_S: u32 = 45;
 /// After so long without a renewal the watchdog is not served any more.
 pub const WATCHDOG_MS: u64 = 60_000;
@@ -50,7 +52,8 @@ pub struct WhatIf {
 }
 
 /// Is it so?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     No,
     Unknown,
@@ -101,12 +104,15 @@ impl WhatIf {
         &self,
         hypothesis: &Hypothesis,
     ) -> Result<Vec<(ItemId, Manner)>, NoSuchPart> {
-        let find = |failure: &Failure| {
+        let mut failed = Vec::new();
+        for failure in &hypothesis.failures {
             let found = self.graph.find(&failure.part);
-            let found = found.ok_or_else(|| self.no_such(&failure.part));
-            found.map(|id| (id, failure.manner))
-        };
-        hypothesis.failures.iter().map(find).collect()
+            let id = found.ok_or_else(|| self.no_such(&failure.part))?;
+            if !failed.contains(&(id, failure.manner)) {
+                failed.push((id, failure.manner));
+            }
+        }
+        Ok(failed)
     }
 
     fn no_such(&self, asked: &Part) -> NoSuchPart {

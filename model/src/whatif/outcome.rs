@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::mask::Mask;
 use super::play::Played;
 use super::{Answer, FENCES_AFTER_S, WATCHDOG_MS, WhatIf};
@@ -9,7 +11,8 @@ use crate::fact::ha::Armed;
 use crate::name::{LinkNumber, NodeName};
 
 /// How bad it is, the best first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rank {
     Nothing,
     RedundancyLost,
@@ -34,7 +37,7 @@ impl fmt::Display for Rank {
 }
 
 /// Nodes that are in one membership afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Camp {
     pub nodes: Vec<NodeName>,
     /// The qdevice's included.
@@ -47,7 +50,7 @@ pub struct Camp {
 }
 
 /// A node that would reset itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fencing {
     pub node: NodeName,
     pub armed: Armed,
@@ -58,7 +61,7 @@ pub struct Fencing {
 }
 
 /// A corosync network that nodes lose.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NetworkLoss {
     pub link: LinkNumber,
     pub nodes: Vec<NodeName>,
@@ -67,7 +70,7 @@ pub struct NetworkLoss {
 }
 
 /// Forming anew after a node is lost without a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Reforming {
     /// Token and consensus: nobody can write to `/etc/pve` for so long.
     pub ms: u64,
@@ -77,7 +80,7 @@ pub struct Reforming {
     pub twice_outlasts_the_watchdog: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// In one sentence.
     pub sentence: String,
@@ -191,13 +194,20 @@ impl WhatIf {
                     fencing.push(Fencing {
                         node: node.clone(),
                         armed,
-                        after_s: FENCES_AFTER_S,
+                        after_s: self.fences_after_s(),
                         is_certain: camp.vote.quorate == Answer::No && armed == Armed::Yes,
                     });
                 }
             }
         }
         fencing
+    }
+
+    /// The watchdog runs out a minute after the network died, which corosync reports only when it has formed anew.
+    pub(super) fn fences_after_s(&self) -> u32 {
+        let reported_ms = self.present.reforming_ms.unwrap_or_default();
+        let left_s = WATCHDOG_MS.saturating_sub(reported_ms) / 1_000;
+        u32::try_from(left_s).map_or(FENCES_AFTER_S, |left_s| left_s.min(FENCES_AFTER_S))
     }
 
     /// Only if somebody is lost from a membership that goes on.

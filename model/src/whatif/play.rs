@@ -59,7 +59,13 @@ impl WhatIf {
     pub(crate) fn played(&mut self, failed: &[(ItemId, Manner)]) -> Played {
         let mut removed = Mask::default();
         for (id, _) in failed {
-            if let Some(place) = self.graph.items.get(*id).and_then(|item| item.place) {
+            // Who is in no membership is not lost once more.
+            let is_in = |place: &usize| {
+                let mut memberships = self.present.memberships.iter();
+                memberships.any(|it| it.members.has(*place))
+            };
+            let place = self.graph.items.get(*id).and_then(|item| item.place);
+            if let Some(place) = place.filter(is_in) {
                 removed.set(place);
             }
         }

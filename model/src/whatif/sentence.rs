@@ -4,7 +4,7 @@ use super::mask::Mask;
 use super::outcome::Outcome;
 use super::part::{Manner, Part};
 use super::play::{Doubt, Played, RawCamp};
-use super::{Answer, FENCES_AFTER_S, WhatIf};
+use super::{Answer, WhatIf};
 use crate::fact::ha::Armed;
 use crate::topology::{NoStack, Place, SwitchOf};
 
@@ -134,7 +134,10 @@ impl WhatIf {
             let armed = |node: &usize| self.present.armed.get(*node).is_some_and(|it| wanted(*it));
             Mask::of(of.iter().filter(armed))
         };
-        let soon = format!("as soon as {FENCES_AFTER_S} s after corosync reports the loss");
+        let soon = format!(
+            "as soon as {} s after corosync reports the loss",
+            self.fences_after_s()
+        );
         let (sure, doubtful) = (
             with(lose(Answer::No), |armed| armed == Armed::Yes),
             with(lose(Answer::No), |armed| armed == Armed::Unknown)

@@ -453,6 +453,30 @@ fn a_node_that_is_silent_but_a_member_still_counts() {
 }
 
 #[test]
+fn a_node_that_is_down_is_not_lost_once_more() {
+    let mut world = World::of(4);
+    without_ha(&mut world);
+    world.hearing("pve-04", Hearing::Silent);
+    world.edit_all(|_, report| {
+        let corosync = value(&mut report.corosync);
+        corosync.members.as_mut().unwrap().truncate(3);
+        corosync.total_votes = Some(3);
+    });
+    let now = play(&world, []);
+    assert_eq!(now.sentence, "Now quorum is there: 3 of 4 votes, 3 needed.");
+    let again = play(&world, [Failure::dark(node("pve-04"))]);
+    assert_eq!((&again.camps, again.rank), (&now.camps, Rank::Nothing));
+    let next = play(
+        &world,
+        [Failure::dark(node("pve-03")), Failure::dark(node("pve-03"))],
+    );
+    assert_eq!(
+        next.sentence,
+        "If node pve-03 fails, quorum is lost everywhere: 2 of 4 votes, 3 needed."
+    );
+}
+
+#[test]
 fn a_thing_that_is_not_there_is_refused_with_the_nearest_names() {
     let world = World::healthy();
     let mut what_if = what_if(&world, &Site::default());
