@@ -15,9 +15,12 @@ use proto::v1::query_client::QueryClient;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tonic::{Code, Request, Status};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
 
 use crate::show;
+
+type Query = QueryClient<Channel>;
 
 /// Names the operator's file, where no option does.
 const VARIABLE: &str = "QUORATE_IDENTITY";
@@ -176,6 +179,31 @@ impl Client {
             cluster: cluster.unwrap_or_default().to_owned(),
             with_closed_incidents,
         };
+        let (address, answer) = self.ask(async |query| query.get_status(request.clone()).await)?;
+        judged(address, cluster, answer)
+    }
+
+    pub(crate) fn what_if(
+        &self,
+        request: &v1::WhatIfRequest,
+    ) -> Result<v1::WhatIfResponse, NoAnswer> {
+        let (address, answer) = self.ask(async |query| query.what_if(request.clone()).await)?;
+        answer.map_err(|status| NoAnswer::Refused { address, status })
+    }
+
+    pub(crate) fn risks(
+        &self,
+        request: &v1::ListRisksRequest,
+    ) -> Result<v1::ListRisksResponse, NoAnswer> {
+        let (address, answer) = self.ask(async |query| query.list_risks(request.clone()).await)?;
+        answer.map_err(|status| NoAnswer::Refused { address, status })
+    }
+
+    /// Asks one collector after the other, until one says something, yes or no; and which it was.
+    fn ask<T>(
+        &self,
+        question: impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
+    ) -> Result<(String, Result<T, Status>), NoAnswer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -183,8 +211,8 @@ impl Client {
         runtime.block_on(async {
             let mut tried = Vec::new();
             for address in &self.addresses {
-                match self.ask(address, request.clone()).await {
-                    Ok(answer) => return judged(address, cluster, answer),
+                match self.ask_one(address, &question).await {
+                    Ok(answer) => return Ok((address.clone(), answer)),
                     Err(missed) => tried.push(missed),
                 }
             }
@@ -192,16 +220,16 @@ impl Client {
         })
     }
 
-    /// What the collector says, yes or no; an error only if another one is worth a try.
-    async fn ask(
+    /// What the collector says; an error only if another one is worth a try.
+    async fn ask_one<T>(
         &self,
         address: &str,
-        request: v1::GetStatusRequest,
-    ) -> Result<Result<v1::GetStatusResponse, Status>, Missed> {
+        question: &impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
+    ) -> Result<Result<T, Status>, Missed> {
         let channel = dial(address, Arc::clone(&self.tls)).await?;
         let mut query = QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES);
         let address = address.to_owned();
-        match tokio::time::timeout(DEADLINE, query.get_status(Request::new(request))).await {
+        match tokio::time::timeout(DEADLINE, question(&mut query)).await {
             Err(_) => Err(Missed::Late { address }),
             Ok(Ok(answer)) => Ok(Ok(answer.into_inner())),
             Ok(Err(source)) if is_of_the_way(&source) => Err(Missed::Broken { address, source }),
@@ -220,11 +248,10 @@ fn is_of_the_way(status: &Status) -> bool {
 }
 
 fn judged(
-    address: &str,
+    address: String,
     cluster: Option<&str>,
     answer: Result<v1::GetStatusResponse, Status>,
 ) -> Result<Answered, NoAnswer> {
-    let address = address.to_owned();
     match (answer, cluster) {
         (Ok(status), Some(cluster)) if status.clusters.is_empty() => Err(NoAnswer::NoSuchCluster {
             address,

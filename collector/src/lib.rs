@@ -10,6 +10,7 @@ pub mod enrol;
 mod failures;
 pub mod fleet;
 pub mod gate;
+mod foresight;
 mod health;
 pub mod identity;
 mod incidents;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use crate::foresight::{risks, what_if};
 use crate::incidents::incidents;
 use crate::keeper::Now;
 use crate::keeper::actor::Keeper;
@@ -112,6 +113,28 @@ impl Query for QueryService {
         });
         let facts = facts.collect();
         Ok(Response::new(v1::GetReportResponse { facts }))
+    }
+
+    async fn what_if(
+        &self,
+        request: Request<v1::WhatIfRequest>,
+    ) -> Result<Response<v1::WhatIfResponse>, Status> {
+        let asker = asker(&request)?;
+        let wanted = request.into_inner();
+        let keeper = self.cluster(&asker, &wanted.cluster).await?;
+        let play = move || what_if(&keeper.view(), wanted.failures, keeper.now());
+        beside(play).await.map(Response::new)
+    }
+
+    async fn list_risks(
+        &self,
+        request: Request<v1::ListRisksRequest>,
+    ) -> Result<Response<v1::ListRisksResponse>, Status> {
+        let asker = asker(&request)?;
+        let wanted = request.into_inner();
+        let keeper = self.cluster(&asker, &wanted.cluster).await?;
+        let play = move || risks(&keeper.view(), wanted.with_pairs, keeper.now());
+        beside(play).await.map(Response::new)
     }
 
     type ListEventsStream = ReceiverStream<Result<v1::KeptEvent, Status>>;
@@ -215,7 +238,15 @@ fn node_name(name: &str) -> Result<NodeName, Status> {
 }
 
 /// One cluster at a glance, at this moment.
-pub fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
+pub /// What takes a while must not keep a thread from the streams.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Status::internal(format!("it could not be played: {error}")))?
+}
+
+fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
     v1::ClusterStatus {
         cluster: Some(cluster(&view.cluster, &view.name)),
         is_authority: view.is_authority,

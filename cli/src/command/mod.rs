@@ -2,8 +2,11 @@
 
 mod explain;
 mod incidents;
+mod rank;
+mod risks;
 mod simulate;
 mod status;
+mod what_if;
 
 use std::process::ExitCode;
 
@@ -27,6 +30,8 @@ pub(crate) struct Cli {
 enum Command {
     Status(status::Args),
     Incidents(incidents::Args),
+    Risks(risks::Args),
+    WhatIf(what_if::Args),
     Explain(explain::Args),
     Simulate(simulate::Args),
 }
@@ -36,6 +41,8 @@ impl Cli {
         match self.command {
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
+            Command::Risks(args) => risks::run(&args),
+            Command::WhatIf(args) => what_if::run(&args),
             Command::Explain(args) => explain::run(&args),
             Command::Simulate(args) => simulate::run(&args),
         }

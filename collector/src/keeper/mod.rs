@@ -24,7 +24,7 @@ mod patch;
 #[cfg(test)]
 mod tests;
 mod turns;
-mod understanding;
+pub(crate) mod understanding;
 
 pub use model::cluster::Now;
 

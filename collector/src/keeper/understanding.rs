@@ -12,7 +12,7 @@ use model::incident::{Incidents, Transition, Watch};
 use model::name::NodeName;
 use model::rule::{self, Scene, Thresholds};
 
-use super::view::NodeView;
+use super::view::{AgedFact, ClusterView, NodeView};
 use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
 
 #[derive(Debug)]
@@ -79,8 +79,20 @@ impl Understanding {
     }
 }
 
+/// The cluster as a view shows it, without its past.
+pub(crate) fn cluster_of(view: &ClusterView, now: Now) -> Cluster {
+    let mut cluster = Cluster {
+        name: view.name.clone(),
+        ..Cluster::default()
+    };
+    for (name, node) in &view.nodes {
+        cluster.apply(name, seen(node), now);
+    }
+    cluster
+}
+
 fn seen(view: &NodeView) -> Seen {
-    let held = |(family, aged): (&_, &super::view::AgedFact)| {
+    let held = |(family, aged): (&_, &AgedFact)| {
         let held = Held {
             fact: Arc::clone(&aged.fact.fact),
             read_at_ms: aged.read_at_ms,

@@ -54,6 +54,15 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.manner {
+            Manner::Dark => write!(f, "{}", self.part),
+            Manner::Mute => write!(f, "{}, mute", self.part),
+        }
+    }
+}
+
 /// All of these fail at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hypothesis {
