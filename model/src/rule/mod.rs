@@ -10,6 +10,8 @@ mod lacp;
 mod ordinary;
 mod peers;
 mod stack;
+#[cfg(test)]
+mod stories;
 mod thresholds;
 mod vlans;
 
