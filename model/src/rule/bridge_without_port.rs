@@ -119,6 +119,11 @@ fn told(node: &FreshNode<'_>, bridge: &IfaceName, sentence: String, has_way_out:
     } else {
         Severity::Critical
     };
+    let state = if has_way_out {
+        "a port is missing"
+    } else {
+        "no port leads out"
+    };
     let spare = spare(node);
     let spare = if spare.is_empty() {
         String::new()
@@ -126,8 +131,8 @@ fn told(node: &FreshNode<'_>, bridge: &IfaceName, sentence: String, has_way_out:
         format!(" {spare} on {name} belongs to nothing: is it the port under a new name?")
     };
     let found = Finding::new(severity, Thing::Iface(name.clone(), bridge.clone()), sentence)
-        .seen_in(name, Family::Bridges, format!("{bridge}: ports"))
-        .seen_in(name, Family::Links, format!("ports of {bridge}"))
+        .seen_in(name, Family::Bridges, format!("{bridge}: {state}"))
+        .seen_in(name, Family::Links, "the interfaces that are there")
         .remedy(format!(
             "`ip -br link` and `dmesg | grep renamed` on {name}.{spare} Correct `bridge-ports` in \
              /etc/network/interfaces, or pin the name with `pve-network-interface-pinning`; check with `ifreload -a -s`."

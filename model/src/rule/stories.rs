@@ -1,7 +1,11 @@
 //! Stories of clusters that broke, as the findings tell them: the cause stands alone, and what follows from it is hidden.
 
-use crate::cluster::testing::{World, iface, mac, value};
+use jiff::Timestamp;
+
+use crate::cluster::testing::{World, iface, known, mac, value};
 use crate::fact::bond::{Churn, LacpPdu, MiiStatus};
+use crate::fact::cmap::Cmap;
+use crate::fact::journal::{Journal, JournalEvent, JournalTime};
 use crate::finding::Finding;
 use crate::report::NodeReport;
 
@@ -114,4 +118,56 @@ fn a_bond_that_lost_its_renamed_ports_is_the_one_cause() {
         super::ordinary::conf(report, &["eno1", "eno2"])
     });
     check(&world, &["bond-ports-missing"], &["bond-no-active-port"]);
+}
+
+#[test]
+fn a_hung_card_takes_its_corosync_link_and_the_other_nodes_view_of_it() {
+    let mut world = World::healthy();
+    world.edit("pve-03", |report| {
+        let hang = crate::fact::journal::Event::NicHang {
+            iface: iface("eno3"),
+            driver: Some("e1000e".to_owned()),
+        };
+        let text = "e1000e 0000:00:1f.6 eno3: Detected Hardware Unit Hang:";
+        report.journal = known(Journal {
+            events: vec![JournalEvent {
+                time: Some(JournalTime::Exact(Timestamp::UNIX_EPOCH)),
+                boot_id: None,
+                cursor: None,
+                hostname: None,
+                identifier: Some("kernel".to_owned()),
+                unit: None,
+                pid: None,
+                priority: Some(3),
+                repeated: None,
+                message: text.to_owned(),
+                event: hang,
+            }],
+            ..Journal::default()
+        });
+    });
+    // pve-03 sends nothing: pve-01 has lost it, and it still hears pve-01.
+    world.edit("pve-01", |report| {
+        let links = value(&mut report.corosync).links.as_mut().unwrap();
+        let peers = links[1].peers.as_mut().unwrap();
+        let peer = peers.iter_mut().find(|peer| peer.node_id == 3);
+        peer.unwrap().connected = Some(false);
+    });
+    let findings = super::findings(&world.scene());
+    let named = |rule: &str| findings.iter().find(|found| found.rule == rule).unwrap();
+    assert!(named("link-hung").explains(named("corosync-one-way-link")));
+}
+
+#[test]
+fn jumbo_frames_that_one_switch_drops_are_one_finding_of_the_network() {
+    let mut world = World::healthy();
+    world.edit_all(|_, report| {
+        report.cmap = known(Cmap::default());
+        value(&mut report.links)[2].mtu_bytes = Some(9_000);
+        let links = value(&mut report.corosync).links.as_mut().unwrap();
+        for peer in links[1].peers.as_mut().unwrap() {
+            peer.mtu_bytes = Some(1_397);
+        }
+    });
+    check(&world, &["mtu-path-smaller"], &[]);
 }
