@@ -8,7 +8,10 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let bonds = node.bonds().into_iter().flatten();
-    bonds.filter(|bond| lacp::is_lacp(bond)).filter_map(|bond| apart(node, bond)).collect()
+    bonds
+        .filter(|bond| lacp::is_lacp(bond))
+        .filter_map(|bond| apart(node, bond))
+        .collect()
 }
 
 fn apart(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
@@ -33,8 +36,14 @@ fn apart(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         ))
         .way_back("Put the switch's ports back into the groups in which they were.");
     for port in lacp::up(bond) {
-        let id = port.aggregator_id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        found = found.seen_in(name, Family::Bonds, format!("{}: aggregator {id}", port.name));
+        let id = port
+            .aggregator_id
+            .map_or_else(|| "unknown".to_owned(), |id| id.to_string());
+        found = found.seen_in(
+            name,
+            Family::Bonds,
+            format!("{}: aggregator {id}", port.name),
+        );
     }
     Some(found)
 }

@@ -9,7 +9,9 @@ use crate::report::{Facts as _, Family};
 pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
     let links = node.links().into_iter().flatten();
     let bonds = links.filter(|link| link.kind.as_deref() == Some("bond"));
-    bonds.filter_map(|bond| flaps(node, bond, &tuned.interface(&bond.name))).collect()
+    bonds
+        .filter_map(|bond| flaps(node, bond, &tuned.interface(&bond.name)))
+        .collect()
 }
 
 fn flaps(node: &FreshNode<'_>, bond: &Link, tuned: &Tuned<'_>) -> Option<Finding> {
@@ -22,10 +24,15 @@ fn flaps(node: &FreshNode<'_>, bond: &Link, tuned: &Tuned<'_>) -> Option<Finding
     );
     let links = node.links().into_iter().flatten();
     let ports = links.filter(|port| port.master.as_ref() == Some(&bond.name));
-    let ports: Vec<Thing> = ports.map(|port| Thing::Iface(name.clone(), port.name.clone())).collect();
+    let ports: Vec<Thing> = ports
+        .map(|port| Thing::Iface(name.clone(), port.name.clone()))
+        .collect();
     let subject = Thing::Iface(name.clone(), bond.name.clone());
     // The only port of a bond is why the bond flaps, and not the other way round.
-    let symptoms = ports.iter().cloned().chain((ports.len() < 2).then(|| subject.clone()));
+    let symptoms = ports
+        .iter()
+        .cloned()
+        .chain((ports.len() < 2).then(|| subject.clone()));
     let found = Finding::new(Severity::Critical, subject.clone(), sentence)
         .is_loss_of(symptoms)
         .takes(stack::taken_with(node, &bond.name))

@@ -9,28 +9,42 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let bonds = node.bonds().into_iter().flatten();
-    bonds.filter(|bond| lacp::is_lacp(bond)).flat_map(|bond| unanswered(node, bond)).collect()
+    bonds
+        .filter(|bond| lacp::is_lacp(bond))
+        .flat_map(|bond| unanswered(node, bond))
+        .collect()
 }
 
 fn unanswered(node: &FreshNode<'_>, bond: &Bond) -> Vec<Finding> {
     let up: Vec<&BondPort> = lacp::up(bond).collect();
-    let alone: Vec<&BondPort> = up.iter().copied().filter(|port| lacp::is_unanswered(port)).collect();
+    let alone: Vec<&BondPort> = up
+        .iter()
+        .copied()
+        .filter(|port| lacp::is_unanswered(port))
+        .collect();
     // A reader without CAP_NET_ADMIN learns the partner of the bond, and not those of the ports.
     let are_ports_told = up.iter().any(|port| port.partner_mac.is_some());
-    let is_bond_alone = !are_ports_told && bond.partner_mac.as_ref().is_some_and(|mac| mac.is_zero());
+    let is_bond_alone =
+        !are_ports_told && bond.partner_mac.as_ref().is_some_and(|mac| mac.is_zero());
     if up.is_empty() {
         Vec::new()
     } else if is_bond_alone || alone.len() == up.len() {
         vec![bond_alone(node, bond, &up)]
     } else {
-        alone.into_iter().map(|port| port_alone(node, bond, port)).collect()
+        alone
+            .into_iter()
+            .map(|port| port_alone(node, bond, port))
+            .collect()
     }
 }
 
 fn bond_alone(node: &FreshNode<'_>, bond: &Bond, up: &[&BondPort]) -> Finding {
     let name = node.name();
     let sentence = match up {
-        [_] => format!("nobody answers LACP on {} of {name}: its only port that is up stands alone", bond.name),
+        [_] => format!(
+            "nobody answers LACP on {} of {name}: its only port that is up stands alone",
+            bond.name
+        ),
         _ => format!(
             "nobody answers LACP on {} of {name}: of its {} ports that are up only one carries traffic",
             bond.name,
@@ -38,17 +52,25 @@ fn bond_alone(node: &FreshNode<'_>, bond: &Bond, up: &[&BondPort]) -> Finding {
         ),
     };
     let ports = lacp::things(name, up);
-    let found = Finding::new(Severity::Warning, Thing::Iface(name.clone(), bond.name.clone()), sentence)
-        .is_loss_of(ports.clone())
-        .takes(ports)
-        .remedy(format!(
-            "On the switch, put the ports of {} into one LACP group; a static group does not answer. \
+    let found = Finding::new(
+        Severity::Warning,
+        Thing::Iface(name.clone(), bond.name.clone()),
+        sentence,
+    )
+    .is_loss_of(ports.clone())
+    .takes(ports)
+    .remedy(format!(
+        "On the switch, put the ports of {} into one LACP group; a static group does not answer. \
              `cat /proc/net/bonding/{}` shows the partner as soon as it speaks.",
-            lacp::names(up),
-            bond.name
-        ))
-        .way_back("Take the switch's ports out of the group again.");
-    found.seen_in(name, Family::Bonds, format!("{}: partner 00:00:00:00:00:00", bond.name))
+        lacp::names(up),
+        bond.name
+    ))
+    .way_back("Take the switch's ports out of the group again.");
+    found.seen_in(
+        name,
+        Family::Bonds,
+        format!("{}: partner 00:00:00:00:00:00", bond.name),
+    )
 }
 
 fn port_alone(node: &FreshNode<'_>, bond: &Bond, port: &BondPort) -> Finding {

@@ -12,7 +12,8 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
 }
 
 fn blind(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
-    let watches_arp = bond.arp_polling_ms.is_some_and(|every| every > 0) || !bond.monitor_targets.is_empty();
+    let watches_arp =
+        bond.arp_polling_ms.is_some_and(|every| every > 0) || !bond.monitor_targets.is_empty();
     // With one port there is nothing to change over to.
     if bond.mii_polling_ms != Some(0) || watches_arp || bond.slaves.len() < 2 {
         return None;
@@ -44,7 +45,9 @@ mod tests {
     fn a_bond_that_watches_nothing_is_told() {
         let mut world = World::healthy();
         assert!(world.found(RULE).is_empty());
-        world.edit("pve-03", |report| value(&mut report.bonds)[0].mii_polling_ms = Some(0));
+        world.edit("pve-03", |report| {
+            value(&mut report.bonds)[0].mii_polling_ms = Some(0)
+        });
         let expect = "warning pve-03/bond0: bond0 of pve-03 does not watch its 2 ports (miimon 0, no ARP targets): one \
                       that dies goes on being used";
         assert_eq!(world.found(RULE), [expect]);
@@ -63,7 +66,9 @@ mod tests {
             bond.mii_polling_ms = Some(0);
             bond.slaves.pop();
         });
-        world.edit("pve-05", |report| value(&mut report.bonds)[0].mii_polling_ms = None);
+        world.edit("pve-05", |report| {
+            value(&mut report.bonds)[0].mii_polling_ms = None
+        });
         assert!(world.found(RULE).is_empty());
     }
 }

@@ -9,7 +9,10 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let bonds = node.bonds().into_iter().flatten();
-    bonds.filter(|bond| lacp::is_lacp(bond)).filter_map(|bond| differ(node, bond)).collect()
+    bonds
+        .filter(|bond| lacp::is_lacp(bond))
+        .filter_map(|bond| differ(node, bond))
+        .collect()
 }
 
 fn differ(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
@@ -18,7 +21,9 @@ fn differ(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         return None;
     }
     let name = node.name();
-    let said = partners.iter().map(|(partner, ports)| format!("{} {partner}", lacp::names(ports)));
+    let said = partners
+        .iter()
+        .map(|(partner, ports)| format!("{} {partner}", lacp::names(ports)));
     let sentence = format!(
         "the ports of {} of {name} hear {} different LACP systems ({}): only one of them carries traffic",
         bond.name,
@@ -36,7 +41,11 @@ fn differ(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         );
     for (partner, ports) in &partners {
         for port in ports {
-            found = found.seen_in(name, Family::Bonds, format!("{}: partner {partner}", port.name));
+            found = found.seen_in(
+                name,
+                Family::Bonds,
+                format!("{}: partner {partner}", port.name),
+            );
         }
     }
     Some(found)
@@ -67,7 +76,9 @@ mod tests {
             value(&mut report.bonds)[0].slaves[1].partner_mac = Some(mac("00:00:00:00:00:00"));
         });
         assert!(world.found(RULE).is_empty());
-        world.edit("pve-03", |report| value(&mut report.bonds)[0].slaves[1].partner_mac = None);
+        world.edit("pve-03", |report| {
+            value(&mut report.bonds)[0].slaves[1].partner_mac = None
+        });
         assert!(world.found(RULE).is_empty());
     }
 }

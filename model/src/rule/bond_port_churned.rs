@@ -11,13 +11,18 @@ use crate::report::{Facts as _, Family};
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let bonds = node.bonds().into_iter().flatten();
     let churned = |bond| lacp::up(bond).filter_map(move |port| churned(node, bond, port));
-    bonds.filter(|bond| lacp::is_lacp(bond)).flat_map(churned).collect()
+    bonds
+        .filter(|bond| lacp::is_lacp(bond))
+        .flat_map(churned)
+        .collect()
 }
 
 fn churned(node: &FreshNode<'_>, bond: &Bond, port: &BondPort) -> Option<Finding> {
     let is_churned = [&port.actor_churn, &port.partner_churn].contains(&&Some(Churn::Churned));
     let is_told_elsewhere = port.partner_mac.as_ref().is_some_and(|mac| mac.is_zero())
-        || lacp::outside(bond).iter().any(|other| other.name == port.name);
+        || lacp::outside(bond)
+            .iter()
+            .any(|other| other.name == port.name);
     if !is_churned || is_told_elsewhere {
         return None;
     }
@@ -41,12 +46,16 @@ fn churned(node: &FreshNode<'_>, bond: &Bond, port: &BondPort) -> Option<Finding
 /// Whose state is bad, and what it is.
 fn bad_state(node: &FreshNode<'_>, port: &BondPort) -> Option<(&'static str, u32)> {
     let links = node.links().into_iter().flatten();
-    let details = links.filter(|link| link.name == port.name).find_map(|link| link.bond_slave.as_ref());
+    let details = links
+        .filter(|link| link.name == port.name)
+        .find_map(|link| link.bond_slave.as_ref());
     let state = |pdu: &Option<LacpPdu>| pdu.as_ref()?.port_state;
     let actor = state(&port.actor_pdu).or_else(|| details?.actor_port_state);
     let partner = state(&port.partner_pdu).or_else(|| details?.partner_port_state);
     let states = [("its own", actor), ("its partner's", partner)];
-    let bad = |(whose, state): (&'static str, Option<u32>)| Some((whose, state.filter(|is| !is_passing(*is))?));
+    let bad = |(whose, state): (&'static str, Option<u32>)| {
+        Some((whose, state.filter(|is| !is_passing(*is))?))
+    };
     states.into_iter().find_map(bad)
 }
 

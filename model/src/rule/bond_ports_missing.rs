@@ -30,7 +30,10 @@ fn ports_named<'a>(node: &'a FreshNode<'_>, bond: &Bond) -> Option<Vec<&'a str>>
     if own.is_some_and(|bond| !bond.slave_patterns.is_empty()) {
         return None;
     }
-    let named = own.into_iter().flat_map(|bond| &bond.slaves).map(String::as_str);
+    let named = own
+        .into_iter()
+        .flat_map(|bond| &bond.slaves)
+        .map(String::as_str);
     let naming = conf.interfaces.iter();
     let naming = naming.filter(|port| port.bond_master.as_deref() == Some(bond.name.as_str()));
     let mut names: Vec<&str> = named.chain(naming.map(|port| port.name.as_str())).collect();
@@ -67,21 +70,39 @@ fn missing(node: &FreshNode<'_>, bond: &Bond, named: Vec<&str>) -> Option<Findin
         if missing.len() == 1 { "is" } else { "are" },
     );
     let things = missing.iter().filter_map(|(named, link)| {
-        let iface = link.map_or_else(|| IfaceName::new(*named).ok(), |link| Some(link.name.clone()));
+        let iface = link.map_or_else(
+            || IfaceName::new(*named).ok(),
+            |link| Some(link.name.clone()),
+        );
         Some(Thing::Iface(name.clone(), iface?))
     });
     let found = told(node, bond, sentence)
-        .seen_in(name, Family::Interfaces, format!("{}: ports {}", bond.name, names.join(" ")))
-        .seen_in(name, Family::Links, format!("{first}: {}", if link.is_some() { "there" } else { "not there" }));
+        .seen_in(
+            name,
+            Family::Interfaces,
+            format!("{}: ports {}", bond.name, names.join(" ")),
+        )
+        .seen_in(
+            name,
+            Family::Links,
+            format!(
+                "{first}: {}",
+                if link.is_some() { "there" } else { "not there" }
+            ),
+        );
     let things: Vec<Thing> = things.collect();
-    Some(if things.is_empty() { found } else { found.is_loss_of(things) })
+    Some(if things.is_empty() {
+        found
+    } else {
+        found.is_loss_of(things)
+    })
 }
 
-/// Without a configuration to ask, the bond's own past.
+/// Without a configuration to ask, the bond's own past. That no port at all is left has its own rule.
 fn lost(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
     let had = node.node.past.bonds.get(&bond.name)?.most_ports;
     let has = bond.slaves.len();
-    if has >= had {
+    if has >= had || has == 0 {
         return None;
     }
     let name = node.name();
@@ -103,7 +124,11 @@ fn told(node: &FreshNode<'_>, bond: &Bond, sentence: String) -> Finding {
              that did not start. `ifquery -a -c` holds what runs against the configuration.",
         ));
     // What stands on a bond without any port is lost for the same reason.
-    if ports.is_empty() { found.takes(stack::taken_with(node, &bond.name)) } else { found }
+    if ports.is_empty() {
+        found.takes(stack::taken_with(node, &bond.name))
+    } else {
+        found
+    }
 }
 
 #[cfg(test)]

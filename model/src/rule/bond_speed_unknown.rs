@@ -9,8 +9,25 @@ use crate::report::{Facts as _, Family};
 
 /// Drivers of network cards that know the speed of a link which is up. Virtual ones mostly do not.
 const TELLING: &[&str] = &[
-    "ixgbe", "i40e", "ice", "igb", "igc", "e1000e", "tg3", "bnx2", "bnx2x", "bnxt_en", "mlx4_en", "mlx5_core",
-    "r8169", "atlantic", "be2net", "qede", "cxgb4", "sfc", "enic",
+    "ixgbe",
+    "i40e",
+    "ice",
+    "igb",
+    "igc",
+    "e1000e",
+    "tg3",
+    "bnx2",
+    "bnx2x",
+    "bnxt_en",
+    "mlx4_en",
+    "mlx5_core",
+    "r8169",
+    "atlantic",
+    "be2net",
+    "qede",
+    "cxgb4",
+    "sfc",
+    "enic",
 ];
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
@@ -28,14 +45,20 @@ fn unknown(node: &FreshNode<'_>, bond: &Bond, port: &BondPort) -> Option<Finding
     }
     let past = node.node.past.ports.get(&port.name);
     let was = past.and_then(|past| past.best_speed_mbps);
-    let driver = link.driver.as_deref().filter(|driver| TELLING.contains(driver));
+    let driver = link
+        .driver
+        .as_deref()
+        .filter(|driver| TELLING.contains(driver));
     let why = match (was, driver) {
         (Some(mbps), _) => format!("it has run at {mbps} Mbps"),
         (None, Some(driver)) => format!("the driver {driver} normally tells it"),
         (None, None) => return None,
     };
     let (name, port) = (node.name(), &port.name);
-    let sentence = format!("{port} of {} of {name} is up at unknown speed; {why}", bond.name);
+    let sentence = format!(
+        "{port} of {} of {name} is up at unknown speed; {why}",
+        bond.name
+    );
     let found = Finding::new(Severity::Warning, Thing::Iface(name.clone(), port.clone()), sentence)
         .seen_in(name, Family::Bonds, format!("{port}: Speed: Unknown"))
         .seen_in(name, Family::Links, format!("{port}: no speed"))

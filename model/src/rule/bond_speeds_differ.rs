@@ -30,7 +30,11 @@ fn differ(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
     } else {
         "traffic that meets the slower one is slow"
     };
-    let sentence = format!("the ports of {} of {name} are not alike: {}; {result}", bond.name, ports.join(", "));
+    let sentence = format!(
+        "the ports of {} of {name} are not alike: {}; {result}",
+        bond.name,
+        ports.join(", ")
+    );
     let found = Finding::new(Severity::Warning, Thing::Iface(name.clone(), bond.name.clone()), sentence)
         .is_loss_of(lacp::things(name, &lesser))
         .remedy(format!(
@@ -38,7 +42,9 @@ fn differ(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
             lacp::names(&lesser)
         ))
         .way_back("Put the old cable back, or restore the switch port's settings.");
-    Some(ports.into_iter().fold(found, |found, words| found.seen_in(name, Family::Bonds, words)))
+    Some(ports.into_iter().fold(found, |found, words| {
+        found.seen_in(name, Family::Bonds, words)
+    }))
 }
 
 #[cfg(test)]
@@ -79,7 +85,9 @@ mod tests {
             port.speed_mbps = Some(1_000);
             port.mii_status = Some(MiiStatus::Down);
         });
-        world.edit("pve-05", |report| value(&mut report.bonds)[0].slaves[1].speed_mbps = None);
+        world.edit("pve-05", |report| {
+            value(&mut report.bonds)[0].slaves[1].speed_mbps = None
+        });
         assert!(world.found(RULE).is_empty());
     }
 }

@@ -11,8 +11,10 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let nodes: Vec<&FreshNode<'_>> =
-        nodes.iter().filter(|node| node.links().is_some() && node.interfaces().is_some()).collect();
+    let nodes: Vec<&FreshNode<'_>> = nodes
+        .iter()
+        .filter(|node| node.links().is_some() && node.interfaces().is_some())
+        .collect();
     let mut found = BTreeMap::new();
     for node in &nodes {
         for bridge in configured::not_there(node, |interface| interface.bridge.is_some()) {
@@ -26,15 +28,23 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut have: BTreeMap<&str, Vec<&NodeName>> = BTreeMap::new();
     for node in &nodes {
         let links = node.links().map_or(&[][..], Vec::as_slice);
-        let bridges = configured::interfaces(node).iter().filter(|interface| interface.bridge.is_some());
+        let bridges = configured::interfaces(node)
+            .iter()
+            .filter(|interface| interface.bridge.is_some());
         for bridge in bridges.filter(|bridge| configured::called(links, &bridge.name).is_some()) {
             have.entry(&bridge.name).or_default().push(node.name());
         }
     }
     for (bridge, have) in have {
-        let lack: Vec<&NodeName> =
-            nodes.iter().filter(|node| !knows(node, bridge)).map(|node| node.name()).collect();
-        if let (true, Ok(bridge)) = (peers::is_missing(have.len(), lack.len()), IfaceName::new(bridge)) {
+        let lack: Vec<&NodeName> = nodes
+            .iter()
+            .filter(|node| !knows(node, bridge))
+            .map(|node| node.name())
+            .collect();
+        if let (true, Ok(bridge)) = (
+            peers::is_missing(have.len(), lack.len()),
+            IfaceName::new(bridge),
+        ) {
             for node in lack {
                 let told = elsewhere(node, &bridge, &have, nodes.len());
                 found.entry(told.subject.clone()).or_insert(told);
@@ -46,12 +56,16 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 
 fn knows(node: &FreshNode<'_>, bridge: &str) -> bool {
     let links = node.links().map_or(&[][..], Vec::as_slice);
-    let is_named = configured::interfaces(node).iter().any(|interface| interface.name == bridge);
+    let is_named = configured::interfaces(node)
+        .iter()
+        .any(|interface| interface.name == bridge);
     is_named || configured::called(links, bridge).is_some()
 }
 
 fn not_made(node: &NodeName, bridge: &IfaceName) -> Finding {
-    let sentence = format!("{bridge} stands in the configuration of {node} and is not there: guests that need it cannot start");
+    let sentence = format!(
+        "{bridge} stands in the configuration of {node} and is not there: guests that need it cannot start"
+    );
     Finding::new(Severity::Warning, Thing::Iface(node.clone(), bridge.clone()), sentence)
         .seen_in(node, Family::Interfaces, format!("iface {bridge}"))
         .seen_in(node, Family::Links, format!("no interface is called {bridge}"))
@@ -74,7 +88,9 @@ fn elsewhere(node: &NodeName, bridge: &IfaceName, have: &[&NodeName], of: usize)
              look at the nodes of its zone. Check with `ifreload -a -s`."
         ))
         .way_back(format!("Take `iface {bridge}` out again."));
-    have.iter().fold(found, |found, peer| found.seen_in(peer, Family::Links, format!("{bridge} is there")))
+    have.iter().fold(found, |found, peer| {
+        found.seen_in(peer, Family::Links, format!("{bridge} is there"))
+    })
 }
 
 #[cfg(test)]
@@ -114,7 +130,14 @@ mod tests {
     fn a_bridge_that_one_node_has_not_is_told() {
         let mut world = World::healthy();
         world.edit_all(|name, report| {
-            configure(report, if name.as_str() == "pve-03" { &["vmbr0"] } else { &["vmbr0", "vnet7"] });
+            configure(
+                report,
+                if name.as_str() == "pve-03" {
+                    &["vmbr0"]
+                } else {
+                    &["vmbr0", "vnet7"]
+                },
+            );
             if name.as_str() != "pve-03" {
                 make(report, "vnet7");
             }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::peers::{self, Agreed};
 use super::Scene;
+use super::peers::{self, Agreed};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::{IfaceName, NodeName};
@@ -16,20 +16,34 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     for node in &nodes {
         for bridge in node.bridges().into_iter().flatten() {
             if let Some((name, is_aware)) = bridge.name.as_ref().zip(bridge.vlan_filtering) {
-                bridges.entry(name).or_default().push((node.name(), is_aware));
+                bridges
+                    .entry(name)
+                    .or_default()
+                    .push((node.name(), is_aware));
             }
         }
     }
-    bridges.into_iter().flat_map(|(bridge, nodes)| unaware(bridge, &nodes)).collect()
+    bridges
+        .into_iter()
+        .flat_map(|(bridge, nodes)| unaware(bridge, &nodes))
+        .collect()
 }
 
 fn unaware(bridge: &IfaceName, nodes: &[(&NodeName, bool)]) -> Vec<Finding> {
     let aware: Vec<bool> = nodes.iter().map(|(_, is_aware)| *is_aware).collect();
-    let odd = peers::odd(&aware).into_iter().filter(|(_, agreed)| agreed.value);
-    odd.filter_map(|(place, agreed)| Some(told(bridge, nodes.get(place)?.0, &agreed, nodes))).collect()
+    let odd = peers::odd(&aware)
+        .into_iter()
+        .filter(|(_, agreed)| agreed.value);
+    odd.filter_map(|(place, agreed)| Some(told(bridge, nodes.get(place)?.0, &agreed, nodes)))
+        .collect()
 }
 
-fn told(bridge: &IfaceName, node: &NodeName, agreed: &Agreed<bool>, nodes: &[(&NodeName, bool)]) -> Finding {
+fn told(
+    bridge: &IfaceName,
+    node: &NodeName,
+    agreed: &Agreed<bool>,
+    nodes: &[(&NodeName, bool)],
+) -> Finding {
     let sentence = format!(
         "{bridge} of {node} is not VLAN-aware, as it is on {} of {} other nodes: guests' trunks do not work there",
         agreed.agree, agreed.of
@@ -40,8 +54,15 @@ fn told(bridge: &IfaceName, node: &NodeName, agreed: &Agreed<bool>, nodes: &[(&N
              {node}; check with `ifreload -a -s` and apply it as one maintenance of its own."
         ))
         .way_back("Take the two lines out again.");
-    let words = |is_aware| format!("{bridge}: vlan_filtering {}", if is_aware { "on" } else { "off" });
-    nodes.iter().fold(found, |found, (node, is_aware)| found.seen_in(node, Family::Bridges, words(*is_aware)))
+    let words = |is_aware| {
+        format!(
+            "{bridge}: vlan_filtering {}",
+            if is_aware { "on" } else { "off" }
+        )
+    };
+    nodes.iter().fold(found, |found, (node, is_aware)| {
+        found.seen_in(node, Family::Bridges, words(*is_aware))
+    })
 }
 
 #[cfg(test)]
@@ -52,7 +73,9 @@ mod tests {
 
     fn unaware(world: &mut World, nodes: &[&str]) {
         for node in nodes {
-            world.edit(node, |report| value(&mut report.bridges)[0].vlan_filtering = Some(false));
+            world.edit(node, |report| {
+                value(&mut report.bridges)[0].vlan_filtering = Some(false)
+            });
         }
     }
 

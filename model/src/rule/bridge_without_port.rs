@@ -46,7 +46,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 /// `None`: nothing says what ports it shall have.
 fn conf_of<'a>(node: &'a FreshNode<'_>, bridge: &IfaceName) -> Option<&'a ConfBridge> {
     let mut interfaces = configured::interfaces(node).iter();
-    interfaces.find(|interface| interface.name == bridge.as_str())?.bridge.as_ref()
+    interfaces
+        .find(|interface| interface.name == bridge.as_str())?
+        .bridge
+        .as_ref()
 }
 
 fn missing(
@@ -59,22 +62,41 @@ fn missing(
     let links = node.links()?;
     let has = |named: &&String| {
         let iface = configured::called(links, named).map(|link| &link.name);
-        bridge.ports.iter().any(|port| port.name.as_str() == *named || Some(&port.name) == iface)
+        bridge
+            .ports
+            .iter()
+            .any(|port| port.name.as_str() == *named || Some(&port.name) == iface)
     };
-    let missing: Vec<&str> = conf.ports.iter().filter(|named| !has(named)).map(String::as_str).collect();
+    let missing: Vec<&str> = conf
+        .ports
+        .iter()
+        .filter(|named| !has(named))
+        .map(String::as_str)
+        .collect();
     if missing.is_empty() {
         return None;
     }
     let owner = node.name();
     let is_there = |named: &&str| configured::called(links, named).is_some();
-    let why = if missing.iter().any(is_there) { "not in it" } else { "not there" };
-    let result = if has_way_out { "" } else { ": nothing leads out of it" };
+    let why = if missing.iter().any(is_there) {
+        "not in it"
+    } else {
+        "not there"
+    };
+    let result = if has_way_out {
+        ""
+    } else {
+        ": nothing leads out of it"
+    };
     let sentence = format!(
         "{name} of {owner} has not the port that its configuration names, {} is {why}{result}",
         missing.join(", ")
     );
-    let found = told(node, name, sentence, has_way_out)
-        .seen_in(owner, Family::Interfaces, format!("{name}: bridge-ports {}", conf.ports.join(" ")));
+    let found = told(node, name, sentence, has_way_out).seen_in(
+        owner,
+        Family::Interfaces,
+        format!("{name}: bridge-ports {}", conf.ports.join(" ")),
+    );
     Some(found)
 }
 
@@ -85,12 +107,23 @@ fn alone(node: &FreshNode<'_>, bridge: &IfaceName, have: &[&NodeName]) -> Findin
         have.len()
     );
     let found = told(node, bridge, sentence, false);
-    have.iter().fold(found, |found, peer| found.seen_in(peer, Family::Bridges, format!("{bridge} has a way out")))
+    have.iter().fold(found, |found, peer| {
+        found.seen_in(peer, Family::Bridges, format!("{bridge} has a way out"))
+    })
 }
 
 fn told(node: &FreshNode<'_>, bridge: &IfaceName, sentence: String, has_way_out: bool) -> Finding {
     let name = node.name();
-    let severity = if has_way_out { Severity::Warning } else { Severity::Critical };
+    let severity = if has_way_out {
+        Severity::Warning
+    } else {
+        Severity::Critical
+    };
+    let state = if has_way_out {
+        "a port is missing"
+    } else {
+        "no port leads out"
+    };
     let spare = spare(node);
     let spare = if spare.is_empty() {
         String::new()
@@ -98,14 +131,18 @@ fn told(node: &FreshNode<'_>, bridge: &IfaceName, sentence: String, has_way_out:
         format!(" {spare} on {name} belongs to nothing: is it the port under a new name?")
     };
     let found = Finding::new(severity, Thing::Iface(name.clone(), bridge.clone()), sentence)
-        .seen_in(name, Family::Bridges, format!("{bridge}: ports"))
-        .seen_in(name, Family::Links, format!("ports of {bridge}"))
+        .seen_in(name, Family::Bridges, format!("{bridge}: {state}"))
+        .seen_in(name, Family::Links, "the interfaces that are there")
         .remedy(format!(
             "`ip -br link` and `dmesg | grep renamed` on {name}.{spare} Correct `bridge-ports` in \
              /etc/network/interfaces, or pin the name with `pve-network-interface-pinning`; check with `ifreload -a -s`."
         ))
         .way_back("Restore the old `bridge-ports` line.");
-    if has_way_out { found } else { found.takes(stack::taken_with(node, bridge)) }
+    if has_way_out {
+        found
+    } else {
+        found.takes(stack::taken_with(node, bridge))
+    }
 }
 
 /// NICs that are in nothing and have no address.
@@ -115,7 +152,10 @@ fn spare(node: &FreshNode<'_>) -> String {
         let is_bare = link.addresses.as_ref().is_some_and(Vec::is_empty);
         stack::is_nic(link) && link.master.is_none() && is_bare
     };
-    let names = links.filter(is_spare).take(MAX_SPARE).map(|link| link.name.as_str());
+    let names = links
+        .filter(is_spare)
+        .take(MAX_SPARE)
+        .map(|link| link.name.as_str());
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -169,14 +209,27 @@ mod tests {
                       there: nothing leads out of it";
         assert_eq!(world.found(RULE), [expect]);
         let found = crate::rule::named(RULE).unwrap().look(&world.scene());
-        assert!(found[0].remedy.contains("enp3s0 on pve-03 belongs to nothing"), "{}", found[0].remedy);
-        assert!(found[0].takes.iter().any(|thing| matches!(thing, Thing::Knet { .. })));
+        assert!(
+            found[0]
+                .remedy
+                .contains("enp3s0 on pve-03 belongs to nothing"),
+            "{}",
+            found[0].remedy
+        );
+        assert!(
+            found[0]
+                .takes
+                .iter()
+                .any(|thing| matches!(thing, Thing::Knet { .. }))
+        );
     }
 
     #[test]
     fn without_a_configuration_the_peers_are_asked() {
         let mut world = World::healthy();
-        world.edit("pve-03", |report| value(&mut report.bridges)[0].ports.clear());
+        world.edit("pve-03", |report| {
+            value(&mut report.bridges)[0].ports.clear()
+        });
         let expect = "critical pve-03/vmbr0: vmbr0 of pve-03 has no port that leads out of it, as it has on 7 other nodes";
         assert_eq!(world.found(RULE), [expect]);
     }

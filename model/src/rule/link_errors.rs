@@ -13,7 +13,8 @@ const WINDOW_MS: u64 = 600_000;
 pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
     let links = node.links().into_iter().flatten();
     let nics = links.filter(|link| stack::is_nic(link));
-    nics.filter_map(|link| bad(node, link, &tuned.interface(&link.name))).collect()
+    nics.filter_map(|link| bad(node, link, &tuned.interface(&link.name)))
+        .collect()
 }
 
 fn bad(node: &FreshNode<'_>, link: &Link, tuned: &Tuned<'_>) -> Option<Finding> {
@@ -22,7 +23,10 @@ fn bad(node: &FreshNode<'_>, link: &Link, tuned: &Tuned<'_>) -> Option<Finding> 
     if link_flapping::times(node, link, tuned).is_some() {
         return None;
     }
-    let counters = [(&past.damaged, "frames came damaged"), (&past.tx_errors, "frames could not be sent")];
+    let counters = [
+        (&past.damaged, "frames came damaged"),
+        (&past.tx_errors, "frames could not be sent"),
+    ];
     let rising = counters.into_iter().filter_map(|(counter, what)| {
         let rose = counter.rose_within(WINDOW_MS, node.now);
         (rose >= u64::from(tuned.port_errors())).then(|| format!("{rose} {what}"))
@@ -65,11 +69,15 @@ mod tests {
             ..Statistics::default()
         };
         count(&mut world, &statistics);
-        assert!(world.found(RULE).is_empty(), "what was counted before is not news");
+        assert!(
+            world.found(RULE).is_empty(),
+            "what was counted before is not news"
+        );
         world.advance_s(30);
         statistics.rx_crc_errors = Some(4_025);
         count(&mut world, &statistics);
-        let expect = "warning pve-03/eno1: on eno1 of pve-03 25 frames came damaged within 10 minutes";
+        let expect =
+            "warning pve-03/eno1: on eno1 of pve-03 25 frames came damaged within 10 minutes";
         assert_eq!(world.found(RULE), [expect]);
         world.advance_s(700);
         assert!(world.found(RULE).is_empty());

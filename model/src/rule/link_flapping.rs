@@ -11,7 +11,8 @@ use crate::report::{Facts as _, Family};
 pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
     let links = node.links().into_iter().flatten();
     let nics = links.filter(|link| stack::is_nic(link));
-    nics.filter_map(|link| flaps(node, link, &tuned.interface(&link.name))).collect()
+    nics.filter_map(|link| flaps(node, link, &tuned.interface(&link.name)))
+        .collect()
 }
 
 /// How often its carrier changed within the window, if that is flapping: `12 times`.

@@ -31,7 +31,11 @@ pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
     };
     let since = now_ms.saturating_sub(i64::from(tuned.nic_hang_window_s()) * 1_000);
     let mut hangs: BTreeMap<&IfaceName, Hang<'_>> = BTreeMap::new();
-    for event in journal.events.iter().filter(|event| at_ms(event).is_some_and(|at| at >= since)) {
+    for event in journal
+        .events
+        .iter()
+        .filter(|event| at_ms(event).is_some_and(|at| at >= since))
+    {
         match &event.event {
             Event::NicHang { iface, .. } | Event::NicTransmitTimeout { iface, .. } => {
                 let hang = hangs.entry(iface).or_default();
@@ -47,7 +51,10 @@ pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
             _ => {}
         }
     }
-    hangs.into_iter().filter_map(|(iface, hang)| told_of(node, iface, &hang, tuned)).collect()
+    hangs
+        .into_iter()
+        .filter_map(|(iface, hang)| told_of(node, iface, &hang, tuned))
+        .collect()
 }
 
 fn at_ms(event: &JournalEvent) -> Option<i64> {
@@ -57,16 +64,29 @@ fn at_ms(event: &JournalEvent) -> Option<i64> {
     }
 }
 
-fn told_of(node: &FreshNode<'_>, iface: &IfaceName, hang: &Hang<'_>, tuned: &Tuned<'_>) -> Option<Finding> {
+fn told_of(
+    node: &FreshNode<'_>,
+    iface: &IfaceName,
+    hang: &Hang<'_>,
+    tuned: &Tuned<'_>,
+) -> Option<Finding> {
     let last = hang.last?;
     let name = node.name();
-    let times = if hang.times == 1 { "once".to_owned() } else { format!("{} times", hang.times) };
+    let times = if hang.times == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", hang.times)
+    };
     let minutes = tuned.nic_hang_window_s() / 60;
-    let said = format!("the kernel of {name} said {times} within {minutes} minutes that {iface} hangs");
+    let said =
+        format!("the kernel of {name} said {times} within {minutes} minutes that {iface} hangs");
     let (severity, sentence) = if hang.is_past {
         (Severity::Warning, format!("{said}; it was reset since"))
     } else {
-        (Severity::Critical, format!("{said}: its link stays up and nothing leaves"))
+        (
+            Severity::Critical,
+            format!("{said}: its link stays up and nothing leaves"),
+        )
     };
     let found = Finding::new(severity, Thing::Iface(name.clone(), iface.clone()), sentence)
         .seen_in(name, Family::Journal, last.message.clone())
@@ -75,7 +95,11 @@ fn told_of(node: &FreshNode<'_>, iface: &IfaceName, hang: &Hang<'_>, tuned: &Tun
              -K {iface} tso off gso off` keeps it from coming back."
         ))
         .way_back(format!("`ethtool -K {iface} tso on gso on`; `ip link set {iface} up`."));
-    Some(if hang.is_past { found } else { found.takes(stack::taken_with(node, iface)) })
+    Some(if hang.is_past {
+        found
+    } else {
+        found.takes(stack::taken_with(node, iface))
+    })
 }
 
 #[cfg(test)]
@@ -106,7 +130,11 @@ mod tests {
     }
 
     fn tell(world: &mut World, events: Vec<JournalEvent>) {
-        world.cluster.nodes.values_mut().for_each(|node| node.seen.skew_ms = Some(0));
+        world
+            .cluster
+            .nodes
+            .values_mut()
+            .for_each(|node| node.seen.skew_ms = Some(0));
         world.edit("pve-03", |report| {
             report.journal = known(Journal {
                 events,
@@ -132,14 +160,21 @@ mod tests {
                       link stays up and nothing leaves";
         assert_eq!(world.found(RULE), [expect]);
         let found = crate::rule::named(RULE).unwrap().look(&world.scene());
-        assert!(found[0].takes.iter().any(|thing| matches!(thing, Thing::Knet { .. })));
+        assert!(
+            found[0]
+                .takes
+                .iter()
+                .any(|thing| matches!(thing, Thing::Knet { .. }))
+        );
         let reset = Event::NicReset {
             iface: iface("eno3"),
             driver: None,
         };
         let events = vec![event(&world, 20, hang()), event(&world, 5, reset)];
         tell(&mut world, events);
-        assert!(world.found(RULE)[0].starts_with("warning pve-03/eno3: the kernel of pve-03 said once"));
+        assert!(
+            world.found(RULE)[0].starts_with("warning pve-03/eno3: the kernel of pve-03 said once")
+        );
     }
 
     #[test]

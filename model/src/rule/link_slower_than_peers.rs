@@ -29,7 +29,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         for link in node.links().into_iter().flatten() {
             let is_up = link.carrier == Some(true) && stack::is_nic(link);
             if let (true, Some(mbps), Some(driver)) = (is_up, link.speed_mbps, &link.driver) {
-                let alike = kin.entry((&link.name, driver, link.master.as_ref())).or_default();
+                let alike = kin
+                    .entry((&link.name, driver, link.master.as_ref()))
+                    .or_default();
                 alike.push(Port { node, link, mbps });
             }
         }
@@ -42,7 +44,8 @@ fn slower(alike: &[Port<'_>]) -> Vec<Finding> {
     let odd = peers::odd(&speeds).into_iter();
     let odd = odd.filter_map(|(place, agreed)| Some((alike.get(place)?, agreed)));
     let odd = odd.filter(|(port, agreed)| port.mbps < agreed.value && !was_faster(port));
-    odd.map(|(port, agreed)| told(port, &agreed, alike)).collect()
+    odd.map(|(port, agreed)| told(port, &agreed, alike))
+        .collect()
 }
 
 fn was_faster(port: &Port<'_>) -> bool {
@@ -62,22 +65,30 @@ fn told(port: &Port<'_>, agreed: &Agreed<u32>, alike: &[Port<'_>]) -> Finding {
          offer."
     ));
     let words = |found: Finding, other: &Port<'_>| {
-        found.seen_in(other.node.name(), Family::Links, format!("{iface}: {} Mbps", other.mbps))
+        found.seen_in(
+            other.node.name(),
+            Family::Links,
+            format!("{iface}: {} Mbps", other.mbps),
+        )
     };
     let found = words(found, port);
     let peers = alike.iter().filter(|other| other.node.name() != name);
-    peers.fold(found, words).way_back("Put the old cable back, or restore the switch port's settings.")
+    peers
+        .fold(found, words)
+        .way_back("Put the old cable back, or restore the switch port's settings.")
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::cluster::testing::{World, value};
     use crate::cluster::Past;
+    use crate::cluster::testing::{World, value};
 
     const RULE: &str = "link-slower-than-peers";
 
     fn slow(world: &mut World, node: &str) {
-        world.edit(node, |report| value(&mut report.links)[2].speed_mbps = Some(1_000));
+        world.edit(node, |report| {
+            value(&mut report.links)[2].speed_mbps = Some(1_000)
+        });
     }
 
     fn forget(world: &mut World) {
@@ -104,7 +115,9 @@ mod tests {
         for node in ["pve-01", "pve-02"] {
             slow(&mut world, node);
         }
-        world.edit("pve-01", |report| value(&mut report.links)[2].driver = Some("tg3".to_owned()));
+        world.edit("pve-01", |report| {
+            value(&mut report.links)[2].driver = Some("tg3".to_owned())
+        });
         world.edit("pve-02", |report| {
             value(&mut report.links)[2].master = Some(crate::cluster::testing::iface("vmbr9"));
         });

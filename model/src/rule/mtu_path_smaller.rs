@@ -28,7 +28,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             continue;
         };
         for link in corosync.links.iter().flatten() {
-            if let (Some(id), Some(mtu)) = (corosync.node_id, mtu_of(node, link.address.as_deref())) {
+            if let (Some(id), Some(mtu)) = (corosync.node_id, mtu_of(node, link.address.as_deref()))
+            {
                 ends.insert((id, link.link), mtu);
             }
         }
@@ -36,20 +37,39 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut paths: BTreeMap<LinkNumber, Vec<Path<'_>>> = BTreeMap::new();
     for node in &nodes {
         let own = node.corosync().and_then(|corosync| corosync.node_id);
-        for link in node.corosync().into_iter().flat_map(|corosync| corosync.links.iter().flatten()) {
+        for link in node
+            .corosync()
+            .into_iter()
+            .flat_map(|corosync| corosync.links.iter().flatten())
+        {
             let end = |id: u32| ends.get(&(id, link.link)).copied();
-            for peer in link.peers.iter().flatten().filter(|peer| peer.connected == Some(true)) {
+            for peer in link
+                .peers
+                .iter()
+                .flatten()
+                .filter(|peer| peer.connected == Some(true))
+            {
                 let is_own = peer.local == Some(true) || Some(peer.node_id) == own;
-                let known = own.and_then(end).zip(peer.mtu_bytes.filter(|mtu| *mtu > 0 && !is_own));
+                let known = own
+                    .and_then(end)
+                    .zip(peer.mtu_bytes.filter(|mtu| *mtu > 0 && !is_own));
                 if let Some((here, passes)) = known {
                     let set = end(peer.node_id).map_or(here, |there| there.min(here));
-                    let path = Path { from: node.name(), to: peer.node_id, passes, set };
+                    let path = Path {
+                        from: node.name(),
+                        to: peer.node_id,
+                        passes,
+                        set,
+                    };
                     paths.entry(link.link).or_default().push(path);
                 }
             }
         }
     }
-    paths.into_iter().filter_map(|(link, paths)| told(scene, link, &paths)).collect()
+    paths
+        .into_iter()
+        .filter_map(|(link, paths)| told(scene, link, &paths))
+        .collect()
 }
 
 /// An operator may have set what knet sends at most (`totem.knet_mtu`); then its size says nothing of the path.
@@ -62,7 +82,9 @@ fn mtu_of(node: &FreshNode<'_>, address: Option<&str>) -> Option<u32> {
     let address: std::net::IpAddr = address?.parse().ok()?;
     let mut links = node.links()?.iter();
     let has = |own: &crate::fact::link::Address| own.address == address;
-    links.find(|link| link.addresses.iter().flatten().any(has))?.mtu_bytes
+    links
+        .find(|link| link.addresses.iter().flatten().any(has))?
+        .mtu_bytes
 }
 
 fn told(scene: &Scene<'_>, link: LinkNumber, paths: &[Path<'_>]) -> Option<Finding> {
@@ -74,7 +96,8 @@ fn told(scene: &Scene<'_>, link: LinkNumber, paths: &[Path<'_>]) -> Option<Findi
          {}: something between them does not pass large frames",
         small.len(),
         paths.len(),
-        shared_end(scene, &small).map_or_else(String::new, |node| format!(", all from or to {node},")),
+        shared_end(scene, &small)
+            .map_or_else(String::new, |node| format!(", all from or to {node},")),
         least.passes,
         least.set,
     );
@@ -87,20 +110,35 @@ fn told(scene: &Scene<'_>, link: LinkNumber, paths: &[Path<'_>]) -> Option<Findi
         ))
         .way_back("Restore the MTU of the switch ports or interfaces.");
     let words = |found: Finding, path: &&Path<'_>| {
-        let words = format!("link {link} to node {}: {} bytes pass", path.to, path.passes);
+        let words = format!(
+            "link {link} to node {}: {} bytes pass",
+            path.to, path.passes
+        );
         let words = found.seen_in(path.from, Family::Corosync, words);
-        words.seen_in(path.from, Family::Links, format!("link {link}: mtu {}", path.set))
+        words.seen_in(
+            path.from,
+            Family::Links,
+            format!("link {link}: mtu {}", path.set),
+        )
     };
     // One path of each node is proof enough.
     let mut named = BTreeSet::new();
-    Some(small.iter().filter(|path| named.insert(path.from)).fold(found, words))
+    Some(
+        small
+            .iter()
+            .filter(|path| named.insert(path.from))
+            .fold(found, words),
+    )
 }
 
 /// The one node that all of these paths have at one end.
 fn shared_end(scene: &Scene<'_>, small: &[&Path<'_>]) -> Option<NodeName> {
     let id_of = |node: &FreshNode<'_>| node.corosync().and_then(|corosync| corosync.node_id);
-    let is_at = |path: &Path<'_>, node: &FreshNode<'_>| path.from == node.name() || Some(path.to) == id_of(node);
-    let shared = |node: &FreshNode<'_>| small.len() > 2 && small.iter().all(|path| is_at(path, node));
+    let is_at = |path: &Path<'_>, node: &FreshNode<'_>| {
+        path.from == node.name() || Some(path.to) == id_of(node)
+    };
+    let shared =
+        |node: &FreshNode<'_>| small.len() > 2 && small.iter().all(|path| is_at(path, node));
     scene.nodes().find(shared).map(|node| node.name().clone())
 }
 
@@ -146,7 +184,10 @@ mod tests {
                 }
             }
         });
-        assert!(world.found(RULE)[0].contains("14 of 56 paths, all from or to pve-03, pass at most 1397"));
+        assert!(
+            world.found(RULE)[0]
+                .contains("14 of 56 paths, all from or to pve-03, pass at most 1397")
+        );
     }
 
     #[test]
@@ -154,7 +195,9 @@ mod tests {
         assert!(world(1_500, 1_397, 0).found(RULE).is_empty());
         assert!(world(9_000, 1_397, 1_397).found(RULE).is_empty());
         let mut world = world(9_000, 8_885, 0);
-        world.edit("pve-03", |report| value(&mut report.links)[2].mtu_bytes = Some(1_500));
+        world.edit("pve-03", |report| {
+            value(&mut report.links)[2].mtu_bytes = Some(1_500)
+        });
         world.edit("pve-01", |report| {
             let links = value(&mut report.corosync).links.as_mut().unwrap();
             links[1].peers.as_mut().unwrap()[1].mtu_bytes = Some(1_397);

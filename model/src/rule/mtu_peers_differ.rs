@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::peers::{self, Agreed};
 use super::Scene;
+use super::peers::{self, Agreed};
 use crate::cluster::FreshNode;
 use crate::fact::link::{Address, Link};
 use crate::finding::{Finding, Severity, Thing};
@@ -27,7 +27,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let mut networks: BTreeMap<Network, Vec<Port<'_>>> = BTreeMap::new();
     for node in &nodes {
-        for link in node.links().into_iter().flatten().filter(|link| is_in_a_network(link)) {
+        for link in node
+            .links()
+            .into_iter()
+            .flatten()
+            .filter(|link| is_in_a_network(link))
+        {
             for address in link.addresses.iter().flatten() {
                 let Some((network, mtu)) = network(address).zip(link.mtu_bytes) else {
                     continue;
@@ -56,7 +61,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn is_in_a_network(link: &Link) -> bool {
-    let is_its_own = matches!(link.kind.as_deref(), Some("tun" | "veth" | "dummy" | "wireguard"));
+    let is_its_own = matches!(
+        link.kind.as_deref(),
+        Some("tun" | "veth" | "dummy" | "wireguard")
+    );
     !is_its_own && link.link_type.as_deref() != Some("loopback") && link.carrier != Some(false)
 }
 
@@ -88,7 +96,8 @@ fn differing((network, length): Network, ports: &[Port<'_>]) -> Vec<Finding> {
     let sizes: Vec<u32> = ports.iter().map(|port| port.mtu).collect();
     let odd = peers::odd(&sizes).into_iter();
     let odd = odd.filter_map(|(place, agreed)| Some((ports.get(place)?, agreed)));
-    odd.map(|(port, agreed)| told(port, &agreed, &format!("{network}/{length}"), ports)).collect()
+    odd.map(|(port, agreed)| told(port, &agreed, &format!("{network}/{length}"), ports))
+        .collect()
 }
 
 fn told(port: &Port<'_>, agreed: &Agreed<u32>, network: &str, ports: &[Port<'_>]) -> Finding {
@@ -107,10 +116,17 @@ fn told(port: &Port<'_>, agreed: &Agreed<u32>, network: &str, ports: &[Port<'_>]
         ))
         .way_back(format!("Restore `mtu {}`.", port.mtu));
     let words = |found: Finding, port: &Port<'_>| {
-        found.seen_in(port.node, Family::Links, format!("{}: mtu {}", port.iface, port.mtu))
+        found.seen_in(
+            port.node,
+            Family::Links,
+            format!("{}: mtu {}", port.iface, port.mtu),
+        )
     };
     let found = words(found, port);
-    ports.iter().filter(|other| other.node != name).fold(found, words)
+    ports
+        .iter()
+        .filter(|other| other.node != name)
+        .fold(found, words)
 }
 
 #[cfg(test)]
@@ -125,7 +141,9 @@ mod tests {
         assert!(world.found(RULE).is_empty());
         world.edit_all(|_, report| value(&mut report.links)[2].mtu_bytes = Some(9_000));
         assert!(world.found(RULE).is_empty());
-        world.edit("pve-03", |report| value(&mut report.links)[2].mtu_bytes = Some(1_500));
+        world.edit("pve-03", |report| {
+            value(&mut report.links)[2].mtu_bytes = Some(1_500)
+        });
         let expect = "warning pve-03/eno3: eno3 of pve-03 has an MTU of 1500 in 10.1.0.0/24, where 7 of 7 other nodes \
                       have 9000: large packets between them are lost";
         assert_eq!(world.found(RULE), [expect]);
@@ -135,7 +153,9 @@ mod tests {
     fn half_and_half_other_networks_and_networks_of_each_nodes_own_are_nothing() {
         let mut world = World::healthy();
         for node in ["pve-01", "pve-02", "pve-03", "pve-04"] {
-            world.edit(node, |report| value(&mut report.links)[2].mtu_bytes = Some(9_000));
+            world.edit(node, |report| {
+                value(&mut report.links)[2].mtu_bytes = Some(9_000)
+            });
         }
         assert!(world.found(RULE).is_empty());
         let mut world = World::healthy();
@@ -143,7 +163,9 @@ mod tests {
             let addresses = value(&mut report.links)[2].addresses.as_mut().unwrap();
             addresses[0].address = "172.17.0.1".parse().unwrap();
         });
-        world.edit("pve-03", |report| value(&mut report.links)[2].mtu_bytes = Some(1_400));
+        world.edit("pve-03", |report| {
+            value(&mut report.links)[2].mtu_bytes = Some(1_400)
+        });
         assert!(world.found(RULE).is_empty());
     }
 }

@@ -10,12 +10,17 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let links = node.links().map_or(&[][..], Vec::as_slice);
-    links.iter().filter_map(|upper| mismatch(node, upper, links)).collect()
+    links
+        .iter()
+        .filter_map(|upper| mismatch(node, upper, links))
+        .collect()
 }
 
 fn mismatch(node: &FreshNode<'_>, upper: &Link, links: &[Link]) -> Option<Finding> {
     let is_below = |lower: &Link| match upper.kind.as_deref() {
-        Some("bond" | "bridge") => lower.master.as_ref() == Some(&upper.name) && stack::is_uplink(lower),
+        Some("bond" | "bridge") => {
+            lower.master.as_ref() == Some(&upper.name) && stack::is_uplink(lower)
+        }
         Some("vlan") => upper.link.as_ref() == Some(&lower.name),
         _ => false,
     };
@@ -28,7 +33,10 @@ fn mismatch(node: &FreshNode<'_>, upper: &Link, links: &[Link]) -> Option<Findin
         .collect();
     let (lower, least) = smaller.iter().min_by_key(|(_, mtu)| *mtu)?;
     let name = node.name();
-    let below: Vec<String> = smaller.iter().map(|(lower, mtu)| format!("{} {mtu}", lower.name)).collect();
+    let below: Vec<String> = smaller
+        .iter()
+        .map(|(lower, mtu)| format!("{} {mtu}", lower.name))
+        .collect();
     let sentence = format!(
         "{} of {name} has an MTU of {mtu}, and less is below it ({}): larger frames are dropped without a word",
         upper.name,
@@ -57,7 +65,9 @@ mod tests {
     fn a_bridge_that_is_larger_than_its_bond_is_told() {
         let mut world = World::healthy();
         assert!(world.found(RULE).is_empty());
-        world.edit("pve-03", |report| value(&mut report.links)[4].mtu_bytes = Some(9_000));
+        world.edit("pve-03", |report| {
+            value(&mut report.links)[4].mtu_bytes = Some(9_000)
+        });
         let expect = "warning pve-03/vmbr0: vmbr0 of pve-03 has an MTU of 9000, and less is below it (bond0 1500): larger \
                       frames are dropped without a word";
         assert_eq!(world.found(RULE), [expect]);
@@ -66,7 +76,10 @@ mod tests {
             links[0].mtu_bytes = Some(9_000);
             links[3].mtu_bytes = Some(9_000);
         });
-        assert!(world.found(RULE)[0].contains("bond0 of pve-03 has an MTU of 9000, and less is below it (eno2 1500)"));
+        assert!(
+            world.found(RULE)[0]
+                .contains("bond0 of pve-03 has an MTU of 9000, and less is below it (eno2 1500)")
+        );
     }
 
     #[test]

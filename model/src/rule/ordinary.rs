@@ -39,7 +39,7 @@ fn begun_anew(world: &mut World) {
         .for_each(|node| node.past = Past::default());
 }
 
-fn conf(report: &mut NodeReport, slaves: &[&str]) {
+pub(super) fn conf(report: &mut NodeReport, slaves: &[&str]) {
     let texts = |names: &[&str]| {
         names
             .iter()

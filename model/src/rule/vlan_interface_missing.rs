@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use super::{Scene, configured, peers, vlans};
 use crate::cluster::FreshNode;
-use crate::finding::{Finding, Severity, Thing};
 use crate::fact::interfaces::Interface;
+use crate::finding::{Finding, Severity, Thing};
 use crate::name::{IfaceName, NodeName, VlanId};
 use crate::report::{Facts as _, Family};
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let nodes: Vec<&FreshNode<'_>> =
-        nodes.iter().filter(|node| node.links().is_some() && node.interfaces().is_some()).collect();
+    let nodes: Vec<&FreshNode<'_>> = nodes
+        .iter()
+        .filter(|node| node.links().is_some() && node.interfaces().is_some())
+        .collect();
     let mut found: Vec<Finding> = nodes.iter().flat_map(|node| not_made(node)).collect();
     // One that Proxmox VE makes when a guest needs it stands in no configuration.
     let mut have: BTreeMap<VlanId, Vec<(&NodeName, &str)>> = BTreeMap::new();
@@ -26,10 +28,16 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     for (id, have) in have {
-        let lack: Vec<&NodeName> =
-            nodes.iter().filter(|node| !takes_part(node, id)).map(|node| node.name()).collect();
+        let lack: Vec<&NodeName> = nodes
+            .iter()
+            .filter(|node| !takes_part(node, id))
+            .map(|node| node.name())
+            .collect();
         if peers::is_missing(have.len(), lack.len()) {
-            found.extend(lack.into_iter().filter_map(|node| elsewhere(node, id, &have, nodes.len())));
+            found.extend(
+                lack.into_iter()
+                    .filter_map(|node| elsewhere(node, id, &have, nodes.len())),
+            );
         }
     }
     found
@@ -41,19 +49,32 @@ fn with_id(interface: &Interface) -> Option<(&Interface, VlanId)> {
 
 /// By an interface of the VLAN, in the configuration or without it, or a bridge that carries it.
 fn takes_part(node: &FreshNode<'_>, id: VlanId) -> bool {
-    let is_of = |link: &crate::fact::link::Link| link.vlan.as_ref().is_some_and(|vlan| vlan.id == Some(id));
+    let is_of =
+        |link: &crate::fact::link::Link| link.vlan.as_ref().is_some_and(|vlan| vlan.id == Some(id));
     let carries = |set: vlans::VlanSet| set.contains(id.get());
-    configured::interfaces(node).iter().filter_map(with_id).any(|(_, own)| own == id)
+    configured::interfaces(node)
+        .iter()
+        .filter_map(with_id)
+        .any(|(_, own)| own == id)
         || node.links().into_iter().flatten().any(is_of)
-        || node.bridges().into_iter().flatten().filter_map(|bridge| vlans::carried(node, bridge)).any(carries)
+        || node
+            .bridges()
+            .into_iter()
+            .flatten()
+            .filter_map(|bridge| vlans::carried(node, bridge))
+            .any(carries)
 }
 
 fn not_made(node: &FreshNode<'_>) -> Vec<Finding> {
     let name = node.name();
-    let missing = configured::not_there(node, |interface| interface.vlan.is_some() && interface.bridge.is_none());
+    let missing = configured::not_there(node, |interface| {
+        interface.vlan.is_some() && interface.bridge.is_none()
+    });
     let told = |interface: &Interface| {
         let iface = IfaceName::new(interface.name.clone()).ok()?;
-        let sentence = format!("{iface} stands in the configuration of {name} and is not there: what needs it has no network");
+        let sentence = format!(
+            "{iface} stands in the configuration of {name} and is not there: what needs it has no network"
+        );
         let found = Finding::new(Severity::Warning, Thing::Iface(name.clone(), iface.clone()), sentence)
             .seen_in(name, Family::Interfaces, format!("iface {iface}"))
             .seen_in(name, Family::Links, format!("no interface is called {iface}"))
@@ -66,7 +87,12 @@ fn not_made(node: &FreshNode<'_>) -> Vec<Finding> {
     missing.filter_map(told).collect()
 }
 
-fn elsewhere(node: &NodeName, id: VlanId, have: &[(&NodeName, &str)], of: usize) -> Option<Finding> {
+fn elsewhere(
+    node: &NodeName,
+    id: VlanId,
+    have: &[(&NodeName, &str)],
+    of: usize,
+) -> Option<Finding> {
     let (_, named) = have.first()?;
     let iface = IfaceName::new(*named).ok()?;
     let id = id.get();
@@ -164,7 +190,9 @@ mod tests {
         world.edit("pve-03", |report| make(report, "storage", 30));
         assert!(world.found(RULE).is_empty());
         let mut world = all_but_the_third();
-        world.edit("pve-03", |report| value(&mut report.bridges)[0].vlan_filtering = Some(true));
+        world.edit("pve-03", |report| {
+            value(&mut report.bridges)[0].vlan_filtering = Some(true)
+        });
         assert!(world.found(RULE).is_empty());
     }
 }

@@ -26,7 +26,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
         }
     }
-    bridges.into_iter().flat_map(|(bridge, ways)| lacking(bridge, &ways)).collect()
+    bridges
+        .into_iter()
+        .flat_map(|(bridge, ways)| lacking(bridge, &ways))
+        .collect()
 }
 
 fn way<'a>(node: &'a FreshNode<'_>, bridge: &Bridge) -> Option<Way<'a>> {
@@ -43,7 +46,9 @@ fn way<'a>(node: &'a FreshNode<'_>, bridge: &Bridge) -> Option<Way<'a>> {
 fn lacking(bridge: &IfaceName, ways: &[Way<'_>]) -> Vec<Finding> {
     let sets: Vec<&vlans::VlanSet> = ways.iter().map(|way| &way.carries).collect();
     let lacks = vlans::lacking(&sets).into_iter();
-    lacks.filter_map(|lack| Some(told(bridge, ways.get(lack.place)?, &lack, ways))).collect()
+    lacks
+        .filter_map(|lack| Some(told(bridge, ways.get(lack.place)?, &lack, ways)))
+        .collect()
 }
 
 fn told(bridge: &IfaceName, way: &Way<'_>, lack: &vlans::Lack, ways: &[Way<'_>]) -> Finding {
@@ -59,11 +64,23 @@ fn told(bridge: &IfaceName, way: &Way<'_>, lack: &vlans::Lack, ways: &[Way<'_>])
              -a -s`, and what runs with `bridge vlan show dev {ports}`."
         ))
         .way_back("Restore the old `bridge-vids` line.");
-    let found = found.seen_in(node, Family::Bridges, format!("{ports}: without {}", lack.vlans));
-    let found = found.seen_in(node, Family::Links, format!("{ports}: leads out of the node"));
+    let found = found.seen_in(
+        node,
+        Family::Bridges,
+        format!("{ports}: without {}", lack.vlans),
+    );
+    let found = found.seen_in(
+        node,
+        Family::Links,
+        format!("{ports}: leads out of the node"),
+    );
     let others = ways.iter().filter(|other| other.node != *node);
     others.fold(found, |found, other| {
-        found.seen_in(other.node, Family::Bridges, format!("{bridge}: way out {}", other.ports))
+        found.seen_in(
+            other.node,
+            Family::Bridges,
+            format!("{bridge}: way out {}", other.ports),
+        )
     })
 }
 
@@ -99,7 +116,9 @@ mod tests {
         }
         assert!(world.found(RULE).is_empty());
         let mut world = World::healthy();
-        world.edit("pve-03", |report| value(&mut report.bridges)[0].ports[0].vlans = None);
+        world.edit("pve-03", |report| {
+            value(&mut report.bridges)[0].ports[0].vlans = None
+        });
         world.edit("pve-04", |report| {
             let bridge = &mut value(&mut report.bridges)[0];
             bridge.vlan_filtering = Some(false);

@@ -22,7 +22,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     for node in &nodes {
         for neighbour in node.lldp().into_iter().flatten() {
             let mut vlans = vlans::VlanSet::EMPTY;
-            neighbour.vlans.iter().filter_map(|vlan| vlan.id).for_each(|id| vlans.insert(id));
+            neighbour
+                .vlans
+                .iter()
+                .filter_map(|vlan| vlan.id)
+                .for_each(|id| vlans.insert(id));
             // An empty list was not sent, or not shown: that is never "no VLAN".
             if let (Some(port), false) = (&neighbour.interface, vlans.is_empty()) {
                 ports.entry(port).or_default().push(Told {
@@ -33,19 +37,34 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
         }
     }
-    ports.into_iter().flat_map(|(port, told)| lacking(port, &told)).collect()
+    ports
+        .into_iter()
+        .flat_map(|(port, told)| lacking(port, &told))
+        .collect()
 }
 
 fn lacking(port: &IfaceName, told: &[Told<'_>]) -> Vec<Finding> {
     let sets: Vec<&vlans::VlanSet> = told.iter().map(|told| &told.vlans).collect();
     let lacks = vlans::lacking(&sets).into_iter();
-    lacks.filter_map(|lack| Some(finding(port, told.get(lack.place)?, &lack, told))).collect()
+    lacks
+        .filter_map(|lack| Some(finding(port, told.get(lack.place)?, &lack, told)))
+        .collect()
 }
 
 fn finding(port: &IfaceName, here: &Told<'_>, lack: &vlans::Lack, told: &[Told<'_>]) -> Finding {
     let node = here.node;
-    let switch = here.neighbour.chassis.name.as_deref().unwrap_or("the switch");
-    let its_port = here.neighbour.port.id.as_ref().and_then(|id| id.value.as_deref());
+    let switch = here
+        .neighbour
+        .chassis
+        .name
+        .as_deref()
+        .unwrap_or("the switch");
+    let its_port = here
+        .neighbour
+        .port
+        .id
+        .as_ref()
+        .and_then(|id| id.value.as_deref());
     let its_port = its_port.map_or_else(String::new, |port| format!(" on its port {port}"));
     let sentence = format!(
         "{switch} does not announce {} to {port} of {node}{its_port}; {} of {} nodes hear it on {port}: the switch's port \
@@ -60,7 +79,9 @@ fn finding(port: &IfaceName, here: &Told<'_>, lack: &vlans::Lack, told: &[Told<'
         ))
         .way_back("Take the VLAN off the switch's port again.");
     let others = told.iter().filter(|other| other.node != node);
-    others.fold(found, |found, other| found.seen_in(other.node, Family::Lldp, format!("{port}: VLANs announced")))
+    others.fold(found, |found, other| {
+        found.seen_in(other.node, Family::Lldp, format!("{port}: VLANs announced"))
+    })
 }
 
 #[cfg(test)]

@@ -38,7 +38,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             }
         }
     }
-    ears.into_iter().flat_map(|((bridge, port), ears)| deaf(bridge, port, &ears)).collect()
+    ears.into_iter()
+        .flat_map(|((bridge, port), ears)| deaf(bridge, port, &ears))
+        .collect()
 }
 
 fn ear<'a>(node: &'a FreshNode<'_>, bridge: &Bridge, port: &BridgePort) -> Option<Ear<'a>> {
@@ -49,7 +51,11 @@ fn ear<'a>(node: &'a FreshNode<'_>, bridge: &Bridge, port: &BridgePort) -> Optio
     for row in seen.iter().filter(|row| row.port == port.name) {
         *hears.entry(row.vlan).or_default() += row.addresses;
     }
-    let carries = if bridge.vlan_filtering? { Some(vlans::carried(node, bridge)?) } else { None };
+    let carries = if bridge.vlan_filtering? {
+        Some(vlans::carried(node, bridge)?)
+    } else {
+        None
+    };
     Some(Ear {
         node: node.name(),
         carries,
@@ -62,11 +68,17 @@ fn deaf(bridge: &IfaceName, port: &IfaceName, ears: &[Ear<'_>]) -> Vec<Finding> 
         return Vec::new();
     }
     let mut heard: BTreeMap<Option<VlanId>, usize> = BTreeMap::new();
-    for (vlan, _) in ears.iter().flat_map(|ear| &ear.hears).filter(|(_, addresses)| **addresses >= MIN_ADDRESSES) {
+    for (vlan, _) in ears
+        .iter()
+        .flat_map(|ear| &ear.hears)
+        .filter(|(_, addresses)| **addresses >= MIN_ADDRESSES)
+    {
         *heard.entry(*vlan).or_default() += 1;
     }
     heard.retain(|_, nodes| *nodes == ears.len() - 1);
-    ears.iter().filter_map(|ear| told(bridge, port, ear, &heard, ears)).collect()
+    ears.iter()
+        .filter_map(|ear| told(bridge, port, ear, &heard, ears))
+        .collect()
 }
 
 fn told(
@@ -78,7 +90,10 @@ fn told(
 ) -> Option<Finding> {
     let mut missed = vlans::VlanSet::EMPTY;
     for vlan in heard.keys().flatten() {
-        let is_carried = ear.carries.as_ref().is_some_and(|carries| carries.contains(vlan.get()));
+        let is_carried = ear
+            .carries
+            .as_ref()
+            .is_some_and(|carries| carries.contains(vlan.get()));
         if is_carried && !ear.hears.contains_key(&Some(*vlan)) {
             missed.insert(*vlan);
         }
@@ -106,7 +121,11 @@ fn told(
         .way_back("Take the VLAN off the switch's port again.");
     let others = ears.iter().filter(|other| other.node != node);
     let found = others.fold(found, |found, other| {
-        found.seen_in(other.node, Family::Bridges, format!("{bridge}: heard by {port}"))
+        found.seen_in(
+            other.node,
+            Family::Bridges,
+            format!("{bridge}: heard by {port}"),
+        )
     });
     Some(found)
 }
@@ -154,7 +173,10 @@ mod tests {
         assert!(world.found(RULE).is_empty());
         world.edit("pve-03", |report| {
             hear(report, &[(1, 20)]);
-            let ranges = value(&mut report.bridges)[0].ports[0].vlans.as_mut().unwrap();
+            let ranges = value(&mut report.bridges)[0].ports[0]
+                .vlans
+                .as_mut()
+                .unwrap();
             ranges.pop();
         });
         assert!(world.found(RULE).is_empty());

@@ -28,9 +28,12 @@ impl VlanSet {
     }
 
     pub(super) fn insert_all(&mut self, first: VlanId, last: VlanId) {
-        for vlan in first.get()..=last.get() {
-            if let Ok(vlan) = VlanId::new(vlan.into()) {
-                self.insert(vlan);
+        let (first, last) = (usize::from(first.get()), usize::from(last.get()));
+        for (place, word) in self.0.iter_mut().enumerate() {
+            let (begin, end) = (place * 64, place * 64 + 63);
+            let (from, to) = (first.max(begin), last.min(end));
+            if from <= to {
+                *word |= (u64::MAX >> (63 - (to - from))) << (from - begin);
             }
         }
     }
@@ -187,6 +190,19 @@ mod tests {
             set(&even).to_string(),
             "VLANs 2, 4, 6, 8, 10, 12, 14, 16 and 2 more"
         );
+    }
+
+    #[test]
+    fn a_range_is_all_of_its_vlans_and_no_other() {
+        let id = |vlan| VlanId::new(vlan).unwrap();
+        for (first, last) in [(1, 1), (2, 4_094), (63, 64), (64, 127), (100, 300)] {
+            let mut range = VlanSet::EMPTY;
+            range.insert_all(id(first), id(last));
+            assert!(
+                range == set(&(first..=last).collect::<Vec<_>>()),
+                "{first}-{last}"
+            );
+        }
     }
 
     #[test]
