@@ -16,6 +16,7 @@ mod cluster_tests;
 mod ha_testing;
 mod ha_view;
 mod membership;
+#[cfg(test)]
 mod stories;
 mod thresholds;
 mod vlans;

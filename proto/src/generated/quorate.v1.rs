@@ -2327,6 +2327,105 @@ pub struct KeptEvent {
     #[prost(int64, tag = "5")]
     pub kept_unix_ms: i64,
 }
+/// Something that fails.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Failure {
+    /// The carrier is kept, and nothing passes. Else it is lost.
+    #[prost(bool, tag = "8")]
+    pub is_mute: bool,
+    #[prost(oneof = "failure::Part", tags = "1, 2, 3, 4, 5, 6, 7")]
+    pub part: ::core::option::Option<failure::Part>,
+}
+/// Nested message and enum types in `Failure`.
+pub mod failure {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        #[prost(string, tag = "1")]
+        Node(::prost::alloc::string::String),
+        /// A port, bond, bridge or VLAN interface: `pve-03/eno1`.
+        #[prost(string, tag = "2")]
+        Interface(::prost::alloc::string::String),
+        /// By name, LLDP chassis or LACP system.
+        #[prost(string, tag = "3")]
+        Switch(::prost::alloc::string::String),
+        /// A corosync network: link N of all nodes.
+        #[prost(uint32, tag = "4")]
+        Network(u32),
+        /// On every node and in the network.
+        #[prost(uint32, tag = "5")]
+        Vlan(u32),
+        #[prost(message, tag = "6")]
+        Qdevice(super::Absent),
+        /// All switches behind ports of which no switch is known, as if they were one.
+        #[prost(message, tag = "7")]
+        UnknownSwitches(super::Absent),
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WhatIfRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// All at once. None: the present.
+    #[prost(message, repeated, tag = "2")]
+    pub failures: ::prost::alloc::vec::Vec<Failure>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WhatIfResponse {
+    /// In one sentence.
+    #[prost(string, tag = "1")]
+    pub sentence: ::prost::alloc::string::String,
+    /// As far as it is certain.
+    #[prost(enumeration = "Rank", tag = "2")]
+    pub rank: i32,
+    /// If all that is unknown turns out badly.
+    #[prost(enumeration = "Rank", tag = "3")]
+    pub worst: i32,
+    /// Why, in finished sentences.
+    #[prost(string, repeated, tag = "4")]
+    pub trace: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What is not known and would have to be, each with what to do about it.
+    #[prost(string, repeated, tag = "5")]
+    pub unknown: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// All of it, as the JSON of `quorate what-if --json`.
+    #[prost(string, tag = "6")]
+    pub json: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRisksRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Pairs too: those that are worse than either failure alone.
+    #[prost(bool, tag = "2")]
+    pub with_pairs: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRisksResponse {
+    /// The worst first.
+    #[prost(message, repeated, tag = "1")]
+    pub risks: ::prost::alloc::vec::Vec<Risk>,
+    /// How many failures cost quorum, in words: `4`, `at most 3 (switches of 6 ports unknown)`.
+    #[prost(string, tag = "2")]
+    pub edge: ::prost::alloc::string::String,
+    /// The fewest; not set: none that can be played.
+    #[prost(uint32, optional, tag = "3")]
+    pub edge_failures: ::core::option::Option<u32>,
+    /// Which.
+    #[prost(string, repeated, tag = "4")]
+    pub edge_parts: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(uint32, tag = "5")]
+    pub played: u32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Risk {
+    #[prost(string, repeated, tag = "1")]
+    pub failures: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(enumeration = "Rank", tag = "2")]
+    pub rank: i32,
+    #[prost(enumeration = "Rank", tag = "3")]
+    pub worst: i32,
+    #[prost(string, tag = "4")]
+    pub sentence: ::prost::alloc::string::String,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Severity {
@@ -2397,6 +2496,49 @@ impl Standing {
             "STANDING_SILENT" => Some(Self::Silent),
             "STANDING_NEVER_HEARD" => Some(Self::NeverHeard),
             "STANDING_REVOKED" => Some(Self::Revoked),
+            _ => None,
+        }
+    }
+}
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Rank {
+    Unspecified = 0,
+    Nothing = 1,
+    RedundancyLost = 2,
+    /// Quorum is kept, and the next vote that goes costs it.
+    NoMargin = 3,
+    QuorumLostForSome = 4,
+    Fencing = 5,
+    QuorumLostEverywhere = 6,
+}
+impl Rank {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RANK_UNSPECIFIED",
+            Self::Nothing => "RANK_NOTHING",
+            Self::RedundancyLost => "RANK_REDUNDANCY_LOST",
+            Self::NoMargin => "RANK_NO_MARGIN",
+            Self::QuorumLostForSome => "RANK_QUORUM_LOST_FOR_SOME",
+            Self::Fencing => "RANK_FENCING",
+            Self::QuorumLostEverywhere => "RANK_QUORUM_LOST_EVERYWHERE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RANK_UNSPECIFIED" => Some(Self::Unspecified),
+            "RANK_NOTHING" => Some(Self::Nothing),
+            "RANK_REDUNDANCY_LOST" => Some(Self::RedundancyLost),
+            "RANK_NO_MARGIN" => Some(Self::NoMargin),
+            "RANK_QUORUM_LOST_FOR_SOME" => Some(Self::QuorumLostForSome),
+            "RANK_FENCING" => Some(Self::Fencing),
+            "RANK_QUORUM_LOST_EVERYWHERE" => Some(Self::QuorumLostEverywhere),
             _ => None,
         }
     }
@@ -2567,6 +2709,50 @@ pub mod query_client {
                 .insert(GrpcMethod::new("quorate.v1.Query", "ListEvents"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What would happen if these things failed now, played on what is known. Nothing is touched.
+        pub async fn what_if(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WhatIfRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhatIfResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/quorate.v1.Query/WhatIf");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Query", "WhatIf"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Every single failure, the worst first, and how many it takes to cost quorum.
+        pub async fn list_risks(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRisksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRisksResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quorate.v1.Query/ListRisks",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quorate.v1.Query", "ListRisks"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2610,6 +2796,19 @@ pub mod query_server {
             &self,
             request: tonic::Request<super::ListEventsRequest>,
         ) -> std::result::Result<tonic::Response<Self::ListEventsStream>, tonic::Status>;
+        /// What would happen if these things failed now, played on what is known. Nothing is touched.
+        async fn what_if(
+            &self,
+            request: tonic::Request<super::WhatIfRequest>,
+        ) -> std::result::Result<tonic::Response<super::WhatIfResponse>, tonic::Status>;
+        /// Every single failure, the worst first, and how many it takes to cost quorum.
+        async fn list_risks(
+            &self,
+            request: tonic::Request<super::ListRisksRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRisksResponse>,
+            tonic::Status,
+        >;
     }
     #[derive(Debug)]
     pub struct QueryServer<T> {
@@ -2815,6 +3014,92 @@ pub mod query_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Query/WhatIf" => {
+                    #[allow(non_camel_case_types)]
+                    struct WhatIfSvc<T: Query>(pub Arc<T>);
+                    impl<T: Query> tonic::server::UnaryService<super::WhatIfRequest>
+                    for WhatIfSvc<T> {
+                        type Response = super::WhatIfResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WhatIfRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Query>::what_if(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WhatIfSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Query/ListRisks" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRisksSvc<T: Query>(pub Arc<T>);
+                    impl<T: Query> tonic::server::UnaryService<super::ListRisksRequest>
+                    for ListRisksSvc<T> {
+                        type Response = super::ListRisksResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRisksRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Query>::list_risks(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRisksSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
