@@ -11,7 +11,7 @@ mod switch;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Cluster, Now};
 use crate::fact::corosync::Corosync;
@@ -147,13 +147,20 @@ impl Topology {
         port.map_or(&SwitchOf::Unknown, |port| &port.switch)
     }
 
-    /// Every port of a node that is heard, whether corosync uses it or not.
+    /// Every port of a node that is heard, whether corosync uses it or not; no ends of pairs that lead to containers.
     fn ports(&mut self, cluster: &Cluster, now: Now) {
         for fresh in cluster.fresh(now) {
+            let name = fresh.name();
+            let corosyncs = self.stacks.iter().filter(|((node, _), _)| node == name);
+            let corosyncs = corosyncs.filter_map(|(_, stack)| stack.as_ref().ok());
+            let all = self.others.get(name).into_iter().flatten().chain(corosyncs);
+            let used: BTreeSet<IfaceName> =
+                all.flat_map(|stack| stack.ports.iter().cloned()).collect();
+            let stands = |link: &Link| !stack::is_veth(link) || used.contains(&link.name);
             for link in fresh.links().into_iter().flatten() {
-                if stack::is_port(link) {
+                if stack::is_port(link) && stands(link) {
                     let standing = standing(&fresh, link);
-                    let id = (fresh.name().clone(), link.name.clone());
+                    let id = (name.clone(), link.name.clone());
                     let switch = SwitchOf::Unknown;
                     self.ports.insert(id, Port { standing, switch });
                 }

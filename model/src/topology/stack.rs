@@ -72,6 +72,11 @@ pub(super) fn is_port(link: &Link) -> bool {
     is_ether && !is_made && link.vlan.is_none() && link.name.as_str() != "lo"
 }
 
+/// One end of a pair: to a container, or what stands for a NIC where the node itself is one.
+pub(super) fn is_veth(link: &Link) -> bool {
+    link.kind.as_deref() == Some("veth")
+}
+
 #[derive(Default)]
 struct Found {
     through: Vec<IfaceName>,
@@ -121,7 +126,12 @@ fn descend(fresh: &FreshNode<'_>, link: &Link, found: &mut Found, depth: usize) 
         Some("bridge") => {
             found.through.push(link.name.clone());
             let ports = links().filter(|port| port.master.as_ref() == Some(&link.name));
-            let leading: Vec<&Link> = ports.filter(|port| leads_out(fresh, port, depth)).collect();
+            let mut leading: Vec<&Link> =
+                ports.filter(|port| leads_out(fresh, port, depth)).collect();
+            // Beside a NIC or a bond, the ends of veth pairs belong to containers.
+            if leading.iter().any(|port| !is_veth(port)) {
+                leading.retain(|port| !is_veth(port));
+            }
             found.forks |= leading.len() > 1;
             for port in leading {
                 descend(fresh, port, found, depth + 1);
@@ -166,7 +176,7 @@ fn descend(fresh: &FreshNode<'_>, link: &Link, found: &mut Found, depth: usize) 
 /// A bridge's port that is a way out of the node, and not to a guest.
 fn leads_out(fresh: &FreshNode<'_>, port: &Link, depth: usize) -> bool {
     // The other end of a veth pair in this namespace is something of the node itself.
-    let is_inner = port.kind.as_deref() == Some("veth") && port.link.is_some();
+    let is_inner = is_veth(port) && port.link.is_some();
     if is_inner {
         return false;
     }

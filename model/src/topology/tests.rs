@@ -39,6 +39,28 @@ fn an_address_stands_on_its_bridge_its_bond_and_its_ports() {
 }
 
 #[test]
+fn a_container_on_the_bridge_is_no_way_out_of_the_node() {
+    let mut world = World::healthy();
+    world.edit("pve-03", |report| {
+        value(&mut report.links).push(Link {
+            kind: Some("veth".to_owned()),
+            link_type: Some("ether".to_owned()),
+            master: Some(iface("vmbr0")),
+            ..Link::named(iface("veth100i0"))
+        });
+    });
+    let topology = topology(&world);
+    let stack = topology.stacks[&(name("pve-03"), 0)].as_ref().unwrap();
+    assert_eq!(stack.ports, [iface("eno1"), iface("eno2")]);
+    assert!(matches!(stack.gathered, Gathered::Bond(_)));
+    assert!(
+        !topology
+            .ports
+            .contains_key(&(name("pve-03"), iface("veth100i0")))
+    );
+}
+
+#[test]
 fn lldp_tells_the_two_switches_of_an_mlag_pair_apart() {
     let topology = topology(&World::healthy());
     assert_eq!(

@@ -71,8 +71,7 @@ impl WhatIf {
         let present = Present::of(cluster, now)?;
         let topology = Topology::of(cluster, now, site);
         let mut graph = Graph::of(&present, &topology);
-        // Token and consensus: the token alone is shorter, and a link is given up before it.
-        graph.fast_is_in_time = present.reforming_ms.is_some_and(|ms| ms / 2 > LACP_FAST_MS);
+        graph.fast_is_in_time = present.token_ms.is_some_and(|ms| ms > LACP_FAST_MS);
         Ok(Self {
             present,
             topology,

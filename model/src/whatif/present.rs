@@ -71,6 +71,8 @@ pub(crate) struct Present {
     pub(crate) armed: Vec<Armed>,
     /// The token's time-out and the one for consensus together.
     pub(crate) reforming_ms: Option<u64>,
+    /// After so long without a token a membership forms anew; the shortest that is told.
+    pub(crate) token_ms: Option<u64>,
 }
 
 impl Present {
@@ -91,6 +93,10 @@ impl Present {
             memberships: Vec::new(),
             links: Vec::new(),
             armed: names.iter().map(|name| armed(cluster, now, name)).collect(),
+            token_ms: cluster
+                .fresh(now)
+                .filter_map(|fresh| fresh.cmap()?.count("runtime.config.totem.token"))
+                .min(),
             reforming_ms: cluster
                 .fresh(now)
                 .filter_map(|fresh| reforming(&fresh))
