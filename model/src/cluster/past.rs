@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::{Now, Seen};
 use crate::fact::bond::Bond;
 use crate::fact::cmap::Cmap;
+use crate::fact::ha::{FencingState, Ha, HaNodeState};
 use crate::fact::hardware_address::HardwareAddress;
-use crate::fact::ha::{Ha, HaNodeState};
 use crate::fact::link::Link;
 use crate::fact::power::PowerState;
 use crate::fleet::Hearing;
@@ -202,7 +202,8 @@ impl Past {
             (node.clone(), since.copied().unwrap_or(now.mono_ms))
         });
         self.maintenance_since_ms = since.collect();
-        let is_disarmed = manager.is_some_and(|manager| manager.disarm.is_some());
+        let disarm = manager.and_then(|manager| manager.disarm.as_ref());
+        let is_disarmed = disarm.is_some_and(|disarm| disarm.state != Some(FencingState::Armed));
         self.disarmed_since_ms = is_disarmed.then(|| self.disarmed_since_ms.unwrap_or(now.mono_ms));
     }
 

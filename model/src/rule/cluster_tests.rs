@@ -10,6 +10,14 @@ use crate::fleet::Hearing;
 
 fn found(world: &World) -> Vec<Finding> {
     let mut found = findings(&world.scene());
+    let mut keys = std::collections::BTreeSet::new();
+    for finding in &found {
+        assert!(
+            keys.insert(finding.key()),
+            "{:?} stands twice",
+            finding.key()
+        );
+    }
     let families = ["corosync-", "ha-", "node-", "cluster-"];
     found.retain(|finding| {
         families
@@ -201,4 +209,28 @@ fn a_network_that_is_down_takes_its_links() {
         }
     });
     check_roots(&world, &[("corosync-network-down", Thing::Network(0))]);
+}
+
+#[test]
+fn a_part_that_is_cut_off_is_one_root_beside_the_margin_that_it_cost() {
+    let mut world = World::healthy();
+    cut_off(&mut world, &[6, 7, 8], 8);
+    let roots = [
+        ("corosync-quorum-lost", Thing::Node(name("pve-06"))),
+        ("corosync-margin", Thing::Cluster),
+    ];
+    check_roots(&world, &roots);
+    world.hearing("pve-07", Hearing::Silent);
+    check_roots(&world, &roots);
+}
+
+#[test]
+fn an_armed_node_that_is_cut_off_is_one_root() {
+    let mut world = World::healthy();
+    with_ha(&mut world);
+    cut_off(&mut world, &[4], 8);
+    check_roots(
+        &world,
+        &[("corosync-quorum-lost", Thing::Node(name("pve-04")))],
+    );
 }

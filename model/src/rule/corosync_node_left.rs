@@ -31,7 +31,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let mut left = left(&name, &names, itself);
         left = if itself.is_some() {
             // It lives: what else is wrong with it may be the cause of this, and stays in sight.
-            let links = between(conf, &BTreeSet::from([name.clone()]));
+            // Only with those that miss it: with others it may share a part.
+            let is_missed = |link: &Thing| {
+                matches!(link, Thing::Knet { from, to, .. } if names.contains(&from) || names.contains(&to))
+            };
+            let mut links = between(conf, &BTreeSet::from([name.clone()]));
+            links.retain(is_missed);
             let symptoms = if links.is_empty() { BTreeSet::from([Thing::Node(name.clone())]) } else { links.clone() };
             left.is_loss_of(symptoms).takes(links)
         } else {

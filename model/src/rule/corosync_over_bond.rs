@@ -18,9 +18,12 @@ enum Trait {
     Balances,
 }
 
+/// A node, and its bond under the network.
+type Bonded<'a> = (&'a FreshNode<'a>, &'a IfaceName);
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let mut told: BTreeMap<LinkNumber, (Trait, Vec<(&FreshNode<'_>, &IfaceName)>)> = BTreeMap::new();
+    let mut told: BTreeMap<LinkNumber, (Trait, Vec<Bonded<'_>>)> = BTreeMap::new();
     let mut others: BTreeSet<LinkNumber> = BTreeSet::new();
     for node in &nodes {
         for (link, bond) in bonds_under(node) {
@@ -83,7 +86,7 @@ fn under<'a>(links: &'a [Link], top: &'a IfaceName) -> BTreeSet<&'a IfaceName> {
     }
 }
 
-fn finding(link: LinkNumber, weak: Trait, bonds: &[(&FreshNode<'_>, &IfaceName)], has_other: bool) -> Finding {
+fn finding(link: LinkNumber, weak: Trait, bonds: &[Bonded<'_>], has_other: bool) -> Finding {
     let where_ = listed(bonds.iter().map(|(node, bond)| format!("{}/{bond}", node.name())));
     let (what, then) = match weak {
         Trait::SlowLacp => (
@@ -104,7 +107,7 @@ fn finding(link: LinkNumber, weak: Trait, bonds: &[(&FreshNode<'_>, &IfaceName)]
              switch, or mode active-backup, in /etc/network/interfaces; `ifreload -a -s` judges the file.",
         )
         .way_back("Keep a copy of /etc/network/interfaces, put it back and apply it.");
-    let words = |found: Finding, (node, bond): &(&FreshNode<'_>, &IfaceName)| {
+    let words = |found: Finding, (node, bond): &Bonded<'_>| {
         found.seen_in(node.name(), Family::Bonds, format!("{bond}: {what}"))
     };
     bonds.iter().fold(found, words)

@@ -41,7 +41,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use crate::cluster::testing::{World, name, value};
-    use crate::fact::ha::HaNodeState;
+    use crate::fact::ha::{Disarm, FencingState, HaNodeState};
     use crate::rule::ha_testing::with_ha;
 
     const RULE: &str = "ha-maintenance-lasting";
@@ -64,5 +64,22 @@ mod tests {
         assert_eq!(world.found(RULE), [expect]);
         state(&mut world, HaNodeState::Online);
         assert!(world.found(RULE).is_empty());
+    }
+
+    #[test]
+    fn a_cluster_that_stays_disarmed_is_told_after_an_hour() {
+        let mut world = World::of(3);
+        with_ha(&mut world);
+        world.edit_all(|_, report| {
+            value(&mut report.ha).manager.as_mut().unwrap().disarm = Some(Disarm {
+                state: Some(FencingState::Disarmed),
+                ..Disarm::default()
+            });
+        });
+        assert!(world.found(RULE).is_empty());
+        world.advance_s(7_200);
+        let expect = "warning the cluster: HA has been disarmed in the whole cluster for 120 min: no guest is recovered if \
+                      its node dies";
+        assert_eq!(world.found(RULE), [expect]);
     }
 }

@@ -2,7 +2,7 @@
 //! told once.
 
 use super::Scene;
-use super::membership::listed;
+use super::membership::{counted, listed};
 use crate::cluster::FreshNode;
 use crate::fact::certificate::Certificate;
 use crate::finding::{Finding, Severity, Thing};
@@ -41,7 +41,7 @@ fn says(certificate: &Certificate, seconds: i64) -> String {
     if seconds < 0 {
         format!("{} has expired", certificate.name)
     } else {
-        format!("{} expires in {days} days", certificate.name)
+        format!("{} expires in {}", certificate.name, counted(days.unsigned_abs(), "day"))
     }
 }
 
