@@ -179,7 +179,8 @@ impl Client {
             cluster: cluster.unwrap_or_default().to_owned(),
             with_closed_incidents,
         };
-        let (address, answer) = self.ask(async |query| query.get_status(request.clone()).await)?;
+        let (address, answer) =
+            self.ask(&async |query: &mut Query| query.get_status(request.clone()).await)?;
         judged(address, cluster, answer)
     }
 
@@ -187,7 +188,8 @@ impl Client {
         &self,
         request: &v1::WhatIfRequest,
     ) -> Result<v1::WhatIfResponse, NoAnswer> {
-        let (address, answer) = self.ask(async |query| query.what_if(request.clone()).await)?;
+        let (address, answer) =
+            self.ask(&async |query: &mut Query| query.what_if(request.clone()).await)?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 
@@ -195,14 +197,15 @@ impl Client {
         &self,
         request: &v1::ListRisksRequest,
     ) -> Result<v1::ListRisksResponse, NoAnswer> {
-        let (address, answer) = self.ask(async |query| query.list_risks(request.clone()).await)?;
+        let (address, answer) =
+            self.ask(&async |query: &mut Query| query.list_risks(request.clone()).await)?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 
     /// Asks one collector after the other, until one says something, yes or no; and which it was.
     fn ask<T>(
         &self,
-        question: impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
+        question: &impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
     ) -> Result<(String, Result<T, Status>), NoAnswer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -211,7 +214,7 @@ impl Client {
         runtime.block_on(async {
             let mut tried = Vec::new();
             for address in &self.addresses {
-                match self.ask_one(address, &question).await {
+                match self.ask_one(address, question).await {
                     Ok(answer) => return Ok((address.clone(), answer)),
                     Err(missed) => tried.push(missed),
                 }

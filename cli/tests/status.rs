@@ -67,6 +67,48 @@ impl Query for Collector {
         Err(Status::unimplemented("not asked here"))
     }
 
+    async fn what_if(
+        &self,
+        request: Request<v1::WhatIfRequest>,
+    ) -> Result<Response<v1::WhatIfResponse>, Status> {
+        let named = request.into_inner().failures.into_iter();
+        let named: Vec<String> = named.map(|failure| format!("{:?}", failure.part)).collect();
+        Ok(Response::new(v1::WhatIfResponse {
+            sentence: format!("{} fail", named.join(" and ")),
+            rank: v1::Rank::NoMargin.into(),
+            worst: v1::Rank::Fencing.into(),
+            trace: vec!["because of this".to_owned()],
+            unknown: vec!["whether that".to_owned()],
+            json: "{}".to_owned(),
+        }))
+    }
+
+    async fn list_risks(
+        &self,
+        request: Request<v1::ListRisksRequest>,
+    ) -> Result<Response<v1::ListRisksResponse>, Status> {
+        let risk = |worst: v1::Rank, sentence: &str| v1::Risk {
+            failures: vec!["node pve-01".to_owned()],
+            rank: worst.into(),
+            worst: worst.into(),
+            sentence: sentence.to_owned(),
+        };
+        Ok(Response::new(v1::ListRisksResponse {
+            risks: vec![
+                risk(v1::Rank::QuorumLostEverywhere, "the worst"),
+                risk(v1::Rank::RedundancyLost, "a small one"),
+            ],
+            edge: "1".to_owned(),
+            edge_failures: Some(1),
+            edge_parts: vec!["node pve-01".to_owned()],
+            played: if request.into_inner().with_pairs {
+                3
+            } else {
+                2
+            },
+        }))
+    }
+
     type ListEventsStream = tokio_stream::Empty<Result<v1::KeptEvent, Status>>;
 
     async fn list_events(
@@ -103,7 +145,25 @@ fn status() -> v1::GetStatusResponse {
             authority: None,
             nodes: vec![node],
             findings: vec!["pve-02 was never heard".to_owned()],
+            incidents: vec![
+                incident(7, v1::Severity::Critical, None),
+                incident(8, v1::Severity::Warning, Some(7)),
+            ],
+            incident_steps_waiting: 0,
         }],
+    }
+}
+
+fn incident(number: u64, severity: v1::Severity, cause: Option<u64>) -> v1::Incident {
+    v1::Incident {
+        number,
+        rule: "bond-degraded".to_owned(),
+        severity: severity.into(),
+        sentence: format!("what is wrong in {number}"),
+        cause,
+        remedy: "Look at the cable.".to_owned(),
+        is_found: true,
+        ..v1::Incident::default()
     }
 }
 
@@ -172,10 +232,13 @@ fn write(dir: &Path, text: &str, mode: u32) -> PathBuf {
     path
 }
 
-/// Nothing of the machine that the test runs on plays a part.
 fn quorate(home: &Path, args: &[&str]) -> Output {
+    run(home, &[&["status"], args].concat())
+}
+
+/// Nothing of the machine that the test runs on plays a part.
+fn run(home: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_quorate"))
-        .arg("status")
         .args(args)
         .env_remove("QUORATE_IDENTITY")
         .env("HOME", home)
@@ -352,4 +415,47 @@ fn help_is_no_answer_and_a_wrong_word_is_wrong_usage() {
     let output = quorate(dir.path(), &["--collector", "nowhere"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(text(&output.stderr).contains("HOST:PORT"));
+}
+
+#[track_caller]
+fn check_answer(words: &[&str], expected: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let file = identity(dir.path(), &[address], &ca, &ca);
+    let output = run(
+        dir.path(),
+        &[words, &["--identity", file.to_str().unwrap()]].concat(),
+    );
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), expected);
+}
+
+#[test]
+fn incidents_show_each_cause_once_and_count_what_it_hides() {
+    check_answer(
+        &["incidents"],
+        "pve: 1 open incident\n  #7 critical what is wrong in 7\n    since 1970-01-01T00:00:00Z; quorate explain \
+         bond-degraded\n    one more is only its effect: --all shows it\n    Look at the cable.\n",
+    );
+}
+
+#[test]
+fn what_if_tells_the_outcome_why_and_what_is_not_known() {
+    check_answer(
+        &["what-if", "--down", "pve-01,pve-02", "--network", "0"],
+        "Some(Node(\"pve-01\")) and Some(Node(\"pve-02\")) and Some(Network(0)) fail\n  no margin for certain, and \
+         perhaps fencing\n  - because of this\n  ? whether that\n",
+    );
+    check_answer(&["what-if", "--qdevice", "--json"], "{}\n");
+}
+
+#[test]
+fn risks_show_the_edge_and_what_costs_more_than_redundancy() {
+    check_answer(
+        &["risks", "--depth", "2"],
+        "Failures until quorum is lost: 1: node pve-01\n  quorum lost everywhere: the worst\n3 failures played; 1 cost \
+         redundancy at most: --all shows them\n",
+    );
 }

@@ -72,8 +72,13 @@ pub(crate) fn risks(
 fn present(view: &ClusterView, now: Now) -> Result<WhatIf, Status> {
     let thresholds = Thresholds::default();
     let cluster = cluster_of(view, now);
-    WhatIf::new(&cluster, now, &Site::default(), thresholds.reforming_warning_ms)
-        .map_err(|error| Status::failed_precondition(error.to_string()))
+    WhatIf::new(
+        &cluster,
+        now,
+        &Site::default(),
+        thresholds.reforming_warning_ms,
+    )
+    .map_err(|error| Status::failed_precondition(error.to_string()))
 }
 
 fn failure(failure: v1::Failure) -> Result<Failure, Status> {
@@ -103,9 +108,10 @@ fn part(named: Named) -> Result<Part, Status> {
             )
         }
         Named::Switch(name) => Part::Switch(name),
-        Named::Network(link) => Part::Network(u8::try_from(link).map_err(|_| {
-            Status::invalid_argument(format!("corosync has no network {link}"))
-        })?),
+        Named::Network(link) => Part::Network(
+            u8::try_from(link)
+                .map_err(|_| Status::invalid_argument(format!("corosync has no network {link}")))?,
+        ),
         Named::Vlan(id) => Part::Vlan(VlanId::new(id.into()).map_err(no_name)?),
         Named::Qdevice(v1::Absent {}) => Part::Qdevice,
         Named::UnknownSwitches(v1::Absent {}) => Part::UnknownSwitches,

@@ -237,8 +237,7 @@ fn node_name(name: &str) -> Result<NodeName, Status> {
     NodeName::new(name).map_err(|error| Status::invalid_argument(format!("node: {error}")))
 }
 
-/// One cluster at a glance, at this moment.
-pub /// What takes a while must not keep a thread from the streams.
+/// What takes a while must not keep a thread from the streams.
 async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Status> + Send + 'static,
 ) -> Result<T, Status> {
@@ -246,7 +245,8 @@ async fn beside<T: Send + 'static>(
     done.map_err(|error| Status::internal(format!("it could not be played: {error}")))?
 }
 
-fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
+/// One cluster at a glance, at this moment.
+pub fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
     v1::ClusterStatus {
         cluster: Some(cluster(&view.cluster, &view.name)),
         is_authority: view.is_authority,

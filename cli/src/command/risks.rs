@@ -100,8 +100,15 @@ fn json(found: &v1::ListRisksResponse) -> String {
 }
 
 fn told(found: &v1::ListRisksResponse, all: bool, width: Option<usize>) -> String {
-    let parts: Vec<String> = found.edge_parts.iter().map(|part| show::foreign(part)).collect();
-    let mut line = format!("Failures until quorum is lost: {}", show::foreign(&found.edge));
+    let parts: Vec<String> = found
+        .edge_parts
+        .iter()
+        .map(|part| show::foreign(part))
+        .collect();
+    let mut line = format!(
+        "Failures until quorum is lost: {}",
+        show::foreign(&found.edge)
+    );
     if !parts.is_empty() {
         let _ = write!(line, ": {}", parts.join(", "));
     }
@@ -116,13 +123,21 @@ fn told(found: &v1::ListRisksResponse, all: bool, width: Option<usize>) -> Strin
             rank::both(risk.rank(), risk.worst()),
             show::foreign(&risk.sentence)
         );
-        let _ = writeln!(text, "{style}{}{style:#}", show::wrap(&line, 4, width).trim_end());
+        let _ = writeln!(
+            text,
+            "{style}{}{style:#}",
+            show::wrap(&line, 4, width).trim_end()
+        );
     }
     let rest = found.risks.len() - shown;
     let line = format!(
         "{} failures played; {rest} cost redundancy at most{}",
         found.played,
-        if rest > 0 && !all { ": --all shows them" } else { "" }
+        if rest > 0 && !all {
+            ": --all shows them"
+        } else {
+            ""
+        }
     );
     text + &show::wrap(&line, 2, width)
 }

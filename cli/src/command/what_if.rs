@@ -104,10 +104,18 @@ fn told(played: &v1::WhatIfResponse, width: Option<usize>) -> String {
     let mut text = format!("{style}{}{style:#}\n", sentence.trim_end());
     let _ = writeln!(text, "  {}", rank::both(played.rank(), played.worst()));
     for line in &played.trace {
-        text.push_str(&show::wrap(&format!("  - {}", show::foreign(line)), 4, width));
+        text.push_str(&show::wrap(
+            &format!("  - {}", show::foreign(line)),
+            4,
+            width,
+        ));
     }
     for line in &played.unknown {
-        text.push_str(&show::wrap(&format!("  ? {}", show::foreign(line)), 4, width));
+        text.push_str(&show::wrap(
+            &format!("  ? {}", show::foreign(line)),
+            4,
+            width,
+        ));
     }
     text
 }

@@ -1,5 +1,7 @@
 //! The core and the intake together, as the actor drives them, without a clock.
 
+mod understanding;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

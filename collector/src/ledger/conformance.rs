@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::finding::{Severity, Thing};
 use model::identity::ClusterId;
+use model::incident::{Closing, Said, Step, Transition};
 use model::name::NodeName;
+use model::report::Family;
 use prost::Message as _;
 
 use super::decision::{Decision, DecisionId, Revision, SpoolId, TakenEvent};
@@ -45,6 +48,40 @@ fn decision(number: u64, events: Vec<TakenEvent>) -> Arc<Decision> {
         id,
         events,
         transitions: Vec::new(),
+    })
+}
+
+fn opened(number: u64) -> Transition {
+    let said = Said {
+        severity: Severity::Warning,
+        sentence: format!("{number}"),
+        rests_on: BTreeSet::from([(NodeName::new("pve-01").unwrap(), Family::Bonds)]),
+    };
+    Transition {
+        number,
+        at_unix_ms: 5_000,
+        step: Step::Opened {
+            rule: "bond-degraded".to_owned(),
+            subject: Thing::Guest(u32::try_from(number).unwrap()),
+            said,
+        },
+    }
+}
+
+fn closed(number: u64) -> Transition {
+    let why = Closing::NotFoundAnyMore;
+    Transition {
+        number,
+        at_unix_ms: 6_000,
+        step: Step::Closed { why },
+    }
+}
+
+fn steps(number: u64, transitions: Vec<Transition>) -> Arc<Decision> {
+    let whole = decision(number, vec![]);
+    Arc::new(Decision {
+        transitions,
+        ..Decision::clone(&whole)
     })
 }
 
@@ -373,4 +410,47 @@ fn what_was_acknowledged_is_there_after_the_process_is_killed() {
             assert_eq!(row.up_to, row.events);
         });
     }
+}
+
+#[tokio::test]
+async fn incidents_are_what_their_steps_add_up_to_in_every_store() {
+    on_each(async |ledger| {
+        let first = steps(1, vec![opened(1), opened(2)]);
+        ledger.append(&cluster(1), Revision(0), 1, first).await;
+        let second = steps(2, vec![closed(1)]);
+        ledger.append(&cluster(1), Revision(1), 1, second).await;
+        let late = steps(3, vec![opened(3)]);
+        let refused = ledger.append(&cluster(1), Revision(1), 1, late).await;
+        assert_eq!(refused, Appended::Conflict);
+        let incidents = ledger.snapshot(&cluster(1)).await.unwrap().kept.incidents;
+        let open: Vec<u64> = incidents.open().map(|open| open.number).collect();
+        let closed: Vec<u64> = incidents.closed().map(|over| over.number).collect();
+        assert_eq!((open, closed, incidents.last()), (vec![2], vec![1], 2));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_incident_goes_as_a_whole_once_it_is_over_for_long_and_its_number_is_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    let ledger = Sqlite::open(&path).unwrap();
+    let all = steps(
+        1,
+        vec![opened(1), opened(2), closed(1), opened(3), closed(3)],
+    );
+    ledger.append(&cluster(1), Revision(0), 1, all).await;
+    let retention = Retention {
+        max_age: Duration::from_secs(6),
+        max_events: 100,
+    };
+    let numbers = async || {
+        let kept = ledger.snapshot(&cluster(1)).await.unwrap().kept.incidents;
+        let closed: Vec<u64> = kept.closed().map(|over| over.number).collect();
+        (kept.open().count(), closed, kept.last())
+    };
+    ledger.retain(retention, 11_000).await.unwrap();
+    assert_eq!(numbers().await, (1, vec![1, 3], 3));
+    ledger.retain(retention, 13_000).await.unwrap();
+    assert_eq!(numbers().await, (1, vec![], 3));
 }

@@ -4,18 +4,18 @@
 //! A rule looks at fresh facts alone ([`FreshNode`]), and what is unknown makes it silent: whether a finding that was
 //! there is over is for [`crate::incident`] to say, which knows what each rests on.
 
+#[cfg(test)]
+mod cluster_tests;
 mod configured;
+#[cfg(test)]
+mod ha_testing;
+mod ha_view;
 mod lacp;
+mod membership;
 #[cfg(test)]
 mod ordinary;
 mod peers;
 mod stack;
-#[cfg(test)]
-mod cluster_tests;
-#[cfg(test)]
-mod ha_testing;
-mod ha_view;
-mod membership;
 #[cfg(test)]
 mod stories;
 mod thresholds;

@@ -37,6 +37,8 @@ fn cluster(nodes: Vec<v1::NodeStatus>) -> v1::ClusterStatus {
         }),
         is_authority: true,
         is_observer: false,
+        incidents: Vec::new(),
+        incident_steps_waiting: 0,
         authority: None,
         nodes,
         findings: Vec::new(),
