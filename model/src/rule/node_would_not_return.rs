@@ -4,8 +4,9 @@
 use super::Tuned;
 use super::membership::listed;
 use crate::cluster::FreshNode;
-use crate::fact::interfaces::Configuration;
+use crate::fact::interfaces::Interface;
 use crate::finding::{Finding, Severity, Thing};
+use crate::name::IfaceName;
 use crate::report::{Facts as _, Family};
 
 const FULL_PERCENT: u8 = 98;
@@ -13,7 +14,8 @@ const FULL_PERCENT: u8 = 98;
 type Reason = (Family, String);
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
-    let reasons: Vec<Reason> = [network(node), ports(node), packages(node)]
+    let missing = missing_ports(node);
+    let reasons: Vec<Reason> = [network(node), ports(&missing), packages(node)]
         .into_iter()
         .flatten()
         .chain(file_systems(node))
@@ -22,6 +24,7 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let name = node.name();
+    let is_ports_alone = reasons.len() == 1 && !missing.is_empty();
     let says: Vec<&str> = reasons.iter().map(|(_, says)| says.as_str()).collect();
     let sentence = format!("{name} would not come back from a reboot as it is: {}", says.join("; "));
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence).remedy(format!(
@@ -32,7 +35,11 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
         "`rm /etc/network/interfaces.new` drops a network that waits; keep a copy of /etc/network/interfaces.",
     );
     let words = |found: Finding, (family, says): &Reason| found.seen_in(name, *family, says.clone());
-    vec![reasons.iter().fold(found, words)]
+    let found = reasons.iter().fold(found, words);
+    // Whoever says already that a bond lacks its ports says it all.
+    let owners = missing.iter().filter_map(|(owner, _)| IfaceName::new(owner.clone()).ok());
+    let owners = owners.map(|owner| Thing::Iface(name.clone(), owner));
+    vec![if is_ports_alone { found.is_loss_of(owners) } else { found }]
 }
 
 fn network(node: &FreshNode<'_>) -> Option<Reason> {
@@ -46,28 +53,39 @@ fn network(node: &FreshNode<'_>) -> Option<Reason> {
     }
 }
 
-/// Ports of bonds and bridges that neither the node nor its configuration has.
-fn ports(node: &FreshNode<'_>) -> Option<Reason> {
-    let (interfaces, links) = (node.interfaces()?, node.links()?);
-    let current: &Configuration = interfaces.current.as_ref()?;
-    let exists = |port: &&String| {
-        links.iter().any(|link| link.name.as_str() == *port || link.altnames.contains(port))
-            || current.interfaces.iter().any(|own| own.name == **port && !own.stanzas.is_empty() && is_made(own))
-    };
-    let bonds = current.interfaces.iter().filter_map(|own| own.bond.as_ref()).flat_map(|bond| &bond.slaves);
-    let bridges = current.interfaces.iter().filter_map(|own| own.bridge.as_ref()).flat_map(|bridge| &bridge.ports);
-    let missing: Vec<&String> = bonds
-        .chain(bridges)
-        .filter(|port| port.as_str() != "none" && !exists(port))
-        .collect();
+fn ports(missing: &[(String, String)]) -> Option<Reason> {
     (!missing.is_empty()).then(|| {
-        let says = format!("its configuration names ports that do not exist ({})", listed(missing));
+        let names = listed(missing.iter().map(|(_, port)| port));
+        let says = format!("its configuration names ports that do not exist ({names})");
         (Family::Interfaces, says)
     })
 }
 
+/// Bonds and bridges with ports that neither the node nor its configuration has.
+fn missing_ports(node: &FreshNode<'_>) -> Vec<(String, String)> {
+    let (Some(interfaces), Some(links)) = (node.interfaces(), node.links()) else {
+        return Vec::new();
+    };
+    let Some(current) = &interfaces.current else {
+        return Vec::new();
+    };
+    let exists = |port: &&String| {
+        links.iter().any(|link| link.name.as_str() == *port || link.altnames.contains(port))
+            || current.interfaces.iter().any(|own| own.name == **port && !own.stanzas.is_empty() && is_made(own))
+    };
+    let of_one = |own: &Interface| {
+        let bond = own.bond.iter().flat_map(|bond| &bond.slaves);
+        let bridge = own.bridge.iter().flat_map(|bridge| &bridge.ports);
+        let missing = bond.chain(bridge).filter(|port| port.as_str() != "none" && !exists(port));
+        let missing: Vec<(String, String)> =
+            missing.map(|port| (own.name.clone(), port.clone())).collect();
+        missing
+    };
+    current.interfaces.iter().flat_map(of_one).collect()
+}
+
 /// The configuration makes it, so that it need not be there before.
-fn is_made(own: &crate::fact::interfaces::Interface) -> bool {
+fn is_made(own: &Interface) -> bool {
     own.bond.is_some() || own.bridge.is_some() || own.vlan.is_some() || own.ovs.is_some()
 }
 

@@ -117,7 +117,11 @@ fn a_bond_that_lost_its_renamed_ports_is_the_one_cause() {
     world.edit("pve-03", |report| {
         super::ordinary::conf(report, &["eno1", "eno2"])
     });
-    check(&world, &["bond-ports-missing"], &["bond-no-active-port"]);
+    check(
+        &world,
+        &["bond-ports-missing"],
+        &["bond-no-active-port", "node-would-not-return"],
+    );
 }
 
 #[test]
