@@ -225,7 +225,8 @@ impl Session {
             0 => HEARTBEAT,
             ms => Duration::from_millis(ms.clamp(SHORTEST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS)),
         };
-        self.heartbeats.due = now.monotonic + self.heartbeats.every;
+        // At once: by it the collector learns how this node's clock stands, before it reads the events.
+        self.heartbeats.due = now.monotonic;
         self.is_report_wanted = true;
         Ok(Effect::Welcomed(welcome))
     }

@@ -200,7 +200,8 @@ impl Core {
                 let Some((first, spool)) = open.map(|open| (open.spool_first, open.spool)) else {
                     return;
                 };
-                match self.events.take(stream, first, events, now) {
+                let skew_ms = self.node(&name).skew_ms();
+                match self.events.take(stream, first, events, skew_ms, now) {
                     Ok(Some(up_to)) => self.send_kept(stream, spool.0, up_to),
                     Ok(None) => {}
                     Err(refusal) => self.end(stream, refusal),

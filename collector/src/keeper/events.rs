@@ -180,8 +180,9 @@ impl Events {
     }
 
     pub(super) fn opened(&mut self, stream: StreamId, node: &NodeName, spool: SpoolId) {
-        self.queues
-            .insert(stream, Queue::new((node.clone(), spool)));
+        let is_known = self.kept(node, spool).up_to > 0;
+        let queue = Queue::new((node.clone(), spool), is_known);
+        self.queues.insert(stream, queue);
     }
 
     /// What waits of it is forgotten: the agent still has it.
@@ -204,6 +205,7 @@ impl Events {
         stream: StreamId,
         spool_first: u64,
         events: Vec<NewEvent>,
+        skew_ms: Option<i64>,
         now: Now,
     ) -> Result<Option<u64>, Refusal> {
         let is_stuck = self.superseded.is_some() || self.trouble(now).is_some();
@@ -235,7 +237,7 @@ impl Events {
             is_new = true;
             let number = new.number.max(taken.saturating_add(1)).min(new.last);
             taken = new.last;
-            queue.push(number, &new, now);
+            queue.push(number, &new, skew_ms, now);
         }
         Ok((!is_new && taken == kept_up_to && kept_up_to > 0).then_some(kept_up_to))
     }
@@ -263,7 +265,7 @@ impl Events {
             return None;
         }
         if self.on_its_way.is_none() {
-            let decision = Some(Arc::new(self.next_decision()?));
+            let decision = Some(Arc::new(self.next_decision(now)?));
             let step = Step::Append { at_ms: now.mono_ms };
             self.on_its_way = Some(OnItsWay { decision, step });
         }
@@ -294,8 +296,8 @@ impl Events {
     }
 
     /// In turns: one event of each stream after the other, beginning behind the one whose turn was last.
-    fn next_decision(&mut self) -> Option<Decision> {
-        let (mut events, mut bytes) = (Vec::new(), 0);
+    fn next_decision(&mut self, now: Now) -> Option<Decision> {
+        let (mut events, mut late, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut streams: Vec<StreamId> = self.queues.keys().copied().collect();
         let begin = streams.partition_point(|stream| *stream <= self.last_turn);
         streams.rotate_left(begin);
@@ -307,14 +309,17 @@ impl Events {
                     break;
                 }
                 let queue = self.queues.get_mut(stream);
-                if let Some(event) = queue.and_then(Queue::pop) {
+                if let Some((event, told)) = queue.and_then(Queue::pop) {
                     bytes += event.body.len();
                     events.push(event);
+                    late.extend(told);
                     self.last_turn = *stream;
                     more = true;
                 }
             }
         }
+        // In one decision with the events: neither is kept without the other.
+        self.steps.tell_late(&late, now);
         let transitions = self.steps.take();
         self.decision(events, transitions)
     }

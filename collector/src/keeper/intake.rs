@@ -15,6 +15,7 @@ use v1::agent_message::Message;
 
 use super::Now;
 use super::hello::{MAX_NUMBER, boottime, quoted};
+use super::late::Worth;
 use super::patch;
 use super::refusal::Refusal;
 use crate::ledger::decision::SpoolId;
@@ -75,6 +76,8 @@ pub struct NewEvent {
     pub number: u64,
     pub last: u64,
     pub event: v1::Event,
+    /// To be told if it came late.
+    pub worth: Option<Worth>,
 }
 
 /// What the patches of a family build on.
@@ -323,10 +326,12 @@ impl Intake {
                 let why = format!("{number} to {last} are no numbers of a spool");
                 return Err(Refusal::field("events.number", why));
             }
+            let worth = Worth::of(&event);
             Ok(NewEvent {
                 number,
                 last,
                 event,
+                worth,
             })
         });
         checked.collect()

@@ -9,6 +9,7 @@ pub mod cache;
 pub mod core;
 pub mod hello;
 pub mod intake;
+pub mod late;
 pub mod mailbox;
 pub mod refusal;
 pub mod view;

@@ -182,6 +182,11 @@ impl Node {
         }
     }
 
+    /// How far its clock is ahead of the collector's, as far as it is known.
+    pub(super) fn skew_ms(&self) -> Option<i64> {
+        self.skew_ms
+    }
+
     pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat, now: Now, sent_boottime_ms: u64) {
         if let Some((_, clock)) = &mut self.boot {
             clock.round_trip(heartbeat.round_trip_us);

@@ -6,9 +6,10 @@
 
 use std::collections::VecDeque;
 
+use model::incident::late::{self, Told};
 use model::incident::{Incidents, Transition};
 
-use super::MAX_WAITING_STEPS;
+use super::{MAX_WAITING_STEPS, Now};
 
 #[derive(Debug)]
 pub(super) struct Steps {
@@ -38,6 +39,12 @@ impl Steps {
     pub(super) fn decide(&mut self, steps: Vec<Transition>) {
         steps.iter().for_each(|step| self.ahead.fold(step));
         self.waiting.extend(steps);
+    }
+
+    /// Late history, however many steps wait: it comes once.
+    pub(super) fn tell_late(&mut self, told: &[Told], now: Now) {
+        let steps = late::steps(&self.ahead, told, now.unix_ms);
+        self.decide(steps);
     }
 
     /// Those that go on their way now.

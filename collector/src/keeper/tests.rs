@@ -1,5 +1,6 @@
 //! The core and the intake together, as the actor drives them, without a clock.
 
+mod late;
 mod understanding;
 
 use std::collections::BTreeMap;

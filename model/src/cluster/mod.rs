@@ -7,8 +7,8 @@
 mod freshness;
 mod node;
 mod past;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,6 +3,9 @@
 //! Each has eno1 and eno2 in bond0 (LACP, to sw-a and sw-b, which are one MLAG pair), vmbr0 on it with its address
 //! 10.0.0.N, and eno3 with 10.1.0.N at sw-b; corosync has link 0 on the first network and link 1 on the second.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that is wrong ends")]
+#![allow(clippy::missing_panics_doc, reason = "a test that is wrong ends")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,23 +25,24 @@ use crate::reading::Reading;
 use crate::report::{Family, NodeReport};
 use crate::rule::{Scene, Thresholds};
 
-pub(crate) struct World {
-    pub(crate) cluster: Cluster,
-    pub(crate) thresholds: Thresholds,
-    pub(crate) now: Now,
+#[derive(Debug)]
+pub struct World {
+    pub cluster: Cluster,
+    pub thresholds: Thresholds,
+    pub now: Now,
     reports: BTreeMap<NodeName, NodeReport>,
     hearing: BTreeMap<NodeName, Hearing>,
 }
 
-pub(crate) fn name(text: &str) -> NodeName {
+pub fn name(text: &str) -> NodeName {
     NodeName::new(text).unwrap()
 }
 
-pub(crate) fn iface(text: &str) -> IfaceName {
+pub fn iface(text: &str) -> IfaceName {
     IfaceName::new(text).unwrap()
 }
 
-pub(crate) fn known<T>(value: T) -> Reading<T> {
+pub fn known<T>(value: T) -> Reading<T> {
     Reading::Known {
         value,
         at: Timestamp::UNIX_EPOCH,
@@ -47,7 +51,7 @@ pub(crate) fn known<T>(value: T) -> Reading<T> {
 }
 
 /// What is known of a reading, to be changed.
-pub(crate) fn value<T>(reading: &mut Reading<T>) -> &mut T {
+pub fn value<T>(reading: &mut Reading<T>) -> &mut T {
     match reading {
         Reading::Known { value, .. } => value,
         Reading::Failed { .. } | Reading::Absent | Reading::NeverHeard => panic!("not known"),
@@ -56,11 +60,11 @@ pub(crate) fn value<T>(reading: &mut Reading<T>) -> &mut T {
 
 impl World {
     /// pve-01 to pve-08, all well.
-    pub(crate) fn healthy() -> Self {
+    pub fn healthy() -> Self {
         Self::of(8)
     }
 
-    pub(crate) fn of(nodes: u32) -> Self {
+    pub fn of(nodes: u32) -> Self {
         let mut world = Self {
             cluster: Cluster::default(),
             thresholds: Thresholds::default(),
@@ -82,13 +86,13 @@ impl World {
     }
 
     /// What the node tells is another thing now.
-    pub(crate) fn edit(&mut self, node: &str, change: impl FnOnce(&mut NodeReport)) -> &mut Self {
+    pub fn edit(&mut self, node: &str, change: impl FnOnce(&mut NodeReport)) -> &mut Self {
         change(self.reports.get_mut(&name(node)).unwrap());
         self.apply();
         self
     }
 
-    pub(crate) fn edit_all(&mut self, change: impl Fn(&NodeName, &mut NodeReport)) -> &mut Self {
+    pub fn edit_all(&mut self, change: impl Fn(&NodeName, &mut NodeReport)) -> &mut Self {
         for (name, report) in &mut self.reports {
             change(name, report);
         }
@@ -96,21 +100,21 @@ impl World {
         self
     }
 
-    pub(crate) fn hearing(&mut self, node: &str, hearing: Hearing) -> &mut Self {
+    pub fn hearing(&mut self, node: &str, hearing: Hearing) -> &mut Self {
         self.hearing.insert(name(node), hearing);
         self.apply();
         self
     }
 
     /// Time passes, and all that are heard look anew and find the same.
-    pub(crate) fn advance_s(&mut self, seconds: u64) -> &mut Self {
+    pub fn advance_s(&mut self, seconds: u64) -> &mut Self {
         self.now.mono_ms += seconds * 1_000;
         self.now.unix_ms += seconds.cast_signed() * 1_000;
         self.apply();
         self
     }
 
-    pub(crate) fn scene(&self) -> Scene<'_> {
+    pub fn scene(&self) -> Scene<'_> {
         Scene {
             cluster: &self.cluster,
             now: self.now,
@@ -119,7 +123,7 @@ impl World {
     }
 
     /// What a rule says of it, a line each: `critical pve-03/bond0: …`.
-    pub(crate) fn found(&self, rule: &str) -> Vec<String> {
+    pub fn found(&self, rule: &str) -> Vec<String> {
         let rule = crate::rule::named(rule).unwrap();
         let findings = rule.look(&self.scene()).into_iter();
         let line = |found: crate::finding::Finding| {
@@ -152,7 +156,7 @@ impl World {
     }
 }
 
-pub(crate) fn node_name(id: u32) -> NodeName {
+pub fn node_name(id: u32) -> NodeName {
     name(&format!("pve-{id:02}"))
 }
 
@@ -172,9 +176,9 @@ fn report(id: u32, nodes: u32) -> NodeReport {
 }
 
 /// The system that both switches of the MLAG pair call themselves.
-pub(crate) const MLAG: &str = "02:1c:73:aa:01:00";
+pub const MLAG: &str = "02:1c:73:aa:01:00";
 
-pub(crate) fn mac(text: &str) -> HardwareAddress {
+pub fn mac(text: &str) -> HardwareAddress {
     text.parse().unwrap()
 }
 

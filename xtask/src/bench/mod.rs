@@ -49,12 +49,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         lines.push(line);
     }
+    let brain = brain()?;
+    println!("{brain}");
+    lines.push(brain);
     if args.record {
         let command = format!("cargo xtask bench --runs {}", args.runs);
         record::keep("bench", &command, &lines.join("\n"))?;
     }
     ensure!(slow.is_empty(), "over its limit: {}", slow.join(", "));
     Ok(())
+}
+
+/// The model's own figures; it fails if one is over its limit.
+fn brain() -> Result<String> {
+    let mut bench = Command::new("cargo");
+    bench.args(["bench", "--locked", "--quiet", "-p", "quorate-model"]);
+    let said = shell::output(bench.args(["--features", "testing", "--bench", "brain"]))?;
+    Ok(said.trim_end().to_owned())
 }
 
 fn subjects(dir: &Path, agent: &Path) -> Result<Vec<Subject>> {
