@@ -35,6 +35,12 @@ pub(crate) fn complain(why: impl Display) {
     let _ = writeln!(anstream::stderr(), "error: {why}");
 }
 
+/// Says on standard error how far it is.
+pub(crate) fn note(what: impl Display) {
+    // Where standard error is closed there is nobody to tell.
+    let _ = writeln!(anstream::stderr(), "{what}");
+}
+
 /// Prints a text as it is.
 pub(crate) fn print(text: impl Display) -> anyhow::Result<()> {
     let mut out = anstream::stdout().lock();

@@ -3,6 +3,7 @@
 pub mod addresses;
 mod answer;
 pub mod authority;
+pub mod backup;
 mod command;
 mod config;
 pub mod departures;
@@ -61,6 +62,8 @@ enum Command {
     /// The nodes that are enrolled
     #[command(subcommand)]
     Node(node::Command),
+    Backup(command::backup::Backup),
+    Restore(command::backup::Restore),
     CheckConfig(check_config::Args),
 }
 
@@ -76,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Token(command) => token::run(command),
         Command::Operator(command) => operator::run(command),
         Command::Node(command) => node::run(command),
+        Command::Backup(args) => command::backup::backup(args),
+        Command::Restore(args) => command::backup::restore(args),
         Command::CheckConfig(args) => check_config::run(args),
     });
     match done {

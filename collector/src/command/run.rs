@@ -19,6 +19,7 @@ use crate::identity::Identities;
 use crate::keeper::Own;
 use crate::keeper::cache::Cache;
 use crate::keepers::Keepers;
+use crate::ledger::LEDGER;
 use crate::ledger::sqlite::Retention;
 use crate::ledger::store::Store;
 use crate::registrar::Registrar;
@@ -26,8 +27,7 @@ use crate::roster::Roster;
 use crate::routes::routes;
 use crate::serve::Collector;
 
-/// Below the state directory: what was decided and promised, and copies of the latest reports.
-const LEDGER: &str = "ledger.db";
+/// Below the state directory: copies of the latest reports.
 const REPORTS: &str = "reports";
 
 /// Runs the collector until it is told to end (SIGTERM)

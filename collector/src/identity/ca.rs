@@ -24,7 +24,7 @@ use rustls::sign::CertifiedKey;
 
 use super::{IdentityError, hex, random};
 
-const DIR: &str = "ca";
+pub(crate) const DIR: &str = "ca";
 const KEY_FILE: &str = "key.pem";
 const CERTIFICATE_FILE: &str = "certificate.pem";
 const DAY_S: u64 = 86_400;

@@ -24,7 +24,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 use crate::authority::Duty;
 use ca::{Ca, CaError};
 
-const DATABASE: &str = "identity.db";
+/// Its file in the state directory, and the directory of the CA.
+pub(crate) const DATABASE: &str = "identity.db";
+pub(crate) use ca::DIR as CA_DIR;
 /// How long a command waits for another one that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -160,7 +162,20 @@ impl Identities {
         &self.own.id
     }
 
-    /// Goes up by one whenever the authority moves.
+    /// From now on it is another epoch, higher than any that this collector, or a copy of it, had before now.
+    pub(crate) fn raise_epoch(&self, now: Timestamp) -> Result<(), IdentityError> {
+        self.write(|changes| {
+            changes
+                .execute(
+                    "UPDATE collector SET epoch = MAX(epoch + 1, ?1)",
+                    params![now.as_second()],
+                )
+                .doing("raising the epoch")?;
+            Ok(())
+        })
+    }
+
+    /// Goes up whenever the authority moves.
     pub fn epoch(&self) -> u64 {
         self.own.epoch
     }

@@ -454,3 +454,42 @@ async fn an_incident_goes_as_a_whole_once_it_is_over_for_long_and_its_number_is_
     ledger.retain(retention, 13_000).await.unwrap();
     assert_eq!(numbers().await, (1, vec![], 3));
 }
+
+/// A file as the first form has it, with one event in it.
+fn of_the_first_form(path: &Path) {
+    let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch(super::sqlite_schema::STEPS[0]).unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    let (id, one) = (cluster(1), event("pve-01", 1, 5));
+    old.execute("INSERT INTO head VALUES (?1, 1, 1, 1)", [id.as_str()])
+        .unwrap();
+    old.execute(
+        "INSERT INTO event VALUES (?1, 1, 'pve-01', ?2, 1, 1, 5, ?3)",
+        rusqlite::params![id.as_str(), SPOOL.0, one.body],
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn an_older_file_is_copied_before_its_form_is_changed_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ledger.db");
+    of_the_first_form(&path);
+    // A copy that a former attempt did not finish is not taken for one.
+    let part = dir.path().join("ledger.db.form-1.part");
+    std::fs::write(&part, "half").unwrap();
+    let ledger = Sqlite::open(&path).unwrap();
+    assert_eq!(numbers(&ledger, &wanted(0, None)).await, [(1, 1)]);
+    let first = steps(1, vec![opened(1)]);
+    let at = ledger.append(&cluster(1), Revision(1), 1, first).await;
+    assert_eq!(at, Appended::Ok(Revision(2)));
+    assert!(!part.exists());
+    let copy = rusqlite::Connection::open(dir.path().join("ledger.db.form-1")).unwrap();
+    let form: i64 = copy
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    let events: i64 = copy
+        .query_row("SELECT COUNT(*) FROM event", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((form, events), (1, 1));
+}

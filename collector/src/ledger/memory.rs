@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::identity::ClusterId;
+use model::incident::Transition;
 
 use super::decision::{Decision, DecisionId, KeptEvent, Record, Revision};
 use super::{
@@ -33,15 +34,24 @@ pub struct Faults {
 struct Cluster {
     records: Vec<Record>,
     events: Vec<KeptEvent>,
+    steps: Vec<Transition>,
     snapshot: Snapshot,
     late: Vec<(Revision, u64, Arc<Decision>)>,
+}
+
+/// What a power cut leaves of a cluster: how many of each, and what they add up to.
+#[derive(Debug, Clone, Default)]
+struct Synced {
+    records: usize,
+    events: usize,
+    steps: usize,
+    snapshot: Snapshot,
 }
 
 #[derive(Debug, Default)]
 struct Store {
     clusters: BTreeMap<ClusterId, Cluster>,
-    /// What a power cut leaves of each: how many records, how many events, and what they add up to.
-    synced: BTreeMap<ClusterId, (usize, usize, Snapshot)>,
+    synced: BTreeMap<ClusterId, Synced>,
     faults: Faults,
     draws: u64,
     foreign: u64,
@@ -79,10 +89,11 @@ impl Memory {
         let store = &mut *self.lock();
         for (id, cluster) in &mut store.clusters {
             cluster.late.clear();
-            let (records, events, snapshot) = store.synced.get(id).cloned().unwrap_or_default();
-            cluster.records.truncate(records);
-            cluster.events.truncate(events);
-            cluster.snapshot = snapshot;
+            let synced = store.synced.get(id).cloned().unwrap_or_default();
+            cluster.records.truncate(synced.records);
+            cluster.events.truncate(synced.events);
+            cluster.steps.truncate(synced.steps);
+            cluster.snapshot = synced.snapshot;
         }
     }
 
@@ -133,6 +144,16 @@ impl Memory {
         });
         let limit = wanted.limit.min(MAX_EVENTS_READ);
         Ok(events.take(limit).cloned().collect())
+    }
+
+    /// All that was ever decided about incidents of a cluster, in its order: to be added up by somebody else.
+    pub fn steps_now(&self, cluster: &ClusterId) -> Vec<Transition> {
+        let store = self.lock();
+        let steps = store
+            .clusters
+            .get(cluster)
+            .map(|cluster| cluster.steps.clone());
+        steps.unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -187,11 +208,12 @@ impl Store {
 
     fn sync(&mut self, id: &ClusterId) -> &Cluster {
         let cluster = self.clusters.entry(id.clone()).or_default();
-        let synced = (
-            cluster.records.len(),
-            cluster.events.len(),
-            cluster.snapshot.clone(),
-        );
+        let synced = Synced {
+            records: cluster.records.len(),
+            events: cluster.events.len(),
+            steps: cluster.steps.len(),
+            snapshot: cluster.snapshot.clone(),
+        };
         self.synced.insert(id.clone(), synced);
         cluster
     }
@@ -255,6 +277,7 @@ impl Cluster {
             }
         }
         head.kept.fold(&decision.transitions);
+        self.steps.extend(decision.transitions.iter().cloned());
         Appended::Ok(head.revision)
     }
 }

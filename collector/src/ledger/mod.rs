@@ -27,6 +27,8 @@ use model::name::NodeName;
 
 use decision::{Decision, Kept, KeptEvent, Record, Revision};
 
+/// The file of all ledgers, in the state directory.
+pub const LEDGER: &str = "ledger.db";
 /// How many decisions one look brings at most.
 pub const MAX_RECORDS_READ: usize = 500;
 /// How many events one look brings at most.

@@ -48,6 +48,21 @@ impl Default for Retention {
     }
 }
 
+/// In a file that was put back from a copy: no number of an incident up to so many behind the last is given again.
+pub fn leave_a_gap(path: &Path, numbers: u64) -> Result<(), LedgerError> {
+    let connection = schema::open(path)?;
+    connection
+        .execute(
+            "UPDATE head SET last_incident = last_incident + ?1",
+            [number(numbers)],
+        )
+        .map(drop)
+        .map_err(|source| LedgerError::Open {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 enum Job {
     Append {
         cluster: ClusterId,

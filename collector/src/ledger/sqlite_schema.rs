@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::LedgerError;
 
 /// Each brings the form to the next number. A row is never changed once it was released.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE head (
         cluster TEXT PRIMARY KEY,
@@ -98,6 +98,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
         .pragma_update(None, "journal_mode", "WAL")
         .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
         .map_err(failed)?;
+    // Once more: after a look at every page and the change to WAL, SQLite calls its own table locked until it has read.
+    let found = form(&connection).map_err(failed)?;
     raise(&connection, path, found)?;
     // A writer that was killed can have left what it had not synced: readable, and gone with the next power cut.
     match connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
@@ -160,12 +162,30 @@ fn raise(connection: &Connection, path: &Path, found: i64) -> Result<(), LedgerE
 fn copy(connection: &Connection, path: &Path, form: i64) -> Result<(), LedgerError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".form-{form}"));
-    let to = PathBuf::from(name);
+    let to = PathBuf::from(&name);
     if to.exists() {
         return Ok(());
     }
+    // A copy that broke off is not taken for one.
+    name.push(".part");
+    let part = PathBuf::from(name);
+    let failed = |source| LedgerError::Sync {
+        path: part.clone(),
+        source,
+    };
+    match std::fs::remove_file(&part) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     connection
-        .execute("VACUUM INTO ?1", [to.to_string_lossy()])
-        .map(drop)
-        .map_err(|source| LedgerError::Copy { path: to, source })
+        .execute("VACUUM INTO ?1", [part.to_string_lossy()])
+        .map_err(|source| LedgerError::Copy {
+            path: to.clone(),
+            source,
+        })?;
+    let synced = File::open(&part).and_then(|copy| copy.sync_all());
+    synced
+        .and_then(|()| std::fs::rename(&part, &to))
+        .and_then(|()| File::open(to.parent().unwrap_or(Path::new("/")))?.sync_all())
+        .map_err(failed)
 }

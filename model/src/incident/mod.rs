@@ -21,8 +21,11 @@ pub use watch::Watch;
 /// Counts up within its cluster.
 pub type Number = u64;
 
-/// Incidents that are over and still shown; the ledger has them all.
+/// Incidents that are over and still shown; the ledger has them all. Those that may come back under their number are kept
+/// beyond that, up to [`MAX_OPEN`].
 pub const MAX_CLOSED: usize = 200;
+/// What comes back within this time after it was over is the same incident.
+const RETURN_MS: i64 = 600_000;
 /// Open at the same time. More are counted, and open when others are over.
 pub const MAX_OPEN: usize = 2_000;
 /// Lines of what happened to one incident; the first and the newest stay.
@@ -173,7 +176,7 @@ impl Incidents {
         self.open.values()
     }
 
-    /// Those that are over, the newest last, at most [`MAX_CLOSED`].
+    /// Those that are over, the newest last.
     pub fn closed(&self) -> impl Iterator<Item = &Incident> {
         self.closed.iter()
     }
@@ -281,11 +284,18 @@ impl Incidents {
             }
         }
         self.closed.push_back(incident);
-        if self.closed.len() > MAX_CLOSED
-            && let Some(oldest) = self.closed.pop_front()
-        {
-            self.numbers.retain(|_, number| *number != oldest.number);
+        while self.closed.len() > MAX_CLOSED && self.is_oldest_to_go(at) {
+            if let Some(oldest) = self.closed.pop_front() {
+                self.numbers.retain(|_, number| *number != oldest.number);
+            }
         }
+    }
+
+    /// Whether the one that was over first cannot come back any more, or there are too many.
+    fn is_oldest_to_go(&self, at: i64) -> bool {
+        let oldest = self.closed.front().and_then(|oldest| oldest.closed_unix_ms);
+        let is_late = oldest.is_none_or(|over| over.saturating_add(RETURN_MS) <= at);
+        is_late || self.closed.len() > MAX_OPEN
     }
 }
 

@@ -144,3 +144,43 @@ fn a_collector_that_starts_anew_neither_closes_nor_doubles_an_incident() {
     assert!(again.look().is_empty());
     assert_eq!(again.open(), [(1, "bond-degraded".to_owned())]);
 }
+
+#[test]
+fn of_many_that_are_over_those_that_may_come_back_keep_their_numbers() {
+    let said = Said {
+        severity: crate::finding::Severity::Warning,
+        sentence: "it is wrong".to_owned(),
+        rests_on: BTreeSet::new(),
+    };
+    let mut incidents = Incidents::default();
+    let mut is_over = |number: Number, at_unix_ms: i64| {
+        let rule = "bond-degraded".to_owned();
+        let subject = Thing::Guest(u32::try_from(number).unwrap());
+        let said = said.clone();
+        let why = Closing::NotFoundAnyMore;
+        for step in [
+            Step::Opened {
+                rule,
+                subject,
+                said,
+            },
+            Step::Closed { why },
+        ] {
+            incidents.fold(&Transition {
+                number,
+                at_unix_ms,
+                step,
+            });
+        }
+        (
+            incidents.closed().count(),
+            incidents.about("bond-degraded", &Thing::Guest(1)).is_some(),
+        )
+    };
+    let many = MAX_CLOSED as Number * 2;
+    for number in 1..many {
+        is_over(number, 0);
+    }
+    assert_eq!(is_over(many, RETURN_MS - 1), (MAX_CLOSED * 2, true));
+    assert_eq!(is_over(many + 1, RETURN_MS), (MAX_CLOSED, false));
+}

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::late;
-use super::{Closing, Incident, Incidents, MAX_OPEN, Number, Said, Step, Transition};
+use super::{Closing, Incident, Incidents, MAX_OPEN, Number, RETURN_MS, Said, Step, Transition};
 use crate::finding::{Finding, Thing};
 use crate::report::Facts as _;
 use crate::rule::Scene;
 
 /// How long a finding must not be there until it is over.
 const CALM_MS: u64 = 30_000;
-/// What comes back within this time after it was over is the same incident.
-const RETURN_MS: i64 = 600_000;
 /// What came back so often within [`RETURN_MS`] flaps: it is over only after as long a calm.
 const FLAPS: usize = 3;
 /// Another sentence is written down at most this often, and another severity at once.

@@ -1,6 +1,7 @@
 //! Uplink, keeper and ledger in one thread, under a clock that only the simulation moves, over a network and a store that
 //! fail as a seed says. The state machines are those of the agent and of the collector; only sockets and disks are not
-//! there. What must hold at the end of every run is in [`World::check`], what must hold all the time in `centre` and `node`.
+//! there. What must hold at the end of every run is in [`World::check`], what must hold all the time in `centre`, `node` and
+//! `history`.
 //!
 //! `QUORATE_SEEDS=10000 cargo test -p quorate-tests --test simulation` plays more; `QUORATE_SEED=N` plays one again.
 #![allow(
@@ -11,6 +12,7 @@
 )]
 
 mod centre;
+mod history;
 mod node;
 mod wire;
 mod world;
@@ -25,25 +27,26 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_fails_every_event_is_kept_once_and_the_state_is_that_of_the_nodes() {
+fn whatever_fails_every_event_is_kept_once_the_state_is_that_of_the_nodes_and_incidents_are_true() {
     let seeds = match number("QUORATE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 1..1 + number("QUORATE_SEEDS").unwrap_or(SEEDS),
     };
-    let (mut events, mut streams, mut restarts) = (0, 0, 0);
+    let (mut events, mut streams, mut restarts, mut incidents) = (0, 0, 0, 0);
     for seed in seeds.clone() {
         let mut world = World::new(seed);
         world.live();
         world.come_to_rest();
         world.check();
+        incidents += world.check_incidents();
         events += world.events();
         streams += world.streams();
         restarts += world.restarts();
     }
     // The checks above mean nothing if nothing happened.
-    assert!(events > 0 && streams > 0 && restarts > 0);
+    assert!(events > 0 && streams > 0 && restarts > 0 && incidents > 0);
     println!(
-        "{} seeds: {events} events, {streams} streams, {restarts} restarts of agents and collectors",
+        "{} seeds: {events} events, {streams} streams, {restarts} restarts of agents and collectors, {incidents} incidents",
         seeds.end - seeds.start
     );
 }

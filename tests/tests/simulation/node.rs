@@ -13,12 +13,15 @@ use proto::fact::ReadFact;
 use proto::v1;
 use quorate_agent::spool::{Item, Kind, Record};
 use quorate_agent::uplink::{Effect, Now, Session};
+use serde_json::{Value, json};
 
 use super::wire::Wire;
 
 /// What one look into the spool brings.
 const READ_AT_ONCE: usize = 40;
 const LONGEST_PAUSE_MS: u64 = 5_000;
+/// Bonds of a node, with two ports each.
+pub(crate) const BONDS: usize = 2;
 /// What is acknowledged is not in the spool any more, but for the records that share a segment with later ones.
 const KEPT_BEHIND: u64 = 5;
 
@@ -31,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) facts: BTreeMap<Family, Arc<ReadFact>>,
     /// When each was read, on the world's clock.
     pub(crate) read_ms: BTreeMap<Family, u64>,
+    /// When a port of each bond went down or came back, and whether it was down then.
+    pub(crate) ports: [Vec<(u64, bool)>; BONDS],
     /// What happened, from number 1.
     pub(crate) events: Vec<String>,
     acknowledged: u64,
@@ -54,6 +59,7 @@ impl Node {
             wall_ahead_ms: chance.i64(-5_000_000..5_000_000),
             facts: BTreeMap::new(),
             read_ms: BTreeMap::new(),
+            ports: Default::default(),
             events: Vec::new(),
             acknowledged: 0,
             spool_id: [number; 16],
@@ -85,6 +91,8 @@ impl Node {
     /// A family is read and says something, now and then what it said before.
     pub(crate) fn read(&mut self, family: Family, now_ms: u64, chance: &mut fastrand::Rng) {
         let fact = match (chance.u8(0..6), self.facts.get(&family)) {
+            (0, _) if family == Family::Bonds => family.failed("permission denied".to_owned()),
+            _ if family == Family::Bonds => self.bonds(now_ms),
             (0, Some(before)) => (*before.fact).clone(),
             (1, _) => family.absent(),
             // Other families have other shapes; one that is known is enough for patches.
@@ -92,6 +100,59 @@ impl Node {
             // Digits alone make no new reason: tools write times into theirs.
             _ => family.failed(format!("reason {}", chance.char('a'..='z'))),
         };
+        self.tell(family, fact, now_ms);
+    }
+
+    /// A cable is pulled or plugged in, and mostly it can be read.
+    pub(crate) fn pull_or_plug(&mut self, bond: usize, now_ms: u64, chance: &mut fastrand::Rng) {
+        self.ports[bond].push((now_ms, !self.is_down(bond)));
+        self.read(Family::Bonds, now_ms, chance);
+    }
+
+    /// Most cables are plugged in, and all can be read.
+    pub(crate) fn mend(&mut self, now_ms: u64, chance: &mut fastrand::Rng) {
+        for bond in 0..BONDS {
+            if self.is_down(bond) && chance.u8(0..4) > 0 {
+                self.ports[bond].push((now_ms, false));
+            }
+        }
+        let bonds = self.bonds(now_ms);
+        self.tell(Family::Bonds, bonds, now_ms);
+    }
+
+    pub(crate) fn is_down(&self, bond: usize) -> bool {
+        self.ports[bond].last().is_some_and(|(_, is_down)| *is_down)
+    }
+
+    /// The longest time within these moments that the port of a bond was down without a break.
+    pub(crate) fn longest_down_ms(&self, bond: usize, from_ms: u64, to_ms: u64) -> u64 {
+        let ends = self.ports[bond].iter().skip(1).map(|(at, _)| *at);
+        let ends = ends.chain([u64::MAX]);
+        let times = self.ports[bond].iter().zip(ends);
+        let down = times.filter(|((_, is_down), _)| *is_down);
+        let within = down.map(|((begin, _), end)| {
+            let (begin, end) = (*begin.max(&from_ms), end.min(to_ms));
+            end.saturating_sub(begin)
+        });
+        within.max().unwrap_or_default()
+    }
+
+    fn bonds(&self, now_ms: u64) -> Fact {
+        let bond = |number: usize| {
+            let port = |port: usize| {
+                let is_down = port == 1 && self.is_down(number);
+                json!({"name": format!("eno{}", 2 * number + port), "speed_unknown": false,
+                       "mii_status": if is_down { "down" } else { "up" }})
+            };
+            json!({"name": format!("bond{number}"), "monitor_targets": [], "slaves": [port(0), port(1)]})
+        };
+        let bonds: Vec<Value> = (0..BONDS).map(bond).collect();
+        let at = Timestamp::from_millisecond(now_ms.cast_signed()).unwrap();
+        let text = serde_json::to_string(&bonds).unwrap();
+        Family::Bonds.known(&text, at, Vec::new()).unwrap()
+    }
+
+    fn tell(&mut self, family: Family, fact: Fact, now_ms: u64) {
         let fact = Arc::new(ReadFact {
             fact: Arc::new(fact),
             read_at_boottime_ms: now_ms + self.boottime_ahead_ms,

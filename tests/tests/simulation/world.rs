@@ -5,25 +5,30 @@ use std::collections::BTreeMap;
 use collector::ledger::EventsWanted;
 use collector::ledger::memory::{Faults, Memory};
 use model::identity::ClusterId;
+use model::incident::Incidents;
 use model::report::Family;
 use prost::Message as _;
 use proto::v1;
 use quorate_collector as collector;
 
 use super::centre::Centre;
-use super::node::Node;
+use super::history::{History, down_bonds, open_bonds};
+use super::node::{BONDS, Node};
 use super::wire::Wire;
 
 pub(crate) const CLUSTER: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
 pub(crate) const COLLECTOR: &str = "11111111-2222-4333-8444-555555555555";
 pub(crate) const VERSION: &str = "0.1.0";
 const NODES: u8 = 3;
-const FAMILIES: [Family; 3] = [Family::Lldp, Family::Members, Family::Power];
+const FAMILIES: [Family; 4] = [Family::Lldp, Family::Members, Family::Power, Family::Bonds];
 const STEP_MS: u64 = 50;
 /// So long things go wrong.
 const LIFE_MS: u64 = 120_000;
 /// And so long at most until all is well again.
 const REST_MS: u64 = 300_000;
+/// Then in longer steps until no incident changes any more: what flapped is over only after ten minutes.
+const CALM_STEP_MS: u64 = 500;
+const CALM_MS: u64 = 700_000;
 const LONGEST_ABSENCE_MS: u64 = 20_000;
 /// In a thousand appends and reads.
 const FAULTS: Faults = Faults {
@@ -47,6 +52,7 @@ pub(crate) struct World {
     ledger: Memory,
     /// Or when it starts again.
     centre: Result<Centre, u64>,
+    history: History,
     restarts: u64,
     writers: u64,
 }
@@ -72,6 +78,7 @@ impl World {
             wires: Vec::new(),
             owners: Vec::new(),
             centre: Ok(Centre::start(&cluster, &ledger, 1, 0)),
+            history: History::of(seed),
             cluster,
             ledger,
             restarts: 0,
@@ -100,13 +107,16 @@ impl World {
         while self.now_ms < LIFE_MS {
             self.something_happens();
             self.something_goes_wrong();
-            self.step();
+            self.step(STEP_MS);
         }
     }
 
     /// Nothing goes wrong any more, until everything has arrived.
     pub(crate) fn come_to_rest(&mut self) {
         self.ledger.set_faults(Faults::default());
+        for node in &mut self.nodes {
+            node.mend(self.now_ms, &mut self.chance);
+        }
         let end_ms = self.now_ms + REST_MS;
         while self.unsettled().is_some() {
             assert!(
@@ -115,7 +125,12 @@ impl World {
                 self.seed,
                 self.unsettled().unwrap_or_default()
             );
-            self.step();
+            self.step(STEP_MS);
+        }
+        let end_ms = self.now_ms + CALM_MS;
+        while let Some(why) = self.unsettled().or_else(|| self.unsettled_incidents()) {
+            assert!(self.now_ms < end_ms, "seed {}: {why}", self.seed);
+            self.step(CALM_STEP_MS);
         }
     }
 
@@ -124,6 +139,10 @@ impl World {
             if self.chance.u8(0..10) == 0 {
                 let family = FAMILIES[self.chance.usize(0..FAMILIES.len())];
                 node.read(family, self.now_ms, &mut self.chance);
+            }
+            if self.chance.u8(0..100) == 0 {
+                let bond = self.chance.usize(0..BONDS);
+                node.pull_or_plug(bond, self.now_ms, &mut self.chance);
             }
             match self.chance.u16(0..1000) {
                 0 => node.happen(self.chance.u64(100..3000)),
@@ -160,8 +179,8 @@ impl World {
         }
     }
 
-    fn step(&mut self) {
-        self.now_ms += STEP_MS;
+    fn step(&mut self, step_ms: u64) {
+        self.now_ms += step_ms;
         let now_ms = self.now_ms;
         if let Err(back_ms) = self.centre
             && back_ms <= now_ms
@@ -191,7 +210,36 @@ impl World {
                 now_ms,
                 &mut self.chance,
             );
+            if let Some(view) = &centre.view {
+                self.history.look(view, &self.nodes, now_ms);
+            }
+        } else {
+            self.history.blind();
         }
+    }
+
+    /// What is open though it is mended, or is not written yet.
+    fn unsettled_incidents(&self) -> Option<String> {
+        let view = self.centre.as_ref().ok()?.view.as_ref()?;
+        if view.steps_waiting > 0 {
+            return Some(format!("{} steps wait for the ledger", view.steps_waiting));
+        }
+        let (open, expected) = (open_bonds(view), down_bonds(&self.nodes));
+        (open != expected).then(|| format!("{open:?} are open, and {expected:?} are down"))
+    }
+
+    /// What anybody makes of the ledger is what the keeper shows, and what the store adds up to.
+    pub(crate) fn check_incidents(&self) -> u64 {
+        let mut replayed = Incidents::default();
+        for step in self.ledger.steps_now(&self.cluster) {
+            replayed.fold(&step);
+        }
+        let kept = self.ledger.snapshot_now(&self.cluster).unwrap().kept;
+        assert_eq!(replayed, *kept.incidents, "seed {}", self.seed);
+        let centre = self.centre.as_ref().ok();
+        let shown = centre.and_then(|centre| centre.view.as_ref()).unwrap();
+        assert_eq!(replayed, *shown.incidents, "seed {}", self.seed);
+        self.history.incidents()
     }
 
     /// What has not arrived yet.
