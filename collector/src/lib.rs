@@ -5,6 +5,7 @@ mod answer;
 pub mod authority;
 mod command;
 mod config;
+pub mod declared;
 pub mod departures;
 pub mod enrol;
 mod failures;

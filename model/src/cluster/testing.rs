@@ -21,10 +21,12 @@ use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::reading::Reading;
 use crate::report::{Family, NodeReport};
 use crate::rule::{Scene, Thresholds};
+use crate::topology::Site;
 
 pub(crate) struct World {
     pub(crate) cluster: Cluster,
     pub(crate) thresholds: Thresholds,
+    pub(crate) site: Site,
     pub(crate) now: Now,
     reports: BTreeMap<NodeName, NodeReport>,
     hearing: BTreeMap<NodeName, Hearing>,
@@ -64,6 +66,7 @@ impl World {
         let mut world = Self {
             cluster: Cluster::default(),
             thresholds: Thresholds::default(),
+            site: Site::default(),
             now: Now {
                 mono_ms: 3_600_000,
                 unix_ms: 1_800_000_000_000,
@@ -115,6 +118,7 @@ impl World {
             cluster: &self.cluster,
             now: self.now,
             thresholds: &self.thresholds,
+            site: &self.site,
         }
     }
 
