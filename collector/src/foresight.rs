@@ -2,13 +2,12 @@
 
 use model::name::{IfaceName, NodeName, VlanId};
 use model::risks::{self, Depth};
-use model::rule::Thresholds;
-use model::topology::Site;
 use model::whatif::{Failure, Hypothesis, Manner, Part, Rank, WhatIf};
 use proto::v1;
 use proto::v1::failure::Part as Named;
 use tonic::Status;
 
+use crate::declared::Declared;
 use crate::keeper::Now;
 use crate::keeper::understanding::cluster_of;
 use crate::keeper::view::ClusterView;
@@ -16,6 +15,7 @@ use crate::keeper::view::ClusterView;
 /// Plays a hypothesis.
 pub(crate) fn what_if(
     view: &ClusterView,
+    declared: &Declared,
     failures: Vec<v1::Failure>,
     now: Now,
 ) -> Result<v1::WhatIfResponse, Status> {
@@ -23,7 +23,7 @@ pub(crate) fn what_if(
     let hypothesis = Hypothesis {
         failures: failures.collect::<Result<_, _>>()?,
     };
-    let mut present = present(view, now)?;
+    let mut present = present(view, declared, now)?;
     let outcome = present
         .play(&hypothesis)
         .map_err(|error| Status::not_found(error.to_string()))?;
@@ -42,10 +42,11 @@ pub(crate) fn what_if(
 /// Plays every failure, and every pair if that is asked for.
 pub(crate) fn risks(
     view: &ClusterView,
+    declared: &Declared,
     with_pairs: bool,
     now: Now,
 ) -> Result<v1::ListRisksResponse, Status> {
-    let mut present = present(view, now)?;
+    let mut present = present(view, declared, now)?;
     let depth = if with_pairs {
         Depth::Pairs
     } else {
@@ -69,16 +70,11 @@ pub(crate) fn risks(
 }
 
 /// Nothing can be played on a present that is not known.
-fn present(view: &ClusterView, now: Now) -> Result<WhatIf, Status> {
-    let thresholds = Thresholds::default();
+fn present(view: &ClusterView, declared: &Declared, now: Now) -> Result<WhatIf, Status> {
     let cluster = cluster_of(view, now);
-    WhatIf::new(
-        &cluster,
-        now,
-        &Site::default(),
-        thresholds.reforming_warning_ms,
-    )
-    .map_err(|error| Status::failed_precondition(error.to_string()))
+    let warning_ms = declared.thresholds.reforming_warning_ms;
+    WhatIf::new(&cluster, now, &declared.site, warning_ms)
+        .map_err(|error| Status::failed_precondition(error.to_string()))
 }
 
 fn failure(failure: v1::Failure) -> Result<Failure, Status> {

@@ -7,6 +7,7 @@ use model::identity::ClusterId;
 use tokio::sync::Mutex;
 
 use crate::answer::chain;
+use crate::declared::Declared;
 use crate::keeper::Own;
 use crate::keeper::actor::{Beginning, Clock, Keeper};
 use crate::keeper::cache::Cache;
@@ -33,6 +34,7 @@ pub struct Keepers {
     own: Box<OwnOf>,
     clock: Clock,
     writer: u64,
+    declared: Declared,
     keepers: Mutex<BTreeMap<ClusterId, Keeper>>,
 }
 
@@ -58,8 +60,19 @@ impl Keepers {
             own: Box::new(own),
             clock: Clock::start(),
             writer,
+            declared: Declared::default(),
             keepers: Mutex::new(BTreeMap::new()),
         }
+    }
+
+    /// The same with what the operator declared.
+    #[must_use]
+    pub fn declaring(self, declared: Declared) -> Self {
+        Self { declared, ..self }
+    }
+
+    pub fn declared(&self) -> &Declared {
+        &self.declared
     }
 
     pub fn version(&self) -> &'static str {
@@ -90,6 +103,7 @@ impl Keepers {
             cache: self.cache.clone(),
             clock: self.clock,
             writer: self.writer,
+            declared: self.declared.clone(),
             snapshot: snapshot.map_err(|error| chain(&error)),
         };
         let remembered = self.remembered(cluster).await;

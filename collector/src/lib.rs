@@ -6,6 +6,7 @@ pub mod authority;
 pub mod backup;
 mod command;
 mod config;
+pub mod declared;
 pub mod departures;
 pub mod enrol;
 mod failures;

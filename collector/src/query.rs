@@ -122,7 +122,8 @@ impl Query for QueryService {
         let asker = asker(&request)?;
         let wanted = request.into_inner();
         let keeper = self.cluster(&asker, &wanted.cluster).await?;
-        let play = move || what_if(&keeper.view(), wanted.failures, keeper.now());
+        let declared = self.keepers.declared().clone();
+        let play = move || what_if(&keeper.view(), &declared, wanted.failures, keeper.now());
         beside(play).await.map(Response::new)
     }
 
@@ -133,7 +134,8 @@ impl Query for QueryService {
         let asker = asker(&request)?;
         let wanted = request.into_inner();
         let keeper = self.cluster(&asker, &wanted.cluster).await?;
-        let play = move || risks(&keeper.view(), wanted.with_pairs, keeper.now());
+        let declared = self.keepers.declared().clone();
+        let play = move || risks(&keeper.view(), &declared, wanted.with_pairs, keeper.now());
         beside(play).await.map(Response::new)
     }
 

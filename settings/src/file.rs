@@ -1,13 +1,13 @@
 //! The file: read as a whole, and every mistake in it told with its line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::key::{Settings, is_table, unknown};
+use crate::key::{Inner, Settings, Table, is_table, unknown};
 
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -37,11 +37,7 @@ pub fn read<S: Settings>(default: &str, named: Option<&Path>) -> Result<S, Setti
 
 /// Reads a text; `path` is what the errors call it.
 pub fn parse<S: Settings>(path: &Path, text: &str) -> Result<S, SettingsError> {
-    let mut reading = Reading {
-        settings: S::default(),
-        places: BTreeMap::new(),
-        wrong: Vec::new(),
-    };
+    let mut reading = Reading::<S>::new("", None, 0);
     match DeTable::parse(text) {
         Ok(table) => reading.take("", table.get_ref()),
         Err(error) => {
@@ -49,14 +45,9 @@ pub fn parse<S: Settings>(path: &Path, text: &str) -> Result<S, SettingsError> {
             reading.wrong.push((at, error.message().to_owned()));
         }
     }
-    for contradiction in reading.settings.contradictions() {
-        let at = reading.places.get(contradiction.key).copied();
-        let why = format!("`{}` {}", contradiction.key, contradiction.why);
-        reading.wrong.push((at.unwrap_or_default(), why));
-    }
-    let mut wrong = reading.wrong;
+    let (settings, _, mut wrong) = reading.end();
     if wrong.is_empty() {
-        return Ok(reading.settings);
+        return Ok(settings);
     }
     wrong.sort();
     let path = path.display();
@@ -68,36 +59,120 @@ pub fn parse<S: Settings>(path: &Path, text: &str) -> Result<S, SettingsError> {
     })
 }
 
-struct Reading<S> {
+/// Where a key stands, in bytes from the beginning, and in which row of a list.
+pub(crate) type Places = BTreeMap<(String, Option<usize>), usize>;
+/// Where something is wrong, and what.
+pub(crate) type Wrong = (usize, String);
+
+pub(crate) struct Reading<S> {
     settings: S,
-    /// Where each key stands, in bytes from the beginning.
-    places: BTreeMap<String, usize>,
-    wrong: Vec<(usize, String)>,
+    /// The name of the table that is read, with a dot.
+    above: String,
+    row: Option<usize>,
+    at: usize,
+    places: Places,
+    /// Keys whose value was not taken: nothing more is said of them.
+    refused: BTreeSet<String>,
+    wrong: Vec<Wrong>,
 }
 
 impl<S: Settings> Reading<S> {
-    fn take(&mut self, above: &str, table: &DeTable<'_>) {
+    pub(crate) fn new(above: &str, row: Option<usize>, at: usize) -> Self {
+        Self {
+            settings: S::default(),
+            above: above.to_owned(),
+            row,
+            at,
+            places: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// `within`: the tables of this one's own keys, with their dots.
+    pub(crate) fn take(&mut self, within: &str, table: &DeTable<'_>) {
         for (name, value) in table {
-            let key = format!("{above}{}", name.get_ref());
+            let key = format!("{within}{}", name.get_ref());
             let at = name.span().start;
+            if let Some(table) = S::TABLES.iter().find(|table| table.name == key) {
+                self.take_table(*table, at, value.get_ref());
+                continue;
+            }
+            let full = format!("{}{key}", self.above);
             let why = match (is_table(S::KEYS, &key), value.get_ref()) {
                 (true, DeValue::Table(table)) => {
                     self.take(&format!("{key}."), table);
                     continue;
                 }
-                (true, _) => format!("`{key}` is a table: write [{key}] and its keys below it"),
+                (true, _) => no_table(&full),
                 (false, value) => match self.settings.take(&key, value) {
                     Some(Ok(())) => {
-                        self.places.insert(key, at);
+                        self.places.insert((full, self.row), at);
                         continue;
                     }
-                    Some(Err(why)) => format!("`{key}` {why}"),
-                    None => unknown(S::KEYS, &key),
+                    Some(Err(why)) => {
+                        self.refused.insert(full.clone());
+                        format!("`{full}` {why}")
+                    }
+                    None => unknown::<S>(&self.above, &key),
                 },
             };
             self.wrong.push((at, why));
         }
     }
+
+    fn take_table(&mut self, known: Table, at: usize, value: &DeValue<'_>) {
+        let name = format!("{}{}", self.above, known.name);
+        match value {
+            DeValue::Table(table) if !known.is_list => self.inner(known, None, at, table),
+            DeValue::Array(rows) if known.is_list => {
+                for (row, value) in rows.iter().enumerate() {
+                    let at = value.span().start;
+                    match value.get_ref() {
+                        DeValue::Table(table) => self.inner(known, Some(row), at, table),
+                        _ => self.wrong.push((at, no_list(&name))),
+                    }
+                }
+            }
+            _ if known.is_list => self.wrong.push((at, no_list(&name))),
+            _ => self.wrong.push((at, no_table(&name))),
+        }
+    }
+
+    fn inner(&mut self, known: Table, row: Option<usize>, at: usize, table: &DeTable<'_>) {
+        let inner = Inner {
+            above: &format!("{}{}.", self.above, known.name),
+            row,
+            at,
+            table,
+            places: &mut self.places,
+            wrong: &mut self.wrong,
+        };
+        self.settings.take_table(known.name, inner);
+    }
+
+    /// The settings with what contradicts itself in them.
+    pub(crate) fn end(mut self) -> (S, Places, Vec<Wrong>) {
+        for found in self.settings.contradictions() {
+            let key = format!("{}{}", self.above, found.key);
+            if self.refused.contains(&key) {
+                continue;
+            }
+            let row = found.row.or(self.row);
+            let at = self.places.get(&(key.clone(), row)).copied();
+            let why = format!("`{key}` {}", found.why);
+            self.wrong.push((at.unwrap_or(self.at), why));
+        }
+        (self.settings, self.places, self.wrong)
+    }
+}
+
+fn no_table(name: &str) -> String {
+    format!("`{name}` is a table: write [{name}] and its keys below it")
+}
+
+fn no_list(name: &str) -> String {
+    format!("`{name}` is a list of tables: write [[{name}]] and its keys below it, once for each")
 }
 
 fn line_number(text: &[u8], at: usize) -> usize {
@@ -145,9 +220,8 @@ mod tests {
             let both = config.a.is_some() && config.b.is_some();
             let key = "deep.b";
             let why = "does not go with `a`".to_owned();
-            both.then_some(Contradiction { key, why })
-                .into_iter()
-                .collect()
+            let found = both.then(|| Contradiction::new(key, why));
+            found.into_iter().collect()
         }
     }
     use program::Config;
@@ -186,6 +260,86 @@ mod tests {
             &[
                 "x.toml:1: `a` must be an absolute path in quotes, and is a number",
                 &format!("x.toml:2: {}", nearest("dep", "a")),
+            ],
+        );
+    }
+
+    mod site {
+        use crate::value::absolute_or_none;
+        use std::path::PathBuf;
+
+        crate::keys! {
+            struct Row;
+            check whole;
+            "path" => path: Option<PathBuf> = None, absolute_or_none;
+        }
+        crate::keys! {
+            check once;
+            "a" => a: Option<PathBuf> = None, absolute_or_none;
+            table "inner" => inner: Row;
+            list "row" => rows: Row;
+        }
+
+        fn whole(row: &Row) -> Vec<crate::Contradiction> {
+            let found = row
+                .path
+                .is_none()
+                .then(|| crate::Contradiction::new("path", "is missing"));
+            found.into_iter().collect()
+        }
+
+        fn once(config: &Config) -> Vec<crate::Contradiction> {
+            let twice = |row: &usize| {
+                config.rows[..*row]
+                    .iter()
+                    .any(|other| other.path.is_some() && other.path == config.rows[*row].path)
+            };
+            let found = (0..config.rows.len()).filter(twice);
+            found
+                .map(|row| crate::Contradiction::new("row.path", "stands twice").in_row(row))
+                .collect()
+        }
+    }
+
+    #[test]
+    fn rows_of_a_list_and_inner_tables_are_read_and_each_mistake_in_them_has_its_line() {
+        let read = |text: &str| parse::<site::Config>(Path::new("x.toml"), text);
+        let good =
+            read("[inner]\npath = '/i'\n[[row]]\npath = '/a'\n[[row]]\npath = '/b'\n").unwrap();
+        assert_eq!(good.rows.len(), 2);
+        assert_eq!(good.inner.path.as_deref(), Some(Path::new("/i")));
+        assert_eq!(good.rows[1].path.as_deref(), Some(Path::new("/b")));
+        let check = |text: &str, expect: &[&str]| {
+            let said = read(text).unwrap_err().to_string();
+            assert_eq!(said.lines().collect::<Vec<_>>(), expect);
+        };
+        check(
+            "[[row]]\npath = '/a'\n\n[[row]]\n# nothing\n\n[[row]]\npath = '/a'\npaht = 1\n[[row]]\npath = 3\n[[rows]]\n",
+            &[
+                "x.toml:4: `row.path` is missing",
+                "x.toml:8: `row.path` stands twice",
+                "x.toml:9: unknown key `row.paht`; the nearest known key is `row.path`, and all are: path",
+                "x.toml:11: `row.path` must be an absolute path in quotes, and is a number",
+                "x.toml:12: unknown key `rows`; the nearest known key is `row`, and all are: a, [inner], [[row]]",
+            ],
+        );
+        check(
+            "inner = 1\nrow = 2\n",
+            &[
+                "x.toml:1: `inner` is a table: write [inner] and its keys below it",
+                "x.toml:2: `row` is a list of tables: write [[row]] and its keys below it, once for each",
+            ],
+        );
+        check(
+            "row = [1]\n",
+            &[
+                "x.toml:1: `row` is a list of tables: write [[row]] and its keys below it, once for each",
+            ],
+        );
+        check(
+            "[row]\npath = '/a'\n",
+            &[
+                "x.toml:1: `row` is a list of tables: write [[row]] and its keys below it, once for each",
             ],
         );
     }

@@ -8,5 +8,5 @@ mod key;
 pub mod value;
 
 pub use file::{SettingsError, parse, read};
-pub use key::{Contradiction, Settings, in_text, nearest};
+pub use key::{Contradiction, Inner, Settings, Table, in_text, nearest};
 pub use value::{Taken, Value};

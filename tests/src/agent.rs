@@ -100,6 +100,11 @@ impl Agent {
         Ok(())
     }
 
+    /// It ended with its node.
+    pub fn lost(&mut self) {
+        self.running = None;
+    }
+
     /// The process.
     pub fn program(&self) -> Result<&Program> {
         let running = self.running.as_ref();

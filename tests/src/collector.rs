@@ -32,6 +32,7 @@ const FLEET_PORT: u16 = 7460;
 const ENROLMENT_PORT: u16 = 7461;
 /// The operator's file, in the collector's room.
 const OPERATOR: &str = "/var/lib/quorate/operator.json";
+const CONFIG: &str = "/etc/quorate/collector.toml";
 const STATE: &str = "/var/lib/quorate/collector";
 const TOKEN_PREFIX: &str = "quorate1_";
 
@@ -46,6 +47,17 @@ impl Collector {
     /// Makes its room, its CA and an operator, and runs it.
     pub fn start(rack: &mut Rack, links: usize) -> Result<Self> {
         rack.add_station(STATION)?;
+        Self::begin(STATION, rack, links, &["init"])
+    }
+
+    /// The same with this text as its collector.toml.
+    pub fn start_configured(rack: &mut Rack, links: usize, toml: &str) -> Result<Self> {
+        rack.add_station(STATION)?;
+        let path = rack.path(STATION, CONFIG)?;
+        if let Some(dir) = path.parent() {
+            std::fs::create_dir_all(dir)?;
+        }
+        std::fs::write(&path, toml).with_context(|| format!("cannot write {}", path.display()))?;
         Self::begin(STATION, rack, links, &["init"])
     }
 
@@ -159,9 +171,44 @@ impl Collector {
 
     /// What `quorate status --json` says in the collector's room.
     pub fn status(&self, rack: &Rack) -> Result<Value> {
-        let command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
-        let said = output(command, &["status", "--json", "--identity", OPERATOR])?;
+        let said = self.terminal(rack, &["status", "--json"])?;
         Ok(serde_json::from_str(&said)?)
+    }
+
+    /// What `quorate ARGS` prints in the collector's room, asked as the operator.
+    pub fn terminal(&self, rack: &Rack, args: &[&str]) -> Result<String> {
+        let command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
+        output(command, &[args, &["--identity", OPERATOR]].concat())
+    }
+
+    /// Its one cluster at a glance, over the wire.
+    pub fn cluster(&self, rack: &Rack, with_closed: bool) -> Result<v1::ClusterStatus> {
+        let request = v1::GetStatusRequest {
+            cluster: String::new(),
+            with_closed_incidents: with_closed,
+        };
+        let clusters = self.ask(rack, async |channel| {
+            let answer = QueryClient::new(channel).get_status(request).await?;
+            Ok(answer.into_inner().clusters)
+        })?;
+        clusters
+            .into_iter()
+            .next()
+            .context("the collector knows no cluster")
+    }
+
+    /// What would happen if all of these failed.
+    pub fn what_if(&self, rack: &Rack, failures: Vec<v1::Failure>) -> Result<v1::WhatIfResponse> {
+        let request = v1::WhatIfRequest {
+            cluster: String::new(),
+            failures,
+        };
+        self.ask(rack, async |channel| {
+            Ok(QueryClient::new(channel)
+                .what_if(request)
+                .await?
+                .into_inner())
+        })
     }
 
     /// All events of a cluster, in the collector's order.

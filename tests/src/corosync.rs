@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::plan::Plan;
+
 /// What `corosync-quorumtool -s` says on one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     /// How many nodes this node sees, itself included.
     pub nodes: usize,
+    /// Their ids, in order.
+    pub members: Vec<u32>,
     /// The ring on which it sees them; nodes of one membership name the same.
     pub ring: String,
     pub quorate: bool,
@@ -20,7 +24,15 @@ impl Membership {
                 .find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))
                 .map(str::trim)
         };
+        let table = text
+            .lines()
+            .skip_while(|line| !line.trim_start().starts_with("Nodeid"));
+        let ids = table.filter_map(|row| row.split_whitespace().next()?.parse().ok());
+        // The qdevice stands there as 0.
+        let mut members: Vec<u32> = ids.filter(|id| *id != 0).collect();
+        members.sort_unstable();
         Some(Self {
+            members,
             nodes: value("Nodes")?.parse().ok()?,
             ring: value("Ring ID")?.to_owned(),
             quorate: value("Quorate")? == "Yes",
@@ -38,7 +50,8 @@ pub(crate) fn address(number: usize, link: usize) -> String {
 }
 
 /// The same for all nodes, as on a Proxmox VE cluster. corosync reads one statement a line only.
-pub(crate) fn conf(nodes: usize, links: usize) -> String {
+pub(crate) fn conf(plan: &Plan) -> String {
+    let (nodes, links) = (plan.nodes, plan.links);
     let mut text = String::from(
         "logging {\n  debug: off\n  to_logfile: yes\n  to_syslog: no\n  \
          logfile: /var/log/corosync/corosync.log\n  timestamp: hires\n}\n\nnodelist {\n",
@@ -55,8 +68,14 @@ pub(crate) fn conf(nodes: usize, links: usize) -> String {
         }
         text.push_str("  }\n");
     }
-    text.push_str("}\n\nquorum {\n  provider: corosync_votequorum\n}\n\ntotem {\n");
-    text.push_str("  cluster_name: rack\n  config_version: 1\n");
+    text.push_str("}\n\nquorum {\n  provider: corosync_votequorum\n");
+    for statement in &plan.quorum {
+        let _ = writeln!(text, "  {statement}");
+    }
+    text.push_str("}\n\ntotem {\n  cluster_name: rack\n  config_version: 1\n");
+    if let Some(ms) = plan.token_ms {
+        let _ = write!(text, "  token: {ms}\n  token_coefficient: 0\n");
+    }
     for link in 0..links {
         let _ = write!(text, "  interface {{\n    linknumber: {link}\n  }}\n");
     }
@@ -73,9 +92,13 @@ mod tests {
     #[test]
     fn the_membership_is_read_from_quorumtool() {
         let text = "Quorum information\n------------------\nNodes:            3\nNode ID:          1\n\
-                    Ring ID:          1.19\nQuorate:          Yes\n";
+                    Ring ID:          1.19\nQuorate:          Yes\n\n\
+                    Membership information\n----------------------\n    Nodeid      Votes    Qdevice Name\n         \
+                    1          1    A,V,NMW pve-01 (local)\n         3          1    A,V,NMW pve-03\n         \
+                    0          1            Qdevice\n";
         let expected = Membership {
             nodes: 3,
+            members: vec![1, 3],
             ring: "1.19".to_owned(),
             quorate: true,
         };
@@ -88,7 +111,8 @@ mod tests {
 
     #[test]
     fn every_statement_of_the_configuration_is_on_a_line_of_its_own() {
-        for line in conf(8, 2).lines() {
+        let plan = Plan::new(8, 2).token_ms(1_000).quorum("wait_for_all: 1");
+        for line in conf(&plan).lines() {
             let statements = line.matches(": ").count();
             assert!(
                 statements <= 1 && !(statements == 1 && line.contains('{')),

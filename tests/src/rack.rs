@@ -11,25 +11,23 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::binary::agent_binary;
-use crate::cable::Cable;
 use crate::clock::{PATIENCE, wait_until};
 use crate::corosync::{self, Membership, address, node_name};
+use crate::plan::Plan;
 use crate::program::{Program, children};
 use crate::room::Room;
 
-/// The host parts of the addresses, and the names, have room for so many.
-const MOST_NODES: usize = 99;
+mod cables;
+
 /// The first station's number: its addresses end in 210.
 const FIRST_STATION: usize = 200;
 const MOST_STATIONS: usize = 40;
-/// corosync has eight links.
-const MOST_LINKS: usize = 8;
 
 /// A running cluster. Everything of it ends when this is dropped, and when this process ends in any way.
 #[derive(Debug)]
 pub struct Rack {
     fabric: Room,
-    links: usize,
+    plan: Plan,
     nodes: Vec<Node>,
     /// Machines on the same switches that are no nodes of the cluster.
     stations: Vec<Node>,
@@ -37,6 +35,10 @@ pub struct Rack {
     cut: BTreeSet<(String, usize)>,
     /// Switches without power.
     dead: BTreeSet<usize>,
+    /// Switches that pass nothing on.
+    mute: BTreeSet<usize>,
+    /// Networks whose two switches are not joined.
+    apart: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -51,26 +53,39 @@ impl Rack {
     /// `nodes` nodes called pve-01, pve-02 …, each with `links` network cards eth0, eth1 …, each card cabled to a switch of
     /// its own and a link of corosync. Comes back when all nodes are in one membership and every link is connected.
     pub fn new(nodes: usize, links: usize) -> Result<Self> {
-        ensure!(
-            (1..=MOST_NODES).contains(&nodes) && (1..=MOST_LINKS).contains(&links),
-            "a rack has 1 to {MOST_NODES} nodes and 1 to {MOST_LINKS} links"
-        );
+        Self::build(Plan::new(nodes, links))
+    }
+
+    /// The same of any plan.
+    pub fn build(plan: Plan) -> Result<Self> {
+        plan.check()?;
+        let nodes = plan.nodes;
+        let mut switches = String::new();
+        for switch in 0..plan.switches() {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                switches,
+                "link add sw{switch} type bridge\nlink set sw{switch} up\n"
+            );
+        }
+        for link in (0..plan.links).filter(|_| plan.has_halves) {
+            let other = link + plan.links;
+            let _ = write!(
+                switches,
+                "link add up{link} type veth peer name up{link}b\nlink set up{link} master sw{link} up\n\
+                 link set up{link}b master sw{other} up\n"
+            );
+        }
         let mut rack = Self {
             fabric: Room::fabric()?,
-            links,
+            plan,
             nodes: Vec::new(),
             stations: Vec::new(),
             cut: BTreeSet::new(),
             dead: BTreeSet::new(),
+            mute: BTreeSet::new(),
+            apart: BTreeSet::new(),
         };
-        let mut switches = String::new();
-        for link in 0..links {
-            // Writing to a String cannot fail.
-            let _ = write!(
-                switches,
-                "link add sw{link} type bridge\nlink set sw{link} up\n"
-            );
-        }
         ip_batch(&rack.fabric, &switches)?;
         for number in 1..=nodes {
             rack.nodes.push(Node {
@@ -86,60 +101,20 @@ impl Rack {
         Ok(rack)
     }
 
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The nodes that have power.
+    pub fn running(&self) -> impl Iterator<Item = &str> {
+        let running = self.nodes.iter().filter(|node| node.room.is_some());
+        running.map(|node| node.name.as_str())
+    }
+
     /// The names of all nodes, running or not.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().map(|node| node.name.as_str())
-    }
-
-    // Cables and switches.
-
-    /// Pulls a cable at the switch: the card loses its carrier.
-    pub fn cut_cable(&mut self, node: &str, link: usize) -> Result<()> {
-        let port = self.port(node, link)?;
-        self.cut.insert((node.to_owned(), link));
-        ip_batch(&self.fabric, &format!("link set {port} down\n"))
-    }
-
-    pub fn plug_cable(&mut self, node: &str, link: usize) -> Result<()> {
-        let port = self.port(node, link)?;
-        self.cut.remove(&(node.to_owned(), link));
-        if self.dead.contains(&link) {
-            return Ok(());
-        }
-        ip_batch(&self.fabric, &format!("link set {port} up\n"))
-    }
-
-    /// A cable to be pulled many times, and without delay.
-    pub fn cable(&self, node: &str, link: usize) -> Result<Cable> {
-        Cable::new(self.fabric.init(), &self.port(node, link)?)
-    }
-
-    /// A switch loses its power: every card on it loses its carrier.
-    pub fn kill_switch(&mut self, link: usize) -> Result<()> {
-        self.dead.insert(link);
-        self.set_switch(link, "down")
-    }
-
-    pub fn revive_switch(&mut self, link: usize) -> Result<()> {
-        self.dead.remove(&link);
-        self.set_switch(link, "up")
-    }
-
-    /// A switch forwards nothing, but its ports are lit: no card notices. [`Rack::revive_switch`] ends it.
-    pub fn mute_switch(&mut self, link: usize) -> Result<()> {
-        self.check_link(link)?;
-        ip_batch(&self.fabric, &format!("link set sw{link} down\n"))
-    }
-
-    fn set_switch(&self, link: usize, state: &str) -> Result<()> {
-        self.check_link(link)?;
-        let mut batch = format!("link set sw{link} {state}\n");
-        for node in self.all().filter(|node| node.room.is_some()) {
-            if !self.cut.contains(&(node.name.clone(), link)) {
-                let _ = writeln!(batch, "link set {} {state}", port(node.number, link));
-            }
-        }
-        ip_batch(&self.fabric, &batch)
     }
 
     pub fn set_mtu(&self, node: &str, link: usize, bytes: u32) -> Result<()> {
@@ -171,7 +146,7 @@ impl Rack {
 
     /// A node loses its power: whatever runs on it is gone at once; what it wrote to /etc and /var stays.
     pub fn stop_node(&mut self, node: &str) -> Result<()> {
-        let (links, fabric) = (self.links, &self.fabric);
+        let (links, fabric) = (self.plan.links, &self.fabric);
         let found = self.nodes.iter_mut().find(|known| known.name == node);
         let found = found.with_context(|| format!("there is no node {node}"))?;
         let room = found.room.take();
@@ -190,13 +165,12 @@ impl Rack {
 
     /// Gives a node power, and starts its corosync; it does not wait for the cluster.
     pub fn start_node(&mut self, node: &str) -> Result<()> {
-        let (nodes, links) = (self.nodes.len(), self.links);
         let found = self.node(node)?;
         ensure!(found.room.is_none(), "{node} has power");
         let (number, room) = (found.number, self.fabric.node(node)?);
         self.wire(node, number, &room)?;
         let conf = room.path("/etc/corosync/corosync.conf");
-        std::fs::write(&conf, corosync::conf(nodes, links))
+        std::fs::write(&conf, corosync::conf(&self.plan))
             .with_context(|| format!("{} cannot be written", conf.display()))?;
         if let Some(found) = self.nodes.iter_mut().find(|known| known.name == node) {
             found.room = Some(room);
@@ -232,12 +206,14 @@ impl Rack {
     /// Puts a card for each switch into a room, with its cable and its address.
     fn wire(&self, name: &str, number: usize, room: &Room) -> Result<()> {
         let (mut outside, mut inside) = (String::new(), String::new());
-        for link in 0..self.links {
+        for link in 0..self.plan.links {
             let (port, init) = (port(number, link), room.init());
-            let is_lit = !self.dead.contains(&link) && !self.cut.contains(&(name.to_owned(), link));
+            let switch = self.plan.switch_of(number, link);
+            let is_lit =
+                !self.dead.contains(&switch) && !self.cut.contains(&(name.to_owned(), link));
             let _ = writeln!(
                 outside,
-                "link add {port} type veth peer name eth{link} netns {init}\nlink set {port} master sw{link} {}",
+                "link add {port} type veth peer name eth{link} netns {init}\nlink set {port} master sw{switch} {}",
                 if is_lit { "up" } else { "down" }
             );
             let _ = writeln!(
@@ -357,7 +333,7 @@ impl Rack {
                     Some(seen) if seen.nodes == running.len() => rings.insert(seen.ring),
                     _ => return Ok(None),
                 };
-                if self.connected_links(node)? != (running.len() - 1) * self.links {
+                if self.connected_links(node)? != (running.len() - 1) * self.plan.links {
                     return Ok(None);
                 }
             }
@@ -423,7 +399,7 @@ impl Rack {
     }
 
     fn check_link(&self, link: usize) -> Result<()> {
-        ensure!(link < self.links, "there is no link {link}");
+        ensure!(link < self.plan.links, "there is no link {link}");
         Ok(())
     }
 }

@@ -149,8 +149,13 @@ impl Room {
 
     /// An `ip` that sees this room's network; the rest of it stays outside.
     pub(crate) fn ip(&self) -> Command {
+        self.tool("ip")
+    }
+
+    /// The same of another tool of iproute2.
+    pub(crate) fn tool(&self, name: &str) -> Command {
         let mut command = self.entered(&["--net"]);
-        command.arg("ip");
+        command.arg(name);
         command
     }
 

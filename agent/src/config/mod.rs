@@ -30,11 +30,10 @@ settings::keys! {
 /// A namespace's files lie in directories of their own.
 fn excluded(config: &Config) -> Vec<Contradiction> {
     let both = config.journal_directory.is_some() && config.journal_namespace.is_some();
-    let contradiction = || Contradiction {
-        key: "journal.namespace",
-        why: "does not go with `journal.directory`: name the directory of the namespace's \
-              files, or leave the directory out"
-            .to_owned(),
+    let contradiction = || {
+        let why = "does not go with `journal.directory`: name the directory of the namespace's files, or leave the \
+                   directory out";
+        Contradiction::new("journal.namespace", why)
     };
     both.then(contradiction).into_iter().collect()
 }

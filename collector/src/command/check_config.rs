@@ -12,10 +12,23 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.place.read()?;
+    let site = config.site();
     print(format!(
-        "the configuration is good: state in {}, agents and people on {}, enrolment on {}",
+        "the configuration is good: state in {}, agents and people on {}, enrolment on {}; declared: {}, {}; {}",
         config.state_dir.display(),
         config.listen,
-        config.enrolment_listen
+        config.enrolment_listen,
+        counted(site.switches.len(), "switch", "switches"),
+        counted(site.dependencies.len(), "dependency", "dependencies"),
+        counted(
+            config.thresholds().overrides.len(),
+            "override of thresholds",
+            "overrides of thresholds"
+        ),
     ))
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    let what = if count == 1 { one } else { several };
+    format!("{count} {what}")
 }

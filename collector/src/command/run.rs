@@ -89,7 +89,7 @@ fn keepers(config: &Config, collector: &Collector, ledger: Arc<Store>) -> Keeper
         is_authority: identities.duty() == Duty::Authority,
     };
     let version = env!("CARGO_PKG_VERSION");
-    Keepers::new(ledger, Some(cache), version, writer(), own)
+    Keepers::new(ledger, Some(cache), version, writer(), own).declaring(config.declared())
 }
 
 /// Of this run of the collector: no two runs have the same.

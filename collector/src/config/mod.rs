@@ -2,15 +2,19 @@
 //! unknown or impossible is an error that names file, line, key and what is allowed, all of them at once.
 //! `packaging/collector.toml` is the documented example, and is held against this table by a test.
 
+mod site;
 mod value;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use settings::SettingsError;
 use settings::value::absolute;
 
+use crate::declared::Declared;
 use crate::serve::Listen;
+use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};
 use value::{addresses, socket_address};
 
 const DEFAULT_FILE: &str = "/etc/quorate/collector.toml";
@@ -18,11 +22,18 @@ pub(crate) const FLEET_PORT: u16 = 7460;
 pub(crate) const ENROLMENT_PORT: u16 = 7461;
 
 settings::keys! {
+    check site::contradictions;
     "state_dir" => state_dir: PathBuf = PathBuf::from("/var/lib/quorate/collector"), absolute;
     "listen" => listen: SocketAddr = everywhere(FLEET_PORT), socket_address;
     /// Empty: those that `init` was told.
     "addresses" => addresses: Vec<String> = Vec::new(), addresses;
     "enrolment.listen" => enrolment_listen: SocketAddr = everywhere(ENROLMENT_PORT), socket_address;
+    table
+    "thresholds" => thresholds: ThresholdTable;
+    list
+    "switch" => switches: SwitchRow;
+    "dependency" => dependencies: DependencyRow;
+    "override" => overrides: OverrideRow;
 }
 
 /// On Linux `[::]` takes IPv4 as well.
@@ -36,6 +47,13 @@ impl Config {
             fleet: self.listen,
             enrolment: self.enrolment_listen,
             addresses: self.addresses.clone(),
+        }
+    }
+
+    pub(crate) fn declared(&self) -> Declared {
+        Declared {
+            site: Arc::new(self.site()),
+            thresholds: Arc::new(self.thresholds()),
         }
     }
 

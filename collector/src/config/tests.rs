@@ -1,3 +1,5 @@
+use model::name::{IfaceName, NodeName};
+use model::topology::{Place, PortPattern, Service};
 use settings::Settings as _;
 
 use super::*;
@@ -19,13 +21,122 @@ fn check_wrong(text: &str, expect: &[&str]) {
     }
 }
 
+/// The example with the settings that it shows as comments: a `#` with no blank behind it.
+fn uncommented() -> String {
+    let lines = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_example_holds_every_key_with_its_default() {
-    let mut known = Config::KEYS.to_vec();
-    known.sort_unstable();
-    assert_eq!(settings::in_text(EXAMPLE), known);
+    let keys = |is_shown: fn(&settings::Table) -> bool| {
+        let tables = Config::TABLES.iter().filter(move |table| is_shown(table));
+        let inner =
+            tables.flat_map(|table| table.keys.iter().map(|key| format!("{}.{key}", table.name)));
+        let own = Config::KEYS.iter().map(|key| (*key).to_owned());
+        let mut keys: Vec<String> = own.chain(inner).collect();
+        keys.sort_unstable();
+        keys
+    };
+    assert_eq!(settings::in_text(EXAMPLE), keys(|table| !table.is_list));
+    assert_eq!(settings::in_text(&uncommented()), keys(|_| true));
     assert_eq!(parse(EXAMPLE).unwrap(), Config::default());
     assert!(EXAMPLE.starts_with(&format!("# {DEFAULT_FILE}: ")));
+}
+
+#[test]
+fn what_the_example_shows_as_comments_is_good_too() {
+    let config = parse(&uncommented()).unwrap();
+    let site = config.site();
+    assert_eq!(site.switches.len(), 2);
+    assert_eq!(site.place_of(Service::Qdevice), Some(&Place::External));
+    assert_eq!(config.thresholds().overrides.len(), 1);
+}
+
+#[test]
+fn declarations_and_thresholds_are_read() {
+    let text = "[thresholds]\nflaps = 9\n[[switch]]\nname = 'sw-a'\nports = ['pve-0[1-8]/eno1']\n\
+                [[dependency]]\nservice = 'qdevice'\non = 'pve-03'\n\
+                [[override]]\nnode = 'pve-03'\ninterface = 'eno1'\nflaps = 20\n";
+    let config = parse(text).unwrap();
+    let (site, thresholds) = (config.site(), config.thresholds());
+    assert_eq!(site.switches[0].name, "sw-a");
+    assert_eq!(
+        site.switches[0].ports,
+        [PortPattern::new("pve-0[1-8]/eno1").unwrap()]
+    );
+    let node = NodeName::new("pve-03").unwrap();
+    assert_eq!(
+        site.place_of(Service::Qdevice),
+        Some(&Place::Node(node.clone()))
+    );
+    assert_eq!(site.place_of(Service::Collector), None);
+    assert_eq!(thresholds.of(&node).flaps(), 9);
+    let iface = IfaceName::new("eno1").unwrap();
+    assert_eq!(thresholds.of(&node).interface(&iface).flaps(), 20);
+}
+
+#[test]
+fn every_mistake_in_a_declaration_is_named_at_once_with_its_line() {
+    check_wrong(
+        "[[switch]]\n\
+         name = ''\n\
+         ports = ['pve-01']\n\
+         port = 1\n\
+         [[switch]]\n\
+         name = 'a'\n\
+         ports = ['*/eno1']\n\
+         [[switch]]\n\
+         name = 'a'\n\
+         ports = ['*/eno1', 'x/y']\n\
+         [[switch]]\n\
+         ports = 'x/y'\n\
+         [[dependency]]\n\
+         service = 'dns'\n\
+         on = 'a node'\n\
+         [[dependency]]\n\
+         service = 'qdevice'\n\
+         [[dependency]]\n\
+         service = 'qdevice'\n\
+         on = 'external'\n",
+        &[
+            "collector.toml:2: `switch.name` must be a name in quotes, of at most 100 letters, and is \"\"",
+            "collector.toml:3: `switch.ports` must be a list of ports in quotes, such as [\"pve-0[1-8]/eno1\"]: \"pve-01\" \
+             names no port",
+            "collector.toml:4: unknown key `switch.port`; the nearest known key is `switch.ports`, and all are: name, ports",
+            "collector.toml:9: `switch.name` \"a\" is named by two [[switch]]: put all of its ports into one",
+            "collector.toml:10: `switch.ports` names */eno1, which stands below switch \"a\" already",
+            "collector.toml:11: `switch.name` is missing",
+            "collector.toml:12: `switch.ports` must be a list of ports in quotes, such as [\"pve-0[1-8]/eno1\"], and is a text",
+            "collector.toml:14: `dependency.service` must be \"qdevice\" or \"collector\", and is \"dns\"",
+            "collector.toml:15: `dependency.on` must be \"external\" or the name of a node in quotes: \"a node\" is not",
+            "collector.toml:16: `dependency.on` is missing",
+            "collector.toml:19: `dependency.service` is qdevice in two [[dependency]]: it runs in one place",
+        ],
+    );
+    check_wrong(
+        "[thresholds]\n\
+         flap = 3\n\
+         flaps = 0\n\
+         latency_critical_us = 100\n\
+         [[override]]\n\
+         flaps = 3\n\
+         [[override]]\n\
+         node = 'pve-01'\n\
+         interface = 'a b'\n",
+        &[
+            "collector.toml:2: unknown key `thresholds.flap`; the nearest known key is `thresholds.flaps`, and all are: flaps,",
+            "collector.toml:3: `thresholds.flaps` must be a whole number of flaps from 1 to 1000000000, and is 0",
+            "collector.toml:4: `thresholds.latency_critical_us` must be no less than `thresholds.latency_warning_us`, which \
+             is 2000",
+            "collector.toml:5: `override.node` is missing: name a node, an interface or both",
+            "collector.toml:8: `override.node` stands without any threshold",
+            "collector.toml:9: `override.interface` must be the name of an interface in quotes: \"a b\" is not",
+        ],
+    );
 }
 
 #[test]
@@ -38,6 +149,7 @@ fn nothing_said_is_the_default_and_what_is_said_is_taken() {
         listen: "192.0.2.1:7000".parse().unwrap(),
         addresses: vec!["a.example".to_owned(), "[::1]:7000".to_owned()],
         enrolment_listen: "[::1]:0".parse().unwrap(),
+        ..Config::default()
     };
     assert_eq!(parse(text).unwrap(), expect);
 }

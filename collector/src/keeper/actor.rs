@@ -18,6 +18,7 @@ use super::mailbox::Letters;
 use super::turns;
 use super::view::ClusterView;
 use super::{Now, Own};
+use crate::declared::Declared;
 use crate::ledger::{Ledger, Snapshot};
 
 /// Messages to one agent that it has not taken yet. With one more its stream is ended.
@@ -89,6 +90,7 @@ pub struct Beginning {
     pub clock: Clock,
     /// Random, of this run of the collector.
     pub writer: u64,
+    pub declared: Declared,
     /// What the ledger adds up to now, or why it cannot be read: then it is read as soon as it can be.
     pub snapshot: Result<Snapshot, String>,
 }
@@ -126,6 +128,7 @@ impl Keeper {
             beginning.writer,
             beginning.snapshot.clone().unwrap_or_default(),
         );
+        core.declare(beginning.declared.clone());
         if let Err(why) = &beginning.snapshot {
             core.ledger_is_unread(why);
         }

@@ -30,6 +30,7 @@ fn cluster() -> ClusterId {
 fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
     let snapshot = ledger.snapshot_now(&cluster()).unwrap();
     let beginning = Beginning {
+        declared: crate::declared::Declared::default(),
         cluster: cluster(),
         own: Own {
             collector: COLLECTOR.to_owned(),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::identity::ClusterId;
 use model::name::NodeName;
-use model::rule::Thresholds;
 use proto::v1;
 use v1::collector_message::Message;
 
@@ -24,6 +23,7 @@ use super::refusal::Refusal;
 use super::understanding::Understanding;
 use super::view::{ClusterView, NodeView};
 use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
+use crate::declared::Declared;
 use crate::ledger::decision::Record;
 use crate::ledger::{Appended, Snapshot};
 
@@ -94,13 +94,18 @@ impl Core {
             nodes: BTreeMap::new(),
             streams: BTreeMap::new(),
             questions: Questions::default(),
-            understanding: Understanding::new(Thresholds::default()),
+            understanding: Understanding::new(Declared::default()),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             views: BTreeMap::new(),
             changed: BTreeSet::new(),
             has_changed: true,
         }
+    }
+
+    /// What the operator declared; said at the start.
+    pub fn declare(&mut self, declared: Declared) {
+        self.understanding = Understanding::new(declared);
     }
 
     /// A node has a certificate; said at the start and whenever one is given. It ends what `revoked` began.

@@ -10,7 +10,9 @@ use model::cluster::{Cluster, Held, Seen};
 use model::finding::Finding;
 use model::incident::{Incidents, Transition, Watch};
 use model::name::NodeName;
-use model::rule::{self, Scene, Thresholds};
+use model::rule::{self, Scene};
+
+use crate::declared::Declared;
 
 use super::view::{AgedFact, ClusterView, NodeView};
 use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
@@ -18,7 +20,7 @@ use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
 #[derive(Debug)]
 pub(super) struct Understanding {
     cluster: Cluster,
-    thresholds: Thresholds,
+    declared: Declared,
     watch: Watch,
     found: Arc<Vec<Finding>>,
     looked_ms: u64,
@@ -26,10 +28,10 @@ pub(super) struct Understanding {
 }
 
 impl Understanding {
-    pub(super) fn new(thresholds: Thresholds) -> Self {
+    pub(super) fn new(declared: Declared) -> Self {
         Self {
             cluster: Cluster::default(),
-            thresholds,
+            declared,
             watch: Watch::default(),
             found: Arc::default(),
             looked_ms: 0,
@@ -65,7 +67,8 @@ impl Understanding {
         let scene = Scene {
             cluster: &self.cluster,
             now,
-            thresholds: &self.thresholds,
+            thresholds: &self.declared.thresholds,
+            site: &self.declared.site,
         };
         let found = rule::findings(&scene);
         let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));

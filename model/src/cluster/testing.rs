@@ -24,11 +24,13 @@ use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::reading::Reading;
 use crate::report::{Family, NodeReport};
 use crate::rule::{Scene, Thresholds};
+use crate::topology::Site;
 
 #[derive(Debug)]
 pub struct World {
     pub cluster: Cluster,
     pub thresholds: Thresholds,
+    pub site: Site,
     pub now: Now,
     reports: BTreeMap<NodeName, NodeReport>,
     hearing: BTreeMap<NodeName, Hearing>,
@@ -68,6 +70,7 @@ impl World {
         let mut world = Self {
             cluster: Cluster::default(),
             thresholds: Thresholds::default(),
+            site: Site::default(),
             now: Now {
                 mono_ms: 3_600_000,
                 unix_ms: 1_800_000_000_000,
@@ -119,6 +122,7 @@ impl World {
             cluster: &self.cluster,
             now: self.now,
             thresholds: &self.thresholds,
+            site: &self.site,
         }
     }
 

@@ -24,6 +24,7 @@ mod vlans;
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::finding::Finding;
 use crate::name::NodeName;
+use crate::topology::Site;
 
 pub use thresholds::{Override, Thresholds, Tuned};
 
@@ -42,6 +43,8 @@ pub struct Scene<'a> {
     pub cluster: &'a Cluster,
     pub now: Now,
     pub thresholds: &'a Thresholds,
+    /// What the operator declared.
+    pub site: &'a Site,
 }
 
 impl<'a> Scene<'a> {
@@ -147,6 +150,7 @@ rules! {
     vlan_interface_missing: "vlan-interface-missing", Cluster;
     vlan_missing_on_switch: "vlan-missing-on-switch", Cluster;
     vlan_not_seen: "vlan-not-seen", Cluster;
+    switch_contradicted: "switch-contradicted", Cluster;
     cluster_out_of_sight: "cluster-out-of-sight", Cluster;
     late_history: "late-history", Cluster;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;

@@ -9,7 +9,7 @@ use crate::name::{IfaceName, NodeName};
 macro_rules! thresholds {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $default:expr;)+) => {
         /// Every threshold, with its unit in its name.
-        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Thresholds {
             $($(#[$doc])* pub $name: $kind,)+
@@ -23,8 +23,22 @@ macro_rules! thresholds {
             }
         }
 
+        impl Thresholds {
+            /// What each is called in collector.toml.
+            pub const KEYS: &'static [&'static str] = &[$(stringify!($name)),+];
+
+            /// False if there is no such threshold.
+            pub fn set(&mut self, key: &str, value: u32) -> bool {
+                match key {
+                    $(stringify!($name) => self.$name = value,)+
+                    _ => return false,
+                }
+                true
+            }
+        }
+
         /// Other thresholds for one node, or one interface of it; the last that fits holds.
-        #[derive(Debug, Clone, PartialEq, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Override {
             /// On all nodes if it is not named.
@@ -32,6 +46,25 @@ macro_rules! thresholds {
             /// For all of the node if it is not named.
             pub interface: Option<IfaceName>,
             $(pub $name: Option<$kind>,)+
+        }
+
+        impl Override {
+            /// Where it holds, and every threshold.
+            pub const KEYS: &'static [&'static str] = &["node", "interface", $(stringify!($name)),+];
+
+            /// False if there is no such threshold.
+            pub fn set(&mut self, key: &str, value: u32) -> bool {
+                match key {
+                    $(stringify!($name) => self.$name = Some(value),)+
+                    _ => return false,
+                }
+                true
+            }
+
+            /// It changes nothing.
+            pub fn is_empty(&self) -> bool {
+                true $(&& self.$name.is_none())+
+            }
         }
 
         impl Tuned<'_> {

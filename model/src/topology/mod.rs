@@ -4,6 +4,7 @@
 //! the system of LACP. What the operator declared ([`Site`]) comes before both. What is not known is told as not known:
 //! a stack that ends nowhere, a port without a switch.
 
+mod contradiction;
 mod pattern;
 mod site;
 mod stack;
@@ -19,6 +20,7 @@ use crate::fact::link::Link;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::report::Facts as _;
 
+pub use contradiction::{Contradiction, contradictions};
 pub use pattern::{BadPattern, PortPattern};
 pub use site::{DeclaredSwitch, Dependency, Place, Service, Site};
 pub use switch::{Basis, Switch, SwitchId, SwitchOf};
@@ -110,8 +112,6 @@ pub struct Topology {
     pub others: BTreeMap<NodeName, Vec<Stack>>,
     pub ports: BTreeMap<PortId, Port>,
     pub switches: BTreeMap<SwitchId, Switch>,
-    /// Finished sentences: declarations that do not fit what is heard.
-    pub notes: Vec<String>,
 }
 
 impl Topology {

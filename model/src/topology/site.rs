@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::PortPattern;
-use crate::name::NodeName;
+use crate::name::{IfaceName, NodeName};
 
 /// `[[switch]]` and `[[dependency]]` of collector.toml.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +81,20 @@ impl From<Place> for String {
 }
 
 impl Site {
+    /// The first whose patterns fit.
+    pub fn switch_of(&self, node: &NodeName, iface: &IfaceName) -> Option<&DeclaredSwitch> {
+        self.switches_of(node, iface).next()
+    }
+
+    pub(super) fn switches_of(
+        &self,
+        node: &NodeName,
+        iface: &IfaceName,
+    ) -> impl Iterator<Item = &DeclaredSwitch> {
+        let fits = |switch: &&DeclaredSwitch| switch.ports.iter().any(|it| it.fits(node, iface));
+        self.switches.iter().filter(fits)
+    }
+
     /// `None`: nobody declared it.
     pub fn place_of(&self, service: Service) -> Option<&Place> {
         let rows = self.dependencies.iter();

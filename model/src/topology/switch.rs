@@ -66,12 +66,10 @@ pub(super) fn find(topology: &mut Topology, cluster: &Cluster, now: Now, site: &
             .keys()
             .filter(|(node, _)| node == fresh.name())
         {
-            let declared = site
-                .switches
-                .iter()
-                .find(|switch| switch.ports.iter().any(|pattern| pattern.fits(node, iface)));
             let port = Heard {
-                declared: declared.map(|switch| switch.name.clone()),
+                declared: site
+                    .switch_of(node, iface)
+                    .map(|switch| switch.name.clone()),
                 chassis: chassis(&fresh, iface),
                 system: system(&fresh, iface),
             };
@@ -115,7 +113,6 @@ pub(super) fn find(topology: &mut Topology, cluster: &Cluster, now: Now, site: &
             port.switch = switch;
         }
     }
-    topology.notes.extend(contradictions(&heard));
 }
 
 fn certain(port: &Heard) -> Option<SwitchId> {
@@ -141,7 +138,10 @@ fn labels(heard: &BTreeMap<PortId, Heard>) -> BTreeMap<String, String> {
 }
 
 /// The one switch that is heard on the port; several are none, for the port is then behind something that passes LLDP on.
-fn chassis(fresh: &FreshNode<'_>, iface: &IfaceName) -> Option<(String, Option<String>)> {
+pub(super) fn chassis(
+    fresh: &FreshNode<'_>,
+    iface: &IfaceName,
+) -> Option<(String, Option<String>)> {
     let is_switch = |neighbour: &&Neighbour| {
         let kinds = &neighbour.chassis.capabilities;
         kinds.is_empty()
@@ -178,34 +178,4 @@ fn system(fresh: &FreshNode<'_>, iface: &IfaceName) -> Option<String> {
     let past = fresh.node.past.ports.get(iface);
     let mac = now.or_else(|| past.and_then(|port| port.lacp_partner.clone()));
     mac.map(|mac| mac.to_string())
-}
-
-fn contradictions(heard: &BTreeMap<PortId, Heard>) -> Vec<String> {
-    let mut of_switch: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut of_chassis: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for port in heard.values() {
-        if let (Some(declared), Some((chassis, _))) = (&port.declared, &port.chassis) {
-            of_switch.entry(declared).or_default().insert(chassis);
-            of_chassis.entry(chassis).or_default().insert(declared);
-        }
-    }
-    let listed = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-    let several = of_switch.iter().filter(|(_, chassis)| chassis.len() > 1);
-    let several = several.map(|(name, chassis)| {
-        format!(
-            "switch {name} is declared as one, but LLDP shows {} chassis behind its ports: {}; correct [[switch]] in \
-             collector.toml",
-            chassis.len(),
-            listed(chassis)
-        )
-    });
-    let shared = of_chassis.iter().filter(|(_, names)| names.len() > 1);
-    let shared = shared.map(|(chassis, names)| {
-        format!(
-            "the switches {} are declared as different ones, but LLDP shows the same chassis {chassis} behind them; \
-             correct [[switch]] in collector.toml",
-            listed(names)
-        )
-    });
-    several.chain(shared).collect()
 }

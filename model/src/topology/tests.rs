@@ -73,7 +73,6 @@ fn lldp_tells_the_two_switches_of_an_mlag_pair_apart() {
     );
     let switch = &topology.switches[&SwitchId(SW_A.to_owned())];
     assert_eq!((switch.label.as_str(), switch.ports.len()), ("sw-a", 8));
-    assert!(topology.notes.is_empty());
 }
 
 #[test]
@@ -113,16 +112,62 @@ fn a_declaration_comes_first_and_is_noted_where_lldp_contradicts_it() {
         *topology.switch_of(&name("pve-03"), &iface("eno1")),
         known("left")
     );
-    assert!(topology.notes.is_empty());
+    assert_eq!(contradicted(&world, &site), Vec::<String>::new());
+}
+
+fn contradicted(world: &World, site: &Site) -> Vec<String> {
+    let found = contradictions(&world.cluster, world.now, site).into_iter();
+    found.map(|found| found.sentence).collect()
+}
+
+#[test]
+fn declarations_that_lldp_contradicts_are_told_once_each() {
+    let world = World::healthy();
     let site = declared(&[("left", "*/eno[12]"), ("right", "*/eno3")]);
-    let topology = Topology::of(&world.cluster, world.now, &site);
     assert_eq!(
-        topology.notes,
+        contradicted(&world, &site),
         [
-            "switch left is declared as one, but LLDP shows 2 chassis behind its ports: 00:1c:73:aa:01:10, \
-             00:1c:73:aa:01:11; correct [[switch]] in collector.toml",
-            "the switches left, right are declared as different ones, but LLDP shows the same chassis \
-             00:1c:73:aa:01:11 behind them; correct [[switch]] in collector.toml",
+            "switch left is declared as one, but LLDP shows 2 chassis behind its ports: 00:1c:73:aa:01:10 at pve-01/eno1 and \
+             7 more, 00:1c:73:aa:01:11 at pve-01/eno2 and 7 more",
+        ]
+    );
+    let site = declared(&[("left", "*/eno1"), ("up", "*/eno2"), ("right", "*/eno3")]);
+    assert_eq!(
+        contradicted(&world, &site),
+        [
+            "the switches right, up are declared as different ones, but LLDP shows the same chassis 00:1c:73:aa:01:11 \
+             behind them"
+        ]
+    );
+    let site = declared(&[("left", "*/eno1"), ("all", "pve-03/*")]);
+    assert_eq!(
+        contradicted(&world, &site),
+        ["pve-03/eno1 is declared for switch left and for switch all; the first of them holds"]
+    );
+}
+
+#[test]
+fn a_cable_in_the_wrong_switch_is_told_of_the_switch_that_it_was_declared_for() {
+    let mut world = World::healthy();
+    world.edit("pve-03", |report| {
+        let neighbours = value(&mut report.lldp);
+        for neighbour in neighbours {
+            let other = match neighbour.interface.as_ref().map(IfaceName::as_str) {
+                Some("eno1") => "eno2",
+                Some("eno2") => "eno1",
+                _ => continue,
+            };
+            neighbour.interface = Some(iface(other));
+        }
+    });
+    let site = declared(&[("left", "*/eno1"), ("right", "*/eno[23]")]);
+    assert_eq!(
+        contradicted(&world, &site),
+        [
+            "switch left is declared as one, but LLDP shows 2 chassis behind its ports: 00:1c:73:aa:01:10 at pve-01/eno1 and \
+             6 more, 00:1c:73:aa:01:11 at pve-03/eno1",
+            "switch right is declared as one, but LLDP shows 2 chassis behind its ports: 00:1c:73:aa:01:11 at pve-01/eno2 \
+             and 14 more, 00:1c:73:aa:01:10 at pve-03/eno2",
         ]
     );
 }
