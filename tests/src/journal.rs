@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::binary::own_binary;
 use crate::clock::{PATIENCE, wait_until};
@@ -42,6 +43,19 @@ impl Journal {
         })?;
         Ok(Self { _running: running })
     }
+}
+
+/// The number of a speaker's line, of an event's JSON; `None`: it is somebody else's.
+pub fn spoken(json: &str, speaker: &str) -> Result<Option<u64>> {
+    let entry: Value = serde_json::from_str(json)?;
+    let text = |key| entry.get(key).and_then(Value::as_str);
+    if text("identifier") != Some(speaker) {
+        return Ok(None);
+    }
+    let message = text("message").context("a line without a message")?;
+    let number = message.rsplit(' ').next().unwrap_or_default();
+    let number = number.parse().with_context(|| message.to_owned())?;
+    Ok(Some(number))
 }
 
 /// A program on a node that writes numbered lines to its journal: `NAME 1`, `NAME 2` and so on.

@@ -26,6 +26,6 @@ pub use clock::{PATIENCE, wait_until};
 pub use collector::Collector;
 pub use corosync::Membership;
 pub use disk::Disk;
-pub use journal::{Journal, Speaker};
+pub use journal::{Journal, Speaker, spoken};
 pub use program::{Line, Lines, Program, children};
 pub use rack::Rack;

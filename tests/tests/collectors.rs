@@ -10,7 +10,7 @@
 
 use proto::v1::event::Event as Kind;
 use quorate_tests::{
-    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, wait_until,
+    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, spoken, wait_until,
 };
 use serde_json::Value;
 
@@ -22,13 +22,7 @@ const SPEAKER: &str = "pmxcfs";
 fn heard(collector: &Collector, rack: &Rack) -> Vec<u64> {
     let events = collector.events(rack, CLUSTER).unwrap().into_iter();
     let lines = events.filter_map(|kept| match kept.event?.event? {
-        Kind::JournalJson(json) => {
-            let entry: Value = serde_json::from_str(&json).unwrap();
-            let message = entry["message"].as_str()?;
-            (entry["identifier"] == SPEAKER)
-                .then(|| message.rsplit(' ').next()?.parse().ok())
-                .flatten()
-        }
+        Kind::JournalJson(json) => spoken(&json, SPEAKER).unwrap(),
         _ => None,
     });
     lines.collect()

@@ -15,9 +15,8 @@ use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use proto::v1::event::Event as Kind;
 use quorate_tests::{
-    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, wait_until,
+    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, spoken, wait_until,
 };
-use serde_json::Value;
 
 const CLUSTER: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
 /// The agent listens to it, and nothing on a rack speaks in its name.
@@ -69,13 +68,7 @@ fn heard(collector: &Collector, rack: &Rack) -> (Vec<u64>, u64) {
     let (mut lines, mut missing) = (Vec::new(), 0);
     for kept in collector.events(rack, CLUSTER).unwrap() {
         match kept.event.unwrap().event {
-            Some(Kind::JournalJson(json)) => {
-                let entry: Value = serde_json::from_str(&json).unwrap();
-                if entry["identifier"] == SPEAKER {
-                    let message = entry["message"].as_str().unwrap();
-                    lines.push(message.rsplit(' ').next().unwrap().parse().unwrap());
-                }
-            }
+            Some(Kind::JournalJson(json)) => lines.extend(spoken(&json, SPEAKER).unwrap()),
             Some(Kind::Missing(gap)) => missing += gap.count,
             _ => {}
         }

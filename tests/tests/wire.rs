@@ -18,7 +18,7 @@ use model::report::Family;
 use proto::v1::event::Event as Kind;
 use proto::v1::fact::State;
 use quorate_tests::{
-    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, wait_until,
+    Agent, Collector, Journal, PATIENCE, Rack, Speaker, give_cluster_id, spoken, wait_until,
 };
 use serde_json::Value;
 
@@ -181,10 +181,7 @@ impl Stage {
                 assert!(!is_lost, "events of {} are missing", kept.node);
                 continue;
             };
-            let entry: Value = serde_json::from_str(&json).unwrap();
-            if entry["identifier"] == SPEAKER {
-                let message = entry["message"].as_str().unwrap();
-                let number = message.rsplit(' ').next().unwrap().parse().unwrap();
+            if let Some(number) = spoken(&json, SPEAKER).unwrap() {
                 heard.entry(kept.node).or_default().push(number);
             }
         }

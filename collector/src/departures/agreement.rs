@@ -105,15 +105,9 @@ pub fn departed(view: &ClusterView, now: Now) -> Departed {
     let agreed = saying.iter().find(|(_, who)| is_most(who));
     if let Some(((_, list), _)) = agreed {
         let missing = missing_in(list).into_iter();
-        let (stay, gone): (Vec<_>, BTreeSet<_>) =
-            missing.fold(Default::default(), |(mut stay, mut gone), name| {
-                if speaking.contains_key(&name) {
-                    stay.push(name);
-                } else {
-                    gone.insert(name);
-                }
-                (stay, gone)
-            });
+        let (stay, gone): (Vec<NodeName>, Vec<NodeName>) =
+            missing.partition(|name| speaking.contains_key(name));
+        let gone = gone.into_iter().collect();
         let in_the_way = (!stay.is_empty()).then_some(InTheWay::StillQuorate { missing: stay });
         return Departed { gone, in_the_way };
     }

@@ -333,7 +333,12 @@ impl Core {
                 let open = node.stream.as_ref();
                 let lost = open.map_or(0, |stream| self.events.lost(stream.id));
                 let view = node.view(&self.own, self.events.events_kept(&name), lost);
-                self.understanding.saw(&name, &view, now);
+                // Nobody who was sent away is heard again, and what was said of it cannot be seen to be over.
+                if node.is_revoked {
+                    self.understanding.forget(&name);
+                } else {
+                    self.understanding.saw(&name, &view, now);
+                }
                 self.views.insert(name, Arc::new(view));
             }
         }

@@ -4,35 +4,24 @@
 //! id says whether it is there. A decision that is not there is appended again with the same id, so that one that comes
 //! late changes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::fleet::FleetFinding;
 use model::incident::{Incidents, Transition};
 use model::name::NodeName;
-use prost::Message as _;
 
 use super::intake::NewEvent;
+use super::queue::{Queue, Row};
 use super::refusal::Refusal;
+use super::steps::Steps;
 use super::{
-    LEDGER_AGAIN_MS, LEDGER_SLOW_MS, MAX_BYTES_APPENDED, MAX_EVENTS_APPENDED, MAX_WAITING_BYTES,
-    MAX_WAITING_EVENTS, MAX_WAITING_STEPS, Now, StreamId,
+    LEDGER_AGAIN_MS, LEDGER_SLOW_MS, MAX_BYTES_APPENDED, MAX_EVENTS_APPENDED, Now, StreamId,
 };
 use crate::ledger::decision::{
     Decision, DecisionId, Kept, Record, Revision, SpoolId, SpoolRow, TakenEvent,
 };
 use crate::ledger::{Appended, Snapshot};
-
-type Row = (NodeName, SpoolId);
-
-#[derive(Debug)]
-struct Queue {
-    row: Row,
-    events: VecDeque<TakenEvent>,
-    bytes: usize,
-    /// Left out because the ledger could not be written; the agent still has them.
-    lost: u64,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -76,10 +65,7 @@ pub(super) struct Events {
     on_its_way: Option<OnItsWay>,
     trouble: Option<String>,
     superseded: Option<u64>,
-    /// Decided about incidents, and not on its way yet.
-    steps: VecDeque<Transition>,
-    /// What is kept, on its way and waiting adds up to.
-    ahead: Incidents,
+    steps: Steps,
     is_unread: bool,
 }
 
@@ -91,14 +77,13 @@ impl Events {
             decisions: 0,
             epoch,
             revision: snapshot.revision,
-            ahead: Incidents::clone(&snapshot.kept.incidents),
+            steps: Steps::behind(&snapshot.kept.incidents),
             kept: snapshot.kept,
             queues: BTreeMap::new(),
             last_turn: StreamId(0),
             on_its_way: None,
             trouble: None,
             superseded: Some(snapshot.epoch).filter(|found| *found > epoch),
-            steps: VecDeque::new(),
             is_unread: false,
         }
     }
@@ -150,9 +135,8 @@ impl Events {
 
     /// What is decided about incidents so far, if more can be decided.
     pub(super) fn incidents(&self) -> Option<&Incidents> {
-        let can =
-            !self.is_unread && self.superseded.is_none() && self.steps.len() < MAX_WAITING_STEPS;
-        can.then_some(&self.ahead)
+        let can = !self.is_unread && self.superseded.is_none();
+        self.steps.ahead().filter(|_| can)
     }
 
     /// What is on the disk of them.
@@ -163,21 +147,11 @@ impl Events {
     pub(super) fn steps_waiting(&self) -> usize {
         let on = self.on_its_way.as_ref();
         let on = on.and_then(|on| on.decision.as_ref());
-        self.steps.len() + on.map_or(0, |decision| decision.transitions.len())
+        self.steps.waiting() + on.map_or(0, |decision| decision.transitions.len())
     }
 
     pub(super) fn decide(&mut self, steps: Vec<Transition>) {
-        steps.iter().for_each(|step| self.ahead.fold(step));
-        self.steps.extend(steps);
-    }
-
-    /// Another collector may have written: what is known of incidents begins from what is on the disk.
-    fn look_ahead(&mut self) {
-        self.ahead = Incidents::clone(&self.kept.incidents);
-        let on = self.on_its_way.as_ref();
-        let on = on.and_then(|on| on.decision.as_ref());
-        let on = on.into_iter().flat_map(|decision| &decision.transitions);
-        on.chain(&self.steps).for_each(|step| self.ahead.fold(step));
+        self.steps.decide(steps);
     }
 
     /// What a person must know of the ledger.
@@ -206,13 +180,8 @@ impl Events {
     }
 
     pub(super) fn opened(&mut self, stream: StreamId, node: &NodeName, spool: SpoolId) {
-        let queue = Queue {
-            row: (node.clone(), spool),
-            events: VecDeque::new(),
-            bytes: 0,
-            lost: 0,
-        };
-        self.queues.insert(stream, queue);
+        self.queues
+            .insert(stream, Queue::new((node.clone(), spool)));
     }
 
     /// What waits of it is forgotten: the agent still has it.
@@ -346,7 +315,16 @@ impl Events {
                 }
             }
         }
-        let transitions: Vec<Transition> = self.steps.drain(..).collect();
+        let transitions = self.steps.take();
+        self.decision(events, transitions)
+    }
+
+    /// `None` where there is nothing to decide.
+    fn decision(
+        &mut self,
+        events: Vec<TakenEvent>,
+        transitions: Vec<Transition>,
+    ) -> Option<Decision> {
         if events.is_empty() && transitions.is_empty() {
             return None;
         }
@@ -414,27 +392,44 @@ impl Events {
             self.give_up(snapshot.epoch);
             return Vec::new();
         }
-        let has_failed = snapshot.revision == self.revision;
+        let is_there = |own: &&Arc<Decision>| records.iter().any(|record| record.id == own.id);
+        let there = decision.as_ref().filter(is_there).cloned();
+        let mut expected = Incidents::clone(&self.kept.incidents);
+        let own_steps = there.iter().flat_map(|own| &own.transitions);
+        own_steps.for_each(|step| expected.fold(step));
+        let has_moved = snapshot.revision != self.revision;
         self.revision = snapshot.revision;
         self.kept = snapshot.kept;
         self.is_unread = false;
-        let mut rows = Vec::new();
-        match decision {
-            None => {
+        if has_moved && *self.kept.incidents != expected {
+            self.others_decided(there.is_none());
+        }
+        match (there, &mut self.on_its_way) {
+            (Some(own), _) => return self.settled(&own),
+            // At the same revision the store may be in trouble, and asking it without a pause would not help it.
+            (None, Some(on)) if on.decision.is_some() => {
+                let at_ms = if has_moved { now.mono_ms } else { again_ms };
+                on.step = Step::Append { at_ms };
+            }
+            (None, _) => {
                 self.on_its_way = None;
                 self.trouble = None;
             }
-            Some(decision) if records.iter().any(|record| record.id == decision.id) => {
-                rows = self.settled(&decision);
-            }
-            Some(_) => {
-                // At the same revision the store may be in trouble, and asking it without a pause would not help it.
-                let at_ms = if has_failed { again_ms } else { now.mono_ms };
-                on.step = Step::Append { at_ms };
-            }
         }
-        self.look_ahead();
-        rows
+        Vec::new()
+    }
+
+    /// Another writer decided about incidents. A decision that is not there cannot come any more, for it builds on a
+    /// revision that the ledger has left: its events go again, and of incidents the rules decide anew.
+    fn others_decided(&mut self, is_own_to_change: bool) {
+        self.steps = Steps::behind(&self.kept.incidents);
+        let Some(on) = self.on_its_way.take_if(|_| is_own_to_change) else {
+            return;
+        };
+        let events = on.decision.map_or_else(Vec::new, |own| own.events.clone());
+        let decision = self.decision(events, Vec::new()).map(Arc::new);
+        let step = on.step;
+        self.on_its_way = Some(OnItsWay { decision, step });
     }
 
     fn settled(&mut self, decision: &Decision) -> Vec<Row> {
@@ -451,9 +446,7 @@ impl Events {
         self.superseded = Some(epoch);
         self.on_its_way = None;
         for queue in self.queues.values_mut() {
-            queue.lost = queue.lost.saturating_add(queue.events.len() as u64);
-            queue.events.clear();
-            queue.bytes = 0;
+            queue.lose_all();
         }
     }
 
@@ -465,30 +458,5 @@ impl Events {
         let ready = self.queues.iter();
         let ready = ready.filter(|(_, queue)| queue.lost > 0 && queue.events.is_empty());
         ready.map(|(stream, _)| *stream).collect()
-    }
-}
-
-impl Queue {
-    fn is_full(&self) -> bool {
-        self.events.len() >= MAX_WAITING_EVENTS || self.bytes >= MAX_WAITING_BYTES
-    }
-
-    fn push(&mut self, number: u64, new: &NewEvent, now: Now) {
-        let event = TakenEvent {
-            node: self.row.0.clone(),
-            spool: self.row.1,
-            number,
-            last: new.last,
-            kept_unix_ms: now.unix_ms,
-            body: new.event.encode_to_vec(),
-        };
-        self.bytes += event.body.len();
-        self.events.push_back(event);
-    }
-
-    fn pop(&mut self) -> Option<TakenEvent> {
-        let event = self.events.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(event.body.len());
-        Some(event)
     }
 }

@@ -21,6 +21,8 @@ mod deciding;
 mod events;
 mod node;
 mod patch;
+mod queue;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod turns;

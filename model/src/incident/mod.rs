@@ -5,6 +5,7 @@
 //! [`Watch`] decides which come next. It holds nothing that must survive: after a restart nothing is known of any node,
 //! and so nothing is over.
 
+pub mod late;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -58,6 +59,12 @@ pub enum Step {
     Closed {
         why: Closing,
     },
+    /// Something that happened while nobody heard of it; its time is when it happened.
+    Told {
+        node: NodeName,
+        what: late::What,
+        words: String,
+    },
 }
 
 /// What the rule says of it.
@@ -77,6 +84,8 @@ pub enum Closing {
     NotFoundAnyMore,
     /// No node that it rests on is part of the cluster.
     NodeGone,
+    /// It was history when it was told, and no more of it comes.
+    AllTold,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +102,8 @@ pub struct Incident {
     /// When it came back after it was over; the newest last.
     pub returns_unix_ms: VecDeque<i64>,
     pub lines: VecDeque<Line>,
+    /// Of late history; of others it is empty.
+    pub history: late::History,
 }
 
 /// One line of what happened to an incident.
@@ -112,6 +123,16 @@ impl Incident {
         let since = unix_ms.saturating_sub(window_ms);
         let returns = self.returns_unix_ms.iter();
         returns.filter(|at| **at >= since).count()
+    }
+
+    /// A line of the past stands where its time is.
+    fn told(&mut self, node: &NodeName, what: late::What, at_unix_ms: i64, words: &str) {
+        self.history.add(node, what, at_unix_ms);
+        self.said.severity = self.history.severity();
+        self.said.sentence = self.history.sentence();
+        self.tell(at_unix_ms, format!("{node}: {words}"));
+        let lines = self.lines.make_contiguous();
+        lines.sort_by_key(|line| line.at_unix_ms);
     }
 
     fn tell(&mut self, at_unix_ms: i64, sentence: String) {
@@ -195,6 +216,11 @@ impl Incidents {
                 }
             }
             Step::Closed { why } => self.closed_now(number, at, *why),
+            Step::Told { node, what, words } => {
+                if let Some(open) = self.open.get_mut(&number) {
+                    open.told(node, *what, at, words);
+                }
+            }
         }
     }
 
@@ -210,6 +236,7 @@ impl Incidents {
             under: None,
             returns_unix_ms: VecDeque::new(),
             lines: VecDeque::new(),
+            history: late::History::default(),
         };
         incident.tell(at, said.sentence.clone());
         let key = (rule.to_owned(), subject.clone());
@@ -245,6 +272,7 @@ impl Incidents {
                 Closing::NodeGone => {
                     "over: the node is not part of the cluster any more".to_owned()
                 }
+                Closing::AllTold => "all of it is told".to_owned(),
             },
         );
         for hidden in self.open.values_mut() {

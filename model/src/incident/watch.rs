@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::late;
 use super::{Closing, Incident, Incidents, MAX_OPEN, Number, Said, Step, Transition};
 use crate::finding::{Finding, Thing};
 use crate::report::Facts as _;
@@ -22,6 +23,8 @@ pub struct Watch {
     /// Since when the rule does not find it, though all that it rests on is known.
     missing_ms: BTreeMap<Number, u64>,
     changed_ms: BTreeMap<Number, u64>,
+    /// How much of late history was told, and since when it is that much.
+    told: BTreeMap<Number, (u64, u64)>,
     /// Findings that could not open an incident because there were too many.
     pub not_opened: u64,
 }
@@ -63,7 +66,12 @@ impl Watch {
         steps.extend(causes(incidents, findings, &numbers));
         let found: BTreeSet<Number> = numbers.values().copied().collect();
         for open in incidents.open() {
-            if found.contains(&open.number) {
+            if open.rule == late::RULE {
+                if self.is_all_told(open, scene) {
+                    let why = Closing::AllTold;
+                    steps.push((open.number, Step::Closed { why }));
+                }
+            } else if found.contains(&open.number) {
                 self.missing_ms.remove(&open.number);
             } else if let Some(why) = self.is_over(open, scene) {
                 self.missing_ms.remove(&open.number);
@@ -98,6 +106,19 @@ impl Watch {
         }
         self.changed_ms.insert(open.number, now_ms);
         Some((open.number, Step::Changed { said }))
+    }
+
+    fn is_all_told(&mut self, open: &Incident, scene: &Scene<'_>) -> bool {
+        let (now_ms, told) = (scene.now.mono_ms, open.history.told);
+        let seen = self.told.entry(open.number).or_insert((told, now_ms));
+        if seen.0 != told {
+            *seen = (told, now_ms);
+        }
+        let is_calm = now_ms >= seen.1.saturating_add(CALM_MS);
+        if is_calm {
+            self.told.remove(&open.number);
+        }
+        is_calm
     }
 
     fn is_over(&mut self, open: &Incident, scene: &Scene<'_>) -> Option<Closing> {

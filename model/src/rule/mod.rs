@@ -148,6 +148,7 @@ rules! {
     vlan_missing_on_switch: "vlan-missing-on-switch", Cluster;
     vlan_not_seen: "vlan-not-seen", Cluster;
     cluster_out_of_sight: "cluster-out-of-sight", Cluster;
+    late_history: "late-history", Cluster;
     corosync_quorum_lost: "corosync-quorum-lost", Cluster;
     corosync_node_left: "corosync-node-left", Cluster;
     node_silent: "node-silent", Cluster;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use nix::sys::signal::Signal;
 use quorate_tests::{PATIENCE, Program, wait_until};
 
-use crate::stage::{Stage, acknowledged, is};
+use crate::stage::{Kept, Spool, Stage, acknowledged, is};
 
 const AGENTS: usize = 4;
 const DISK_MIB: u32 = 16;
@@ -43,12 +43,27 @@ fn is_told_while_nothing_can_be_kept(stage: &Stage) {
     );
 }
 
+/// What is on the disk, which is at least what the agents were told.
+#[track_caller]
+fn check_acknowledged_is_kept(stage: &Stage, fleet: &Program) -> Kept {
+    let heard = acknowledged(&fleet.stdout.rest());
+    let kept = stage.kept();
+    for (spool, up_to) in &heard {
+        assert!(kept[spool].1 >= *up_to, "{spool:?}: {up_to} {kept:?}");
+    }
+    kept
+}
+
+/// Of every spool an event that is made so many later.
+fn later(kept: &Kept, events: u64) -> BTreeMap<Spool, u64> {
+    let spools = kept.iter();
+    spools
+        .map(|(spool, (_, last))| (spool.clone(), last + events))
+        .collect()
+}
+
 /// Ends the agents once all that they made before is acknowledged; what they heard is on the disk.
-fn check_exactly_once(
-    stage: &Stage,
-    fleet: &Program,
-    before: &BTreeMap<(String, String, String), u64>,
-) {
+fn check_exactly_once(stage: &Stage, fleet: &Program, before: &BTreeMap<Spool, u64>) {
     let caught_up = wait_until("all to be kept", PATIENCE, || {
         let kept = stage.kept();
         let is_behind =
@@ -71,20 +86,12 @@ fn on_a_full_disk_nothing_is_acknowledged_that_is_not_written_and_with_room_all_
     .unwrap();
     disk.fill(&stage.rack).unwrap();
     is_told_while_nothing_can_be_kept(&stage);
-    let heard = acknowledged(&fleet.stdout.rest());
-    let kept = stage.kept();
-    for (spool, up_to) in &heard {
-        assert!(kept[spool].1 >= *up_to, "{spool:?}: {up_to} {kept:?}");
-    }
+    let kept = check_acknowledged_is_kept(&stage, &fleet);
     disk.make_room(&stage.rack).unwrap();
     stage.wait_for_finding(NOT_WRITTEN, false);
     assert!(stage.collector.is_serving(&stage.rack, "").unwrap());
     stage.wait_for_finding(NOT_TAKEN, false);
-    let more: BTreeMap<_, _> = kept
-        .iter()
-        .map(|(spool, (_, last))| (spool.clone(), last + 4_000))
-        .collect();
-    check_exactly_once(&stage, &fleet, &more);
+    check_exactly_once(&stage, &fleet, &later(&kept, 4_000));
     let said = stage.collector.program().unwrap().stderr.rest();
     assert!(said.contains("the ledger can be written again"), "{said}");
 }
@@ -100,18 +107,10 @@ fn a_collector_that_starts_on_a_full_disk_watches_and_keeps_once_there_is_room()
     stage.collector.run(&stage.rack).unwrap();
     stage.wait_for_connected(AGENTS);
     stage.wait_for_finding(NOT_WRITTEN, true);
-    let heard = acknowledged(&fleet.stdout.rest());
-    let kept = stage.kept();
-    for (spool, up_to) in &heard {
-        assert!(kept[spool].1 >= *up_to, "{spool:?}: {up_to} {kept:?}");
-    }
+    let kept = check_acknowledged_is_kept(&stage, &fleet);
     disk.make_room(&stage.rack).unwrap();
     stage.wait_for_finding(NOT_WRITTEN, false);
-    let more: BTreeMap<_, _> = kept
-        .iter()
-        .map(|(spool, (_, last))| (spool.clone(), last + 2_000))
-        .collect();
-    check_exactly_once(&stage, &fleet, &more);
+    check_exactly_once(&stage, &fleet, &later(&kept, 2_000));
 }
 
 #[test]

@@ -9,6 +9,11 @@ use serde_json::Value;
 pub(crate) const FLEET: &str = env!("CARGO_BIN_EXE_fleet");
 const PER_CLUSTER: &str = "16";
 
+/// Cluster, node, and the spool's id.
+pub(crate) type Spool = (String, String, String);
+/// How many events are kept of each, and the number of the last.
+pub(crate) type Kept = BTreeMap<Spool, (u64, u64)>;
+
 pub(crate) struct Stage {
     pub(crate) rack: Rack,
     pub(crate) collector: Collector,
@@ -83,8 +88,8 @@ impl Stage {
         self.fleet(agents, 3, &["--enrolment", enrolment, "--token", token])
     }
 
-    /// What the collector has kept, by cluster, node and spool: how many events, and the number of the last.
-    pub(crate) fn kept(&self) -> BTreeMap<(String, String, String), (u64, u64)> {
+    /// What the collector has kept.
+    pub(crate) fn kept(&self) -> Kept {
         let (operator, _) = self.collector.operator(&self.rack).unwrap();
         assert!(Path::new(operator).is_absolute());
         let lines = self.lines(&["--audit".to_owned(), operator.to_owned()]);
@@ -143,7 +148,7 @@ pub(crate) fn is(event: &'static str) -> impl Fn(&Value) -> bool {
 }
 
 /// The number up to which each spool was told that its events are kept.
-pub(crate) fn acknowledged(lines: &str) -> BTreeMap<(String, String, String), u64> {
+pub(crate) fn acknowledged(lines: &str) -> BTreeMap<Spool, u64> {
     let lines = lines.lines().filter(|line| !line.is_empty());
     let lines = lines.map(|line| serde_json::from_str(line).unwrap());
     let lines: Vec<Value> = lines.collect();
