@@ -25,6 +25,9 @@ pub mod finding;
 pub mod incident;
 pub mod rule;
 
+pub mod glance;
+pub mod history;
+
 pub mod risks;
 pub mod topology;
 pub mod whatif;

@@ -1,0 +1,61 @@
+//! The cluster at a glance, for terminal and page: votes, links between all nodes, bonds. What is not fresh is unknown
+//! here, however good it was.
+//!
+//! It says how things stand and judges nothing: what is wrong is for the rules.
+
+mod bonds;
+mod links;
+mod votes;
+
+use std::collections::BTreeMap;
+
+pub use bonds::{BondState, Bonds};
+pub use links::{LinkMatrix, LinkWays, Way};
+pub use votes::Word;
+
+use crate::cluster::{Cluster, FreshNode, Now};
+use crate::fact::corosync::Corosync;
+use crate::finding::Finding;
+use crate::fleet::Hearing;
+use crate::name::NodeName;
+use crate::report::{Facts as _, Family};
+
+/// An older reading of corosync is no news to a person who looks now: the agent reads it anew every second, and tells
+/// how old it is every ten. Rules wait longer, because they also say when something is over.
+pub const COROSYNC_FRESH_MS: u64 = 30_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// The quorate part first. Empty: no node tells.
+    pub votes: Vec<Word>,
+    /// How many nodes could tell: all that are enrolled.
+    pub nodes: usize,
+    pub links: LinkMatrix,
+    pub bonds: BTreeMap<NodeName, Bonds>,
+}
+
+impl Glance {
+    /// `found` is what the rules find now.
+    pub fn of(cluster: &Cluster, found: &[Finding], now: Now) -> Self {
+        let enrolled = cluster
+            .nodes
+            .values()
+            .filter(|node| node.seen.hearing != Hearing::Revoked);
+        let bonds = cluster
+            .nodes
+            .values()
+            .map(|node| (node.name.clone(), Bonds::of(node, found, now)));
+        Self {
+            votes: votes::words(cluster, now),
+            nodes: enrolled.count(),
+            links: LinkMatrix::of(cluster, now),
+            bonds: bonds.collect(),
+        }
+    }
+}
+
+/// What a node that is heard said of corosync just now.
+fn corosync<'a>(node: &'a FreshNode<'_>) -> Option<&'a Corosync> {
+    let held = node.node.held(Family::Corosync)?;
+    (held.age_ms(node.now) <= COROSYNC_FRESH_MS).then(|| node.corosync())?
+}
