@@ -179,6 +179,8 @@ rules! {
     corosync_captured_ring: "corosync-captured-ring", Node;
     corosync_over_bond: "corosync-over-bond", Cluster;
     corosync_single_link: "corosync-single-link", Cluster;
+    corosync_links_together: "corosync-links-together", Cluster;
+    corosync_shared_path: "corosync-shared-path", Cluster;
     ha_maintenance_lasting: "ha-maintenance-lasting", Cluster;
     node_would_not_return: "node-would-not-return", Node;
     node_clock_skew: "node-clock-skew", Cluster;

@@ -14,8 +14,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{Cluster, Now};
-use crate::fact::corosync::Corosync;
+use crate::cluster::{Cluster, FreshNode, Now};
+use crate::fact::corosync::{Corosync, LinkStatus};
 use crate::fact::link::Link;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::report::Facts as _;
@@ -169,8 +169,33 @@ impl Topology {
     }
 }
 
+/// What each running corosync link of a node stands on, by itself; `None` if that is not known of one of them.
+pub fn stacks_of_links(fresh: &FreshNode<'_>) -> Option<Vec<Stack>> {
+    let links = fresh.corosync()?.links.as_ref()?;
+    let stack = |link: &LinkStatus| {
+        let address = link.address.as_ref()?;
+        stack::of_address(fresh, link.link, address).ok()
+    };
+    links.iter().map(stack).collect()
+}
+
+/// What every address of a node stands on by which others may be reached.
+pub fn stacks_of_addresses(fresh: &FreshNode<'_>) -> Vec<Stack> {
+    stack::of_all_addresses(fresh)
+}
+
+/// What people call the switch behind a port, if it is certain: as declared, else by LLDP.
+pub fn switch_label(fresh: &FreshNode<'_>, site: &Site, port: &IfaceName) -> Option<String> {
+    let declared = site.switch_of(fresh.name(), port);
+    let declared = declared.map(|switch| switch.name.clone());
+    declared.or_else(|| {
+        let (chassis, name) = switch::chassis(fresh, port)?;
+        Some(name.unwrap_or(chassis))
+    })
+}
+
 /// A bond knows more of its port than the carrier tells.
-fn standing(fresh: &crate::cluster::FreshNode<'_>, link: &Link) -> Standing {
+fn standing(fresh: &FreshNode<'_>, link: &Link) -> Standing {
     use crate::fact::bond::MiiStatus;
     let bonds = fresh.bonds().into_iter().flatten();
     let mut slaves = bonds.flat_map(|bond| &bond.slaves);
