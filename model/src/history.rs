@@ -156,6 +156,10 @@ fn sentence(number: Number, step: &Step, opening: Option<&Said>) -> String {
                 "#{number} is over, because its node is not part of the cluster any more{about}"
             )
         }
+        Step::Closed {
+            why: Closing::AllTold,
+        } => format!("#{number} is told to its end{about}"),
+        Step::Told { node, words, .. } => format!("#{number} tells of the past: {node}: {words}"),
     }
 }
 
