@@ -1,6 +1,10 @@
 //! How long the brain thinks: a change and all rules after it, and every failure played. Each figure is the median of many
 //! runs, and one over its limit fails. `cargo xtask bench` runs it and keeps the result.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a developer")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to a developer"
+)]
 #![allow(clippy::unwrap_used, reason = "the world it looks at is its own")]
 
 use std::process::ExitCode;

@@ -81,7 +81,12 @@ pub(crate) fn conf(plan: &Plan) -> String {
     }
     text.push_str("  ip_version: ipv4-6\n  link_mode: passive\n  secauth: off\n  version: 2\n}\n");
     // Where memory cannot be locked, knet would not start.
-    text.push_str("\nsystem {\n  allow_knet_handle_fallback: yes\n}\n");
+    text.push_str("\nsystem {\n  allow_knet_handle_fallback: yes\n");
+    if plan.token_ms.is_some() {
+        // Many of them on few cores: first in the row, but never before everything else.
+        text.push_str("  sched_rr: no\n  priority: max\n");
+    }
+    text.push_str("}\n");
     text
 }
 

@@ -216,7 +216,7 @@ fn service(value: &Value<'_>) -> Taken<Option<Service>> {
 }
 
 fn place(value: &Value<'_>) -> Taken<Option<Place>> {
-    const ALLOWED: &str = "\"external\" or the name of a node in quotes";
+    const ALLOWED: &str = "\"external\", the name of a node, or \"guest 105\"";
     let place = Place::try_from(text(value, ALLOWED)?.to_owned());
     place
         .map(Some)

@@ -112,7 +112,7 @@ fn every_mistake_in_a_declaration_is_named_at_once_with_its_line() {
             "collector.toml:11: `switch.name` is missing",
             "collector.toml:12: `switch.ports` must be a list of ports in quotes, such as [\"pve-0[1-8]/eno1\"], and is a text",
             "collector.toml:14: `dependency.service` must be \"qdevice\" or \"collector\", and is \"dns\"",
-            "collector.toml:15: `dependency.on` must be \"external\" or the name of a node in quotes: \"a node\" is not",
+            "collector.toml:15: `dependency.on` must be \"external\", the name of a node, or \"guest 105\": \"a node\" is not",
             "collector.toml:16: `dependency.on` is missing",
             "collector.toml:19: `dependency.service` is qdevice in two [[dependency]]: it runs in one place",
         ],

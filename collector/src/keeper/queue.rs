@@ -63,7 +63,9 @@ impl Queue {
     pub(super) fn pop(&mut self) -> Option<(TakenEvent, Option<Told>)> {
         let event = self.events.pop_front()?;
         self.bytes = self.bytes.saturating_sub(event.body.len());
-        let told = self.told.pop_front_if(|(number, _)| *number == event.number);
+        let told = self
+            .told
+            .pop_front_if(|(number, _)| *number == event.number);
         Some((event, told.map(|(_, told)| told)))
     }
 

@@ -3,7 +3,12 @@
 //! Each has eno1 and eno2 in bond0 (LACP, to sw-a and sw-b, which are one MLAG pair), vmbr0 on it with its address
 //! 10.0.0.N, and eno3 with 10.1.0.N at sw-b; corosync has link 0 on the first network and link 1 on the second.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that is wrong ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that is wrong ends"
+)]
 #![allow(clippy::missing_panics_doc, reason = "a test that is wrong ends")]
 
 use std::collections::BTreeMap;

@@ -314,6 +314,10 @@ mod tests {
         let mut incidents = Incidents::default();
         fold(&mut incidents, &steps);
         let open = incidents.open().next().unwrap();
-        assert!(open.said.sentence.ends_with("pve-01 and pve-08 had a bond that lost a port"));
+        assert!(
+            open.said
+                .sentence
+                .ends_with("pve-01 and pve-08 had a bond that lost a port")
+        );
     }
 }

@@ -187,6 +187,7 @@ rules! {
     node_clock_unsynchronised: "node-clock-unsynchronised", Node;
     node_certificate: "node-certificate", Cluster;
     node_versions_differ: "node-versions-differ", Cluster;
+    dependency_inside: "dependency-inside", Cluster;
     corosync_even_votes: "corosync-even-votes", Cluster;
 }
 

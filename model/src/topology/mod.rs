@@ -6,6 +6,7 @@
 
 mod contradiction;
 mod pattern;
+mod place;
 mod site;
 mod stack;
 mod switch;
@@ -22,6 +23,7 @@ use crate::report::Facts as _;
 
 pub use contradiction::{Contradiction, contradictions};
 pub use pattern::{BadPattern, PortPattern};
+pub use place::place;
 pub use site::{DeclaredSwitch, Dependency, Place, Service, Site};
 pub use switch::{Basis, Switch, SwitchId, SwitchOf};
 

@@ -49,7 +49,7 @@ impl fmt::Display for Service {
     }
 }
 
-/// `"external"`, or the name of a node.
+/// `"external"`, `"guest 105"`, or the name of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Place {
@@ -57,6 +57,8 @@ pub enum Place {
     External,
     /// On this node, or in a guest of it.
     Node(NodeName),
+    /// In this guest, on whichever node it runs.
+    Guest(u32),
 }
 
 impl TryFrom<String> for Place {
@@ -65,6 +67,8 @@ impl TryFrom<String> for Place {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text == "external" {
             Ok(Self::External)
+        } else if let Some(id) = text.strip_prefix("guest ").and_then(|id| id.parse().ok()) {
+            Ok(Self::Guest(id))
         } else {
             NodeName::new(text).map(Self::Node)
         }
@@ -76,6 +80,7 @@ impl From<Place> for String {
         match place {
             Place::External => "external".to_owned(),
             Place::Node(node) => node.into(),
+            Place::Guest(id) => format!("guest {id}"),
         }
     }
 }

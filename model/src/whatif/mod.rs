@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::cluster::{Cluster, Now};
 use crate::name::{LinkNumber, NodeName};
-use crate::topology::{Place, Service, Site, Topology};
+use crate::topology::{Place, Service, Site, Topology, place};
 
 pub use outcome::{Camp, Fencing, NetworkLoss, Outcome, Rank, Reforming};
 pub use part::{Failure, Hypothesis, Manner, NoSuchPart, Part};
@@ -77,8 +77,8 @@ impl WhatIf {
             topology,
             graph,
             ballot: ballot::Ballot::default(),
-            qdevice: site.place_of(Service::Qdevice).cloned(),
-            collector: site.place_of(Service::Collector).cloned(),
+            qdevice: place(cluster, now, site, Service::Qdevice),
+            collector: place(cluster, now, site, Service::Collector),
             reforming_warning_ms: reforming_warning_ms.into(),
         })
     }

@@ -333,7 +333,7 @@ impl WhatIf {
         {
             unknown.push(
                 "Where the qdevice runs is not known, so that its votes carry nothing; declare it as [[dependency]] in \
-                 collector.toml, with the node that it runs on or \"external\"."
+                 collector.toml, with the node or the guest that it runs on, or \"external\"."
                     .to_owned(),
             );
         }

@@ -55,7 +55,15 @@ pub(crate) struct Collector {
 impl Collector {
     pub(crate) fn new(site: &Site) -> Self {
         let stream = |node: &Node| {
-            (node.id, Stream { seen: Seen::never_heard(), through_ms: None, from_ms: 0, carriers: Vec::new() })
+            (
+                node.id,
+                Stream {
+                    seen: Seen::never_heard(),
+                    through_ms: None,
+                    from_ms: 0,
+                    carriers: Vec::new(),
+                },
+            )
         };
         Self {
             cluster: Cluster::default(),
@@ -77,7 +85,10 @@ impl Collector {
     }
 
     fn now(&self, now_ms: u64) -> Now {
-        Now { mono_ms: now_ms - self.started_ms, unix_ms: BEGIN_UNIX_MS + now_ms.cast_signed() }
+        Now {
+            mono_ms: now_ms - self.started_ms,
+            unix_ms: BEGIN_UNIX_MS + now_ms.cast_signed(),
+        }
     }
 
     /// It is killed and starts again; what it wrote down is all that it has.
@@ -100,7 +111,10 @@ impl Collector {
     /// What agents tell now; the rules look if it is news, or if they have not for a while.
     pub(crate) fn hears(&mut self, site: &Site, ring: &Ring, now_ms: u64) {
         let now = self.now(now_ms);
-        let moment = Moment { ms: now_ms, unix_ms: now.unix_ms };
+        let moment = Moment {
+            ms: now_ms,
+            unix_ms: now.unix_ms,
+        };
         let mut has_news = false;
         for node in &site.nodes {
             let Some(stream) = self.streams.get_mut(&node.id) else {
@@ -123,10 +137,15 @@ impl Collector {
                 }
                 stream.seen.heard_at_ms = Some(now.mono_ms);
             }
-            self.cluster.apply(&facts::node_name(*id), stream.seen.clone(), now);
+            self.cluster
+                .apply(&facts::node_name(*id), stream.seen.clone(), now);
         }
         let thresholds = Thresholds::default();
-        let scene = Scene { cluster: &self.cluster, now, thresholds: &thresholds };
+        let scene = Scene {
+            cluster: &self.cluster,
+            now,
+            thresholds: &thresholds,
+        };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
         for step in &steps {
@@ -144,7 +163,12 @@ impl Collector {
 
     fn clock(&self, now_ms: u64) -> String {
         let ms = now_ms - self.begin_ms.unwrap_or_default();
-        format!("{:>2}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms / 100 % 10)
+        format!(
+            "{:>2}:{:02}.{}",
+            ms / 60_000,
+            ms / 1_000 % 60,
+            ms / 100 % 10
+        )
     }
 
     pub(crate) fn say(&mut self, line: &str) {
@@ -152,7 +176,11 @@ impl Collector {
     }
 
     fn log_steps(&mut self, steps: &[Transition], now_ms: u64) {
-        let at = if self.begin_ms.is_some() { self.clock(now_ms) } else { "before".to_owned() };
+        let at = if self.begin_ms.is_some() {
+            self.clock(now_ms)
+        } else {
+            "before".to_owned()
+        };
         let under: BTreeMap<Number, Option<Number>> = steps
             .iter()
             .filter_map(|step| match step.step {
@@ -162,16 +190,33 @@ impl Collector {
             .collect();
         let mut placed = BTreeSet::new();
         for Transition { number, step, .. } in steps {
-            let place = under.get(number).copied().flatten().map_or_else(String::new, |cause| format!(" under #{cause}"));
+            let place = under
+                .get(number)
+                .copied()
+                .flatten()
+                .map_or_else(String::new, |cause| format!(" under #{cause}"));
             let line = match step {
-                Step::Opened { rule, subject, said } => {
+                Step::Opened {
+                    rule,
+                    subject,
+                    said,
+                } => {
                     placed.insert(*number);
-                    format!("{at} #{number} opened{place}: {} {rule} {subject}\n          {}", said.severity, said.sentence)
+                    format!(
+                        "{at} #{number} opened{place}: {} {rule} {subject}\n          {}",
+                        said.severity, said.sentence
+                    )
                 }
-                Step::Changed { said } => format!("{at} #{number} changed: {}\n          {}", said.severity, said.sentence),
+                Step::Changed { said } => format!(
+                    "{at} #{number} changed: {}\n          {}",
+                    said.severity, said.sentence
+                ),
                 Step::CameBack { said } => {
                     placed.insert(*number);
-                    format!("{at} #{number} came back{place}: {}\n          {}", said.severity, said.sentence)
+                    format!(
+                        "{at} #{number} came back{place}: {}\n          {}",
+                        said.severity, said.sentence
+                    )
                 }
                 Step::Under { .. } if placed.contains(number) => continue,
                 Step::Under { cause: Some(cause) } => format!("{at} #{number} goes under #{cause}"),
@@ -184,21 +229,58 @@ impl Collector {
 
     /// What a person was told: the incidents that stood by themselves, and what is open in the end.
     pub(crate) fn ends(&mut self) {
-        let told: Vec<String> = self.told.iter().map(|(number, what)| format!("#{number} {what}")).collect();
-        self.say(&format!("\ntold: {}", if told.is_empty() { "nothing".to_owned() } else { told.join("; ") }));
-        let open: Vec<String> = self.incidents.open().map(|open| format!("#{}", open.number)).collect();
-        self.say(&format!("open: {}", if open.is_empty() { "nothing".to_owned() } else { open.join(" ") }));
+        let told: Vec<String> = self
+            .told
+            .iter()
+            .map(|(number, what)| format!("#{number} {what}"))
+            .collect();
+        self.say(&format!(
+            "\ntold: {}",
+            if told.is_empty() {
+                "nothing".to_owned()
+            } else {
+                told.join("; ")
+            }
+        ));
+        let open: Vec<String> = self
+            .incidents
+            .open()
+            .map(|open| format!("#{}", open.number))
+            .collect();
+        self.say(&format!(
+            "open: {}",
+            if open.is_empty() {
+                "nothing".to_owned()
+            } else {
+                open.join(" ")
+            }
+        ));
     }
 
     pub(crate) fn what_if(&mut self, hypothesis: &Hypothesis, now_ms: u64) {
         let site = topology::Site::default();
         let now = self.now(now_ms);
-        let answer = WhatIf::new(&self.cluster, now, &site, Thresholds::default().reforming_warning_ms)
-            .map_err(|error| error.to_string())
-            .and_then(|mut what_if| what_if.play(hypothesis).map_err(|error| error.to_string()));
-        let asked: Vec<String> = hypothesis.failures.iter().map(ToString::to_string).collect();
+        let answer = WhatIf::new(
+            &self.cluster,
+            now,
+            &site,
+            Thresholds::default().reforming_warning_ms,
+        )
+        .map_err(|error| error.to_string())
+        .and_then(|mut what_if| what_if.play(hypothesis).map_err(|error| error.to_string()));
+        let asked: Vec<String> = hypothesis
+            .failures
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let line = match answer {
-            Ok(outcome) => format!("{} what if {}: {}\n          {}", self.clock(now_ms), asked.join(", "), outcome.rank, outcome.sentence),
+            Ok(outcome) => format!(
+                "{} what if {}: {}\n          {}",
+                self.clock(now_ms),
+                asked.join(", "),
+                outcome.rank,
+                outcome.sentence
+            ),
             Err(why) => format!("{} what if {}: {why}", self.clock(now_ms), asked.join(", ")),
         };
         self.say(&line);
@@ -208,7 +290,10 @@ impl Collector {
 impl Stream {
     fn hears(&mut self, site: &Site, ring: &Ring, node: &Node, moment: &Moment, now: Now) -> bool {
         let runs = node.agent_runs && matches!(node.power, Power::Running | Power::Stopping { .. });
-        let gets_through = runs && !site.collector_is_cut && moment.ms >= self.from_ms && site.reaches(node, &site.collector);
+        let gets_through = runs
+            && !site.collector_is_cut
+            && moment.ms >= self.from_ms
+            && site.reaches(node, &site.collector);
         if !gets_through {
             return self.misses(node, moment.ms);
         }
@@ -232,7 +317,10 @@ impl Stream {
             }
         }
         let is_same = |(family, held): (&_, &model::cluster::Held)| {
-            self.seen.facts.get(family).is_some_and(|before| std::sync::Arc::ptr_eq(&before.fact, &held.fact))
+            self.seen
+                .facts
+                .get(family)
+                .is_some_and(|before| std::sync::Arc::ptr_eq(&before.fact, &held.fact))
         };
         let has_news = is_new || !facts.iter().all(is_same);
         self.seen.facts = facts;
@@ -249,7 +337,9 @@ impl Stream {
         };
         // A stopped agent closes its stream; of one that is cut off nothing is heard.
         let says_goodbye = !node.agent_runs && node.has_power();
-        if self.seen.hearing == Hearing::Connected && (says_goodbye || now_ms >= through_ms + SILENT_MS) {
+        if self.seen.hearing == Hearing::Connected
+            && (says_goodbye || now_ms >= through_ms + SILENT_MS)
+        {
             self.seen.hearing = Hearing::Silent;
             return true;
         }

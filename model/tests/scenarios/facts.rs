@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::fact::bond::{Aggregator, Bond, BondMode, BondPort, Churn, Duplex, Lacp, LacpRate, MiiStatus};
+use model::fact::bond::{
+    Aggregator, Bond, BondMode, BondPort, Churn, Duplex, Lacp, LacpRate, MiiStatus,
+};
 use model::fact::bridge::{Bridge, BridgePort, VlanRange};
 use model::fact::cmap::{Cmap, CmapValue};
 use model::fact::corosync::{Corosync, LinkPeer, LinkStatus, Member, Qdevice};
 use model::fact::corosync_conf::{ConfNode, CorosyncConf, CorosyncConfFiles, Device};
-use model::fact::ha::{Ha, HaNodeState, HaService, LrmMode, LrmState, LrmStatus, ManagerStatus, ServiceState};
+use model::fact::ha::{
+    Ha, HaNodeState, HaService, LrmMode, LrmState, LrmStatus, ManagerStatus, ServiceState,
+};
 use model::fact::ha_config::HaConfig;
 use model::fact::hardware_address::HardwareAddress;
 use model::fact::interfaces::{ConfBond, ConfBridge, Configuration, Interface, Interfaces};
@@ -40,7 +44,11 @@ fn mac(text: &str) -> HardwareAddress {
 
 fn known<T>(value: T, now_unix_ms: i64) -> Reading<T> {
     let at = Timestamp::from_millisecond(now_unix_ms).unwrap();
-    Reading::Known { value, at, problems: Vec::new() }
+    Reading::Known {
+        value,
+        at,
+        problems: Vec::new(),
+    }
 }
 
 pub(crate) struct Moment {
@@ -54,7 +62,14 @@ pub(crate) fn report(site: &Site, ring: &Ring, node: &Node, now: &Moment) -> Nod
     let mut report = NodeReport::never_heard();
     let cards: Vec<&Card> = node.cards.values().collect();
     report.links = known(links(site, node), read);
-    report.bonds = known(site.shape.bonds.iter().map(|bond| bond_of(site, node, bond, now)).collect(), read);
+    report.bonds = known(
+        site.shape
+            .bonds
+            .iter()
+            .map(|bond| bond_of(site, node, bond, now))
+            .collect(),
+        read,
+    );
     report.bridges = known(bridges(site, node), read);
     report.interfaces = known(interfaces(site, node), read);
     report.corosync_conf = known(
@@ -73,22 +88,46 @@ pub(crate) fn report(site: &Site, ring: &Ring, node: &Node, now: &Moment) -> Nod
         report.cmap = Reading::Failed { why };
     }
     report.lldp = if site.has_lldp {
-        known(cards.iter().filter_map(|card| neighbour(site, card, now)).collect(), read)
+        known(
+            cards
+                .iter()
+                .filter_map(|card| neighbour(site, card, now))
+                .collect(),
+            read,
+        )
     } else {
         Reading::Absent
     };
-    report.journal = known(Journal { events: node.journal.clone(), ..Journal::default() }, read);
+    report.journal = known(
+        Journal {
+            events: node.journal.clone(),
+            ..Journal::default()
+        },
+        read,
+    );
     let state = match node.power {
         crate::site::Power::Stopping { .. } => PowerState::ShuttingDown,
         _ => PowerState::Running,
     };
     report.power = known(
-        Power { state, boot_id: Some(boot_id(node)), booted_at: None, scheduled: None, systemd: None },
+        Power {
+            state,
+            boot_id: Some(boot_id(node)),
+            booted_at: None,
+            scheduled: None,
+            systemd: None,
+        },
         read,
     );
     report.ha = if site.nodes.iter().any(|node| node.is_armed) {
         // Its files are a minute old at most, and without quorum they are those of before.
-        known(ha(site, now.unix_ms - (now.ms - node.pve_written_ms).cast_signed()), now.unix_ms - now.unix_ms.rem_euclid(30_000))
+        known(
+            ha(
+                site,
+                now.unix_ms - (now.ms - node.pve_written_ms).cast_signed(),
+            ),
+            now.unix_ms - now.unix_ms.rem_euclid(30_000),
+        )
     } else {
         Reading::Absent
     };
@@ -101,20 +140,34 @@ pub(crate) fn boot_id(node: &Node) -> String {
 
 fn bond_of(site: &Site, node: &Node, shape: &BondShape, now: &Moment) -> Bond {
     let is_lacp = shape.mode == BondMode::Ieee8023ad;
-    let cards: Vec<&Card> =
-        shape.ports.iter().filter(|port| !node.lacking.contains(*port)).filter_map(|port| node.cards.get(port)).collect();
+    let cards: Vec<&Card> = shape
+        .ports
+        .iter()
+        .filter(|port| !node.lacking.contains(*port))
+        .filter_map(|port| node.cards.get(port))
+        .collect();
     // A port that was renamed is not among them any more: the configuration names another.
-    let cards: Vec<&Card> = cards.into_iter().filter(|card| shape.ports.contains(&card.name)).collect();
+    let cards: Vec<&Card> = cards
+        .into_iter()
+        .filter(|card| shape.ports.contains(&card.name))
+        .collect();
     let system = |card: &Card| -> String {
         let far = site.plugged(card);
-        far.map_or_else(String::new, |(port, switch)| port.system.clone().unwrap_or_else(|| switch.system.clone()))
+        far.map_or_else(String::new, |(port, switch)| {
+            port.system.clone().unwrap_or_else(|| switch.system.clone())
+        })
     };
-    let first = cards.iter().find(|card| card.carrier && card.is_answered).map(|card| system(card));
+    let first = cards
+        .iter()
+        .find(|card| card.carrier && card.is_answered)
+        .map(|card| system(card));
     let zero = "00:00:00:00:00:00";
     let port = |(place, card): (usize, &&Card)| {
         let answered = card.carrier && card.is_answered;
         let is_with = answered && Some(system(card)) == first;
-        let since = now.ms.saturating_sub(card.carrier_since_ms.max(card.answered_since_ms));
+        let since = now
+            .ms
+            .saturating_sub(card.carrier_since_ms.max(card.answered_since_ms));
         let churn = match (answered, since < 60_000) {
             (true, _) => Churn::None,
             (false, true) => Churn::Monitoring,
@@ -122,15 +175,29 @@ fn bond_of(site: &Site, node: &Node, shape: &BondShape, now: &Moment) -> Bond {
         };
         BondPort {
             name: iface(&card.name),
-            mii_status: Some(if card.carrier { MiiStatus::Up } else { MiiStatus::Down }),
+            mii_status: Some(if card.carrier {
+                MiiStatus::Up
+            } else {
+                MiiStatus::Down
+            }),
             speed_mbps: card.carrier.then_some(card.mbps),
             speed_unknown: !card.carrier,
             duplex: card.carrier.then_some(Duplex::Full),
             failures: Some(0),
             permanent_mac: None,
             queue_id: Some(0),
-            aggregator_id: is_lacp.then_some(if is_with || first.is_none() && place == 0 { 1 } else { place as u32 + 2 }),
-            partner_mac: is_lacp.then(|| if answered { mac(&system(card)) } else { mac(zero) }),
+            aggregator_id: is_lacp.then_some(if is_with || first.is_none() && place == 0 {
+                1
+            } else {
+                place as u32 + 2
+            }),
+            partner_mac: is_lacp.then(|| {
+                if answered {
+                    mac(&system(card))
+                } else {
+                    mac(zero)
+                }
+            }),
             actor_churn: is_lacp.then(|| churn.clone()),
             partner_churn: is_lacp.then_some(churn),
             actor_churned_count: Some(0),
@@ -142,7 +209,10 @@ fn bond_of(site: &Site, node: &Node, shape: &BondShape, now: &Moment) -> Bond {
     let slaves: Vec<BondPort> = cards.iter().enumerate().map(port).collect();
     let partner = first.unwrap_or_else(|| zero.to_owned());
     let up = cards.iter().any(|card| card.carrier);
-    let active = node.active.get(&shape.name).filter(|_| up && shape.mode == BondMode::ActiveBackup);
+    let active = node
+        .active
+        .get(&shape.name)
+        .filter(|_| up && shape.mode == BondMode::ActiveBackup);
     Bond {
         name: iface(&shape.name),
         driver_version: None,
@@ -161,9 +231,16 @@ fn bond_of(site: &Site, node: &Node, shape: &BondShape, now: &Moment) -> Bond {
         arp_missed_max: None,
         monitor_targets: Vec::new(),
         lacp: is_lacp.then(|| Lacp {
-            rate: Some(if shape.is_fast { LacpRate::Fast } else { LacpRate::Slow }),
+            rate: Some(if shape.is_fast {
+                LacpRate::Fast
+            } else {
+                LacpRate::Slow
+            }),
             system_mac: Some(mac(&format!("02:00:00:00:00:{:02x}", node.id))),
-            active_aggregator: Some(Aggregator { id: Some(1), ..Aggregator::default() }),
+            active_aggregator: Some(Aggregator {
+                id: Some(1),
+                ..Aggregator::default()
+            }),
             ..Lacp::default()
         }),
         partner_mac: is_lacp.then(|| mac(&partner)),
@@ -176,16 +253,32 @@ fn links(site: &Site, node: &Node) -> Vec<Link> {
     let base = |name: &str, carrier: bool| Link {
         admin_up: Some(true),
         carrier: Some(carrier),
-        operstate: Some(if carrier { OperState::Up } else { OperState::Down }),
+        operstate: Some(if carrier {
+            OperState::Up
+        } else {
+            OperState::Down
+        }),
         mtu_bytes: Some(1_500),
         link_type: Some("ether".to_owned()),
         addresses: Some(addresses(site, node, name)),
         ..Link::named(iface(name))
     };
     let master = |name: &str| {
-        let bond = shape.bonds.iter().find(|bond| bond.ports.iter().any(|port| port == name && !node.lacking.contains(port)));
-        let bridge = || shape.bridges.iter().find(|(_, on, _)| on == name).map(|(bridge, ..)| bridge);
-        bond.map(|bond| &bond.name).or_else(bridge).map(|name| iface(name))
+        let bond = shape.bonds.iter().find(|bond| {
+            bond.ports
+                .iter()
+                .any(|port| port == name && !node.lacking.contains(port))
+        });
+        let bridge = || {
+            shape
+                .bridges
+                .iter()
+                .find(|(_, on, _)| on == name)
+                .map(|(bridge, ..)| bridge)
+        };
+        bond.map(|bond| &bond.name)
+            .or_else(bridge)
+            .map(|name| iface(name))
     };
     let mut all: Vec<Link> = node
         .cards
@@ -201,30 +294,61 @@ fn links(site: &Site, node: &Node) -> Vec<Link> {
         })
         .collect();
     let mtu = |name: &str| {
-        let below = |card: &&Card| shape.bonds.iter().any(|bond| bond.name == name && bond.ports.contains(&card.name));
+        let below = |card: &&Card| {
+            shape
+                .bonds
+                .iter()
+                .any(|bond| bond.name == name && bond.ports.contains(&card.name))
+        };
         node.cards.values().find(below).map(|card| card.mtu_bytes)
     };
     let carries = |name: &str| carries(site, node, name);
     for bond in &shape.bonds {
         let kind = Some("bond".to_owned());
         let mtu_bytes = mtu(&bond.name);
-        all.push(Link { kind, master: master(&bond.name), mtu_bytes, ..base(&bond.name, carries(&bond.name)) });
+        all.push(Link {
+            kind,
+            master: master(&bond.name),
+            mtu_bytes,
+            ..base(&bond.name, carries(&bond.name))
+        });
     }
     for (name, below) in &shape.vlans {
-        let id = name.rsplit('.').next().and_then(|id| id.parse::<u64>().ok());
-        let vlan = VlanDetails { id: id.and_then(|id| VlanId::new(id).ok()), ..VlanDetails::default() };
+        let id = name
+            .rsplit('.')
+            .next()
+            .and_then(|id| id.parse::<u64>().ok());
+        let vlan = VlanDetails {
+            id: id.and_then(|id| VlanId::new(id).ok()),
+            ..VlanDetails::default()
+        };
         let (kind, link) = (Some("vlan".to_owned()), Some(iface(below)));
         let mtu_bytes = mtu(below);
-        all.push(Link { kind, link, mtu_bytes, vlan: Some(vlan), master: master(name), ..base(name, carries(below)) });
+        all.push(Link {
+            kind,
+            link,
+            mtu_bytes,
+            vlan: Some(vlan),
+            master: master(name),
+            ..base(name, carries(below))
+        });
     }
     for (name, below, _) in &shape.bridges {
         let mtu_bytes = mtu(below);
-        all.push(Link { kind: Some("bridge".to_owned()), mtu_bytes, ..base(name, carries(below)) });
+        all.push(Link {
+            kind: Some("bridge".to_owned()),
+            mtu_bytes,
+            ..base(name, carries(below))
+        });
     }
     if let Some((link, name)) = &node.captured {
         let address = address_of(site, 200, *link).parse().unwrap();
         let tunnel = base(name, true);
-        all.push(Link { kind: Some("tun".to_owned()), addresses: Some(vec![in_network(address)]), ..tunnel });
+        all.push(Link {
+            kind: Some("tun".to_owned()),
+            addresses: Some(vec![in_network(address)]),
+            ..tunnel
+        });
     }
     all
 }
@@ -232,28 +356,51 @@ fn links(site: &Site, node: &Node) -> Vec<Link> {
 fn carries(site: &Site, node: &Node, name: &str) -> bool {
     let shape = &site.shape;
     if let Some(bond) = shape.bonds.iter().find(|bond| bond.name == name) {
-        let has = |port: &String| node.cards.get(port).is_some_and(|card| card.carrier && card.name == *port);
-        return bond.ports.iter().filter(|port| !node.lacking.contains(*port)).any(has);
+        let has = |port: &String| {
+            node.cards
+                .get(port)
+                .is_some_and(|card| card.carrier && card.name == *port)
+        };
+        return bond
+            .ports
+            .iter()
+            .filter(|port| !node.lacking.contains(*port))
+            .any(has);
     }
     if let Some((_, below)) = shape.vlans.iter().find(|(vlan, _)| vlan == name) {
         return carries(site, node, below);
     }
-    node.cards.values().any(|card| card.name == name && card.carrier)
+    node.cards
+        .values()
+        .any(|card| card.name == name && card.carrier)
 }
 
 fn address_of(site: &Site, id: u32, link: u8) -> String {
-    let is_v6 = site.shape.links.iter().any(|shape| shape.number == link && shape.is_v6);
-    if is_v6 { format!("fd00:{link:x}::{id:x}") } else { format!("10.{link}.0.{id}") }
+    let is_v6 = site
+        .shape
+        .links
+        .iter()
+        .any(|shape| shape.number == link && shape.is_v6);
+    if is_v6 {
+        format!("fd00:{link:x}::{id:x}")
+    } else {
+        format!("10.{link}.0.{id}")
+    }
 }
 
 fn addresses(site: &Site, node: &Node, name: &str) -> Vec<Address> {
     let here = site.shape.links.iter().filter(|shape| shape.iface == name);
-    here.map(|shape| in_network(address_of(site, node.id, shape.number).parse().unwrap())).collect()
+    here.map(|shape| in_network(address_of(site, node.id, shape.number).parse().unwrap()))
+        .collect()
 }
 
 fn in_network(address: std::net::IpAddr) -> Address {
     Address {
-        family: if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet },
+        family: if address.is_ipv6() {
+            AddressFamily::Inet6
+        } else {
+            AddressFamily::Inet
+        },
         prefix_len: Some(if address.is_ipv6() { 64 } else { 24 }),
         address,
         peer: None,
@@ -284,7 +431,11 @@ fn bridges(site: &Site, node: &Node) -> Vec<Bridge> {
         vlans.push(range(first, 4094));
         let port = BridgePort {
             name: iface(below),
-            state: Some(if carries(site, node, below) { BridgePortState::Forwarding } else { BridgePortState::Disabled }),
+            state: Some(if carries(site, node, below) {
+                BridgePortState::Forwarding
+            } else {
+                BridgePortState::Disabled
+            }),
             vlans: is_aware.then_some(vlans),
         };
         let has_port = site.shape.bonds.iter().any(|bond| bond.name == *below)
@@ -307,17 +458,30 @@ fn bridges(site: &Site, node: &Node) -> Vec<Bridge> {
 }
 
 fn interfaces(site: &Site, _: &Node) -> Interfaces {
-    let plain = |name: &str| Interface { name: name.to_owned(), auto: true, ..Interface::default() };
+    let plain = |name: &str| Interface {
+        name: name.to_owned(),
+        auto: true,
+        ..Interface::default()
+    };
     let bonds = site.shape.bonds.iter().map(|bond| Interface {
-        bond: Some(ConfBond { slaves: bond.ports.clone(), ..ConfBond::default() }),
+        bond: Some(ConfBond {
+            slaves: bond.ports.clone(),
+            ..ConfBond::default()
+        }),
         ..plain(&bond.name)
     });
     let bridges = site.shape.bridges.iter().map(|(name, below, _)| Interface {
-        bridge: Some(ConfBridge { ports: vec![below.clone()], ..ConfBridge::default() }),
+        bridge: Some(ConfBridge {
+            ports: vec![below.clone()],
+            ..ConfBridge::default()
+        }),
         ..plain(name)
     });
     Interfaces {
-        current: Some(Configuration { interfaces: bonds.chain(bridges).collect(), ..Configuration::default() }),
+        current: Some(Configuration {
+            interfaces: bonds.chain(bridges).collect(),
+            ..Configuration::default()
+        }),
         pending: None,
         not_sourced: None,
     }
@@ -340,7 +504,12 @@ pub(crate) fn conf(site: &Site, version: u64) -> CorosyncConf {
         name: Some(node.name()),
         node_id: Some(node.id),
         votes: Some(1),
-        addresses: site.shape.links.iter().map(|link| (link.number, address_of(site, node.id, link.number))).collect(),
+        addresses: site
+            .shape
+            .links
+            .iter()
+            .map(|link| (link.number, address_of(site, node.id, link.number)))
+            .collect(),
     };
     conf.nodes = site.nodes.iter().map(entry).collect();
     conf
@@ -363,13 +532,23 @@ fn corosync(site: &Site, ring: &Ring, node: &Node) -> Corosync {
         ..Member::default()
     };
     let link = |shape: &crate::site::LinkShape| {
-        let peers = site.nodes.iter().filter(|peer| peer.id != node.id).map(|peer| LinkPeer {
-            node_id: peer.id,
-            connected: Some(ring.is_up((node.id, peer.id, shape.number))),
-            enabled: Some(true),
-            mtu_bytes: Some((site.largest(&shape.iface, node, peer).min(card_mtu(site, node, &shape.iface))) - 103),
-            ..LinkPeer::default()
-        });
+        let peers = site
+            .nodes
+            .iter()
+            .filter(|peer| peer.id != node.id)
+            .map(|peer| LinkPeer {
+                node_id: peer.id,
+                connected: Some(ring.is_up((node.id, peer.id, shape.number))),
+                enabled: Some(true),
+                mtu_bytes: Some(
+                    (site.largest(&shape.iface, node, peer).min(card_mtu(
+                        site,
+                        node,
+                        &shape.iface,
+                    ))) - 103,
+                ),
+                ..LinkPeer::default()
+            });
         LinkStatus {
             link: shape.number,
             address: Some(address_of(site, node.id, shape.number)),
@@ -389,7 +568,11 @@ fn corosync(site: &Site, ring: &Ring, node: &Node) -> Corosync {
         total_votes: votes_now,
         quorum: voter.map(|voter| voter.needed_votes()),
         activity_blocked: quorate.map(|quorate| !quorate),
-        flags: Some(if quorate == Some(true) { vec!["Quorate".to_owned()] } else { Vec::new() }),
+        flags: Some(if quorate == Some(true) {
+            vec!["Quorate".to_owned()]
+        } else {
+            Vec::new()
+        }),
         node_count: members.map(|members| members.len() as u32),
         members: members.map(|members| members.iter().map(member).collect()),
         qdevice: has_device.then(|| Qdevice {
@@ -404,14 +587,21 @@ fn corosync(site: &Site, ring: &Ring, node: &Node) -> Corosync {
 }
 
 fn card_mtu(site: &Site, node: &Node, name: &str) -> u32 {
-    links(site, node).iter().find(|link| link.name.as_str() == name).and_then(|link| link.mtu_bytes).unwrap_or(1_500)
+    links(site, node)
+        .iter()
+        .find(|link| link.name.as_str() == name)
+        .and_then(|link| link.mtu_bytes)
+        .unwrap_or(1_500)
 }
 
 fn cmap(site: &Site, ring: &Ring, node: &Node) -> Cmap {
     let mut keys = std::collections::BTreeMap::new();
     let mut set = |key: String, value: u64| keys.insert(key, CmapValue::U64(value));
     set("runtime.config.totem.token".to_owned(), site.token_ms);
-    set("runtime.config.totem.consensus".to_owned(), site.consensus_ms);
+    set(
+        "runtime.config.totem.consensus".to_owned(),
+        site.consensus_ms,
+    );
     set("stats.srp.mcast_retx".to_owned(), node.retransmits);
     for shape in &site.shape.links {
         for peer in site.nodes.iter().filter(|peer| peer.id != node.id) {
@@ -430,7 +620,10 @@ fn neighbour(site: &Site, card: &Card, now: &Moment) -> Option<Neighbour> {
     (card.carrier && !is_forgotten).then(|| Neighbour {
         interface: Some(iface(&card.name)),
         chassis: Chassis {
-            id: Some(Identifier { kind: Some(IdKind::Mac), value: Some(switch.chassis.clone()) }),
+            id: Some(Identifier {
+                kind: Some(IdKind::Mac),
+                value: Some(switch.chassis.clone()),
+            }),
             name,
             ..Chassis::default()
         },
@@ -439,19 +632,27 @@ fn neighbour(site: &Site, card: &Card, now: &Moment) -> Option<Neighbour> {
 }
 
 fn ha(site: &Site, written_unix_ms: i64) -> Ha {
-    let written = Timestamp::from_millisecond(written_unix_ms - written_unix_ms.rem_euclid(30_000)).ok();
+    let written =
+        Timestamp::from_millisecond(written_unix_ms - written_unix_ms.rem_euclid(30_000)).ok();
     let lrm = |node: &Node| {
         let status = LrmStatus {
             mode: Some(LrmMode::Active),
-            state: Some(if node.is_armed { LrmState::Active } else { LrmState::WaitForAgentLock }),
+            state: Some(if node.is_armed {
+                LrmState::Active
+            } else {
+                LrmState::WaitForAgentLock
+            }),
             timestamp: written,
             ..LrmStatus::default()
         };
         (node_name(node.id), status)
     };
     let service = |node: &Node| {
-        let service =
-            HaService { node: Some(node_name(node.id)), state: Some(ServiceState::Started), ..HaService::default() };
+        let service = HaService {
+            node: Some(node_name(node.id)),
+            state: Some(ServiceState::Started),
+            ..HaService::default()
+        };
         (format!("vm:{}", 100 + node.id), service)
     };
     Ha {
@@ -460,8 +661,18 @@ fn ha(site: &Site, written_unix_ms: i64) -> Ha {
         manager: Some(ManagerStatus {
             master_node: Some(node_name(1)),
             timestamp: written,
-            node_status: site.nodes.iter().map(|node| (node_name(node.id), HaNodeState::Online)).collect(),
-            service_status: Some(site.nodes.iter().filter(|node| node.is_armed).map(service).collect()),
+            node_status: site
+                .nodes
+                .iter()
+                .map(|node| (node_name(node.id), HaNodeState::Online))
+                .collect(),
+            service_status: Some(
+                site.nodes
+                    .iter()
+                    .filter(|node| node.is_armed)
+                    .map(service)
+                    .collect(),
+            ),
             ..ManagerStatus::default()
         }),
         config: HaConfig::default(),

@@ -34,8 +34,11 @@ fn folders() -> Vec<PathBuf> {
 fn told(folder: &Path) -> String {
     let path = folder.join("story.txt");
     let text = std::fs::read_to_string(&path).unwrap();
-    let name = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(&path);
-    let story = story::read(&name.display().to_string(), &text).unwrap_or_else(|bad| panic!("{bad}"));
+    let name = path
+        .strip_prefix(env!("CARGO_MANIFEST_DIR"))
+        .unwrap_or(&path);
+    let story =
+        story::read(&name.display().to_string(), &text).unwrap_or_else(|bad| panic!("{bad}"));
     play::play(&story).unwrap_or_else(|bad| panic!("{bad}"))
 }
 
@@ -44,18 +47,26 @@ fn every_story_is_told_as_expected() {
     let folders = folders();
     assert!(!folders.is_empty(), "there is no story of this name");
     let wrong = |folder: &&PathBuf| {
-        let check = || expect_test::expect_file![folder.join("expect.txt")].assert_eq(&told(folder));
+        let check =
+            || expect_test::expect_file![folder.join("expect.txt")].assert_eq(&told(folder));
         catch_unwind(AssertUnwindSafe(check)).is_err()
     };
     let half = |odd: usize| -> Vec<&PathBuf> {
-        folders.iter().enumerate().filter(|(place, _)| place % 2 == odd).map(|(_, folder)| folder).collect()
+        folders
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| place % 2 == odd)
+            .map(|(_, folder)| folder)
+            .collect()
     };
     let (one, other) = (half(0), half(1));
     let wrong: BTreeSet<String> = std::thread::scope(|scope| {
         let other = scope.spawn(|| other.iter().copied().filter(wrong).collect::<Vec<_>>());
         let mut all: Vec<&PathBuf> = one.iter().copied().filter(wrong).collect();
         all.extend(other.join().unwrap());
-        all.iter().map(|folder| folder.file_name().unwrap().to_string_lossy().into_owned()).collect()
+        all.iter()
+            .map(|folder| folder.file_name().unwrap().to_string_lossy().into_owned())
+            .collect()
     });
     assert!(
         wrong.is_empty(),
@@ -71,6 +82,12 @@ fn a_line_that_is_not_understood_is_named_with_its_file() {
         "a/story.txt:2: \"switch sw-a explodes\" is no line of a story; with `switch` there are: switch SWITCH loses power, \
          switch SWITCH gets power, switch SWITCH goes mute, switch SWITCH speaks again, switch SWITCH reboots for DURATION"
     );
-    assert_eq!(bad("advance soon\n"), "a/story.txt:1: \"soon\" is no duration: 90s, 5m, 2h");
-    assert_eq!(bad("frobnicate\n"), "a/story.txt:1: \"frobnicate\" begins no line of a story");
+    assert_eq!(
+        bad("advance soon\n"),
+        "a/story.txt:1: \"soon\" is no duration: 90s, 5m, 2h"
+    );
+    assert_eq!(
+        bad("frobnicate\n"),
+        "a/story.txt:1: \"frobnicate\" begins no line of a story"
+    );
 }

@@ -28,7 +28,10 @@ impl Shape {
         }
         if let Some((_, below)) = self.vlans.iter().find(|(name, _)| name == iface) {
             let vlan = iface.rsplit('.').next().and_then(|id| id.parse().ok());
-            return Base { vlan, ..self.base(below) };
+            return Base {
+                vlan,
+                ..self.base(below)
+            };
         }
         match self.bonds.iter().find(|bond| bond.name == iface) {
             Some(bond) => Base {
@@ -36,13 +39,20 @@ impl Shape {
                 ports: bond.ports.iter().map(String::as_str).collect(),
                 vlan: None,
             },
-            None => Base { bond: None, ports: vec![iface], vlan: None },
+            None => Base {
+                bond: None,
+                ports: vec![iface],
+                vlan: None,
+            },
         }
     }
 
     /// The network of untagged frames that a port is made for: its bond's, or its own.
     pub(crate) fn network_of(&self, port: &str) -> String {
-        let bond = self.bonds.iter().find(|bond| bond.ports.iter().any(|of| of == port));
+        let bond = self
+            .bonds
+            .iter()
+            .find(|bond| bond.ports.iter().any(|of| of == port));
         bond.map_or(port, |bond| &bond.name).to_owned()
     }
 }
@@ -73,12 +83,19 @@ impl Site {
         let has_power = node.has_power();
         for (name, card) in &mut node.cards {
             let far = self.plugged(card);
-            let carrier = has_power && card.has_cable && far.is_some_and(|(_, switch)| switch.has_power);
+            let carrier =
+                has_power && card.has_cable && far.is_some_and(|(_, switch)| switch.has_power);
             if carrier != card.carrier {
                 (card.carrier, card.carrier_since_ms) = (carrier, now_ms);
             }
-            let speaks = carrier && !card.is_hung && far.is_some_and(|(port, switch)| port.is_in_group && !switch.is_mute);
-            let misses_ms = if slow.contains(name.as_str()) { SLOW_MS } else { FAST_MS };
+            let speaks = carrier
+                && !card.is_hung
+                && far.is_some_and(|(port, switch)| port.is_in_group && !switch.is_mute);
+            let misses_ms = if slow.contains(name.as_str()) {
+                SLOW_MS
+            } else {
+                FAST_MS
+            };
             if !carrier && card.is_answered {
                 (card.is_answered, card.answered_since_ms) = (false, now_ms);
             } else if speaks == card.is_answered {
@@ -89,9 +106,14 @@ impl Site {
         }
         for bond in &self.shape.bonds {
             let has_carrier = |port: &&String| {
-                node.cards.get(*port).is_some_and(|card| card.carrier) && !node.lacking.contains(*port)
+                node.cards.get(*port).is_some_and(|card| card.carrier)
+                    && !node.lacking.contains(*port)
             };
-            let keeps = node.active.get(&bond.name).filter(|port| has_carrier(port)).cloned();
+            let keeps = node
+                .active
+                .get(&bond.name)
+                .filter(|port| has_carrier(port))
+                .cloned();
             if let Some(active) = keeps.or_else(|| bond.ports.iter().find(has_carrier).cloned()) {
                 node.active.insert(bond.name.clone(), active);
             }
@@ -100,16 +122,29 @@ impl Site {
 
     /// The ports over which frames of this base leave and come now.
     fn usable<'a>(&self, node: &'a Node, base: &Base<'_>) -> Vec<&'a Card> {
-        let cards = || base.ports.iter().filter(|port| !node.lacking.contains(**port)).filter_map(|port| node.cards.get(*port));
+        let cards = || {
+            base.ports
+                .iter()
+                .filter(|port| !node.lacking.contains(**port))
+                .filter_map(|port| node.cards.get(*port))
+        };
         let up: Vec<&Card> = cards().filter(|card| card.carrier).collect();
         match base.bond {
             Some(bond) if bond.mode == BondMode::Ieee8023ad => {
-                let agreed: Vec<&Card> = up.iter().copied().filter(|card| card.is_answered).collect();
+                let agreed: Vec<&Card> =
+                    up.iter().copied().filter(|card| card.is_answered).collect();
                 // Where nobody answers one port stands alone.
-                if agreed.is_empty() { up.into_iter().take(1).collect() } else { agreed }
+                if agreed.is_empty() {
+                    up.into_iter().take(1).collect()
+                } else {
+                    agreed
+                }
             }
             Some(bond) if bond.mode == BondMode::ActiveBackup => {
-                let active = node.active.get(&bond.name).and_then(|port| node.cards.get(port));
+                let active = node
+                    .active
+                    .get(&bond.name)
+                    .and_then(|port| node.cards.get(port));
                 active.filter(|card| card.carrier).into_iter().collect()
             }
             _ => up,
@@ -118,7 +153,11 @@ impl Site {
 
     /// Do two switches that work reach each other? All are cabled to each other.
     fn are_joined(&self, one: &str, other: &str) -> bool {
-        let works = |name: &str| self.switches.get(name).is_some_and(|switch| switch.has_power && !switch.is_mute);
+        let works = |name: &str| {
+            self.switches
+                .get(name)
+                .is_some_and(|switch| switch.has_power && !switch.is_mute)
+        };
         works(one) && works(other)
     }
 
@@ -149,19 +188,24 @@ impl Site {
         let Some((at, network)) = self.wire(sender, base.vlan).filter(|_| !sender.is_hung) else {
             return false;
         };
-        let is_lacp = base.bond.is_some_and(|bond| bond.mode == BondMode::Ieee8023ad);
+        let is_lacp = base
+            .bond
+            .is_some_and(|bond| bond.mode == BondMode::Ieee8023ad);
         // A group of a pair of switches is one port to both: any member will do, the own ones first.
         let candidates: Vec<&Card> = if is_lacp {
-            let here = |card: &&Card| self.plugged(card).is_some_and(|(port, _)| port.switch == at);
+            let here = |card: &&Card| {
+                self.plugged(card)
+                    .is_some_and(|(port, _)| port.switch == at)
+            };
             let own: Vec<&Card> = into.iter().copied().filter(here).collect();
             if own.is_empty() { into.clone() } else { own }
         } else {
             into.clone()
         };
         let receiver = pick(&candidates).and_then(|place| candidates.get(place));
-        receiver.and_then(|card| self.wire(card, base.vlan)).is_some_and(|(there, other)| {
-            network == other && self.are_joined(at, there)
-        })
+        receiver
+            .and_then(|card| self.wire(card, base.vlan))
+            .is_some_and(|(there, other)| network == other && self.are_joined(at, there))
     }
 
     pub(crate) fn passes_on_link(&self, link: u8, from: &Node, to: &Node) -> bool {
@@ -179,7 +223,10 @@ impl Site {
         let base = self.shape.base(iface);
         let of = |node: &Node| {
             let cards = self.usable(node, &base);
-            let least = cards.iter().filter_map(|card| Some(self.plugged(card)?.1.passes_bytes)).min();
+            let least = cards
+                .iter()
+                .filter_map(|card| Some(self.plugged(card)?.1.passes_bytes))
+                .min();
             least.unwrap_or(u32::MAX)
         };
         of(from).min(of(to))
@@ -194,12 +241,20 @@ impl Site {
         match place {
             Place::Outside => out.iter().any(works),
             Place::At(switch) => out.iter().filter(|card| works(card)).any(|card| {
-                self.plugged(card).is_some_and(|(port, _)| self.are_joined(&port.switch, switch))
+                self.plugged(card)
+                    .is_some_and(|(port, _)| self.are_joined(&port.switch, switch))
             }),
             Place::On(host) if *host == node.id => node.has_power(),
-            Place::On(host) => self.nodes.iter().find(|peer| peer.id == *host).is_some_and(|peer| {
-                peer.has_power() && self.passes_over(over, node, peer) && self.passes_over(over, peer, node)
-            }),
+            Place::On(host) => {
+                self.nodes
+                    .iter()
+                    .find(|peer| peer.id == *host)
+                    .is_some_and(|peer| {
+                        peer.has_power()
+                            && self.passes_over(over, node, peer)
+                            && self.passes_over(over, peer, node)
+                    })
+            }
         }
     }
 }

@@ -10,7 +10,9 @@ use model::whatif::{Failure, Hypothesis, Part};
 use crate::collector::{BEGIN_UNIX_MS, Collector};
 use crate::facts;
 use crate::ring::Ring;
-use crate::site::{BondShape, Card, Flaps, LinkShape, Node, Place, Power, Shape, Site, Switch, SwitchPort};
+use crate::site::{
+    BondShape, Card, Flaps, LinkShape, Node, Place, Power, Shape, Site, Switch, SwitchPort,
+};
 use crate::story::{BadLine, Line};
 
 const TICK_MS: u64 = 200;
@@ -22,17 +24,24 @@ struct Room {
     ring: Ring,
     collector: Collector,
     now_ms: u64,
-
 }
 
 pub(crate) fn play(story: &[Line]) -> Result<String, BadLine> {
-    let happens = story.iter().position(|line| !is_building(line)).unwrap_or(story.len());
+    let happens = story
+        .iter()
+        .position(|line| !is_building(line))
+        .unwrap_or(story.len());
     let (building, rest) = story.split_at(happens);
     let site = build(building)?;
     let conf = facts::conf(&site, 8);
     let ring = Ring::new(&site, &conf);
     let collector = Collector::new(&site);
-    let mut room = Room { site, ring, collector, now_ms: 0 };
+    let mut room = Room {
+        site,
+        ring,
+        collector,
+        now_ms: 0,
+    };
     room.advance(BEFORE_MS);
     room.collector.begins(room.now_ms);
     for line in rest {
@@ -48,7 +57,9 @@ pub(crate) fn play(story: &[Line]) -> Result<String, BadLine> {
 }
 
 fn is_building(line: &Line) -> bool {
-    let first = crate::story::LINES.iter().position(|row| *row == "advance DURATION");
+    let first = crate::story::LINES
+        .iter()
+        .position(|row| *row == "advance DURATION");
     crate::story::LINES.iter().position(|row| *row == line.row) < first
 }
 
@@ -69,13 +80,22 @@ struct Plan {
 impl Plan {
     /// Where nothing is said: the ordinary eight.
     fn filled(mut self) -> Self {
-        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let texts = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
         if self.nodes == 0 {
             self.nodes = 8;
         }
         if self.switches.is_empty() {
             self.switches = texts(&["sw-a", "sw-b"]);
-            self.pairs = self.switches.iter().map(|name| (name.clone(), "02:1c:73:aa:01:00".to_owned())).collect();
+            self.pairs = self
+                .switches
+                .iter()
+                .map(|name| (name.clone(), "02:1c:73:aa:01:00".to_owned()))
+                .collect();
         }
         if self.plugs.is_empty() {
             for id in 1..=self.nodes {
@@ -89,12 +109,23 @@ impl Plan {
             let mode = BondMode::Ieee8023ad;
             if shape.bonds.is_empty() {
                 let ports = texts(&["eno1", "eno2"]);
-                shape.bonds.push(BondShape { name: "bond0".to_owned(), mode, is_fast: true, ports });
+                shape.bonds.push(BondShape {
+                    name: "bond0".to_owned(),
+                    mode,
+                    is_fast: true,
+                    ports,
+                });
             }
             if shape.bridges.is_empty() {
-                shape.bridges.push(("vmbr0".to_owned(), "bond0".to_owned(), true));
+                shape
+                    .bridges
+                    .push(("vmbr0".to_owned(), "bond0".to_owned(), true));
             }
-            let link = |number, iface: &str| LinkShape { number, iface: iface.to_owned(), is_v6: false };
+            let link = |number, iface: &str| LinkShape {
+                number,
+                iface: iface.to_owned(),
+                is_v6: false,
+            };
             shape.links = vec![link(0, "vmbr0"), link(1, "eno3")];
         }
         if shape.agents_over.is_empty() {
@@ -113,7 +144,11 @@ impl Plan {
             let far = SwitchPort {
                 switch: switch.clone(),
                 network: self.shape.network_of(port),
-                is_in_group: self.shape.bonds.iter().any(|bond| bond.mode == BondMode::Ieee8023ad && bond.ports.contains(port)),
+                is_in_group: self
+                    .shape
+                    .bonds
+                    .iter()
+                    .any(|bond| bond.mode == BondMode::Ieee8023ad && bond.ports.contains(port)),
                 vlans_removed: BTreeSet::new(),
                 system: None,
             };
@@ -136,11 +171,28 @@ impl Plan {
         }
         let switch = |(place, name): (usize, &String)| {
             let chassis = format!("00:1c:73:aa:01:{:02x}", 16 + place);
-            let system = self.pairs.get(name).cloned().unwrap_or_else(|| chassis.clone());
-            let new = Switch { has_power: true, is_mute: false, power_at_ms: None, system, chassis, passes_bytes: u32::MAX };
+            let system = self
+                .pairs
+                .get(name)
+                .cloned()
+                .unwrap_or_else(|| chassis.clone());
+            let new = Switch {
+                has_power: true,
+                is_mute: false,
+                power_at_ms: None,
+                system,
+                chassis,
+                passes_bytes: u32::MAX,
+            };
             (name.clone(), new)
         };
-        let nodes = (1..=self.nodes).map(|id| node(id, cards.remove(&id).unwrap_or_default(), self.armed.contains(&id)));
+        let nodes = (1..=self.nodes).map(|id| {
+            node(
+                id,
+                cards.remove(&id).unwrap_or_default(),
+                self.armed.contains(&id),
+            )
+        });
         Site {
             nodes: nodes.collect(),
             switches: self.switches.iter().enumerate().map(switch).collect(),
@@ -195,7 +247,11 @@ fn build(lines: &[Line]) -> Result<Site, BadLine> {
             "nodes COUNT" => plan.nodes = line.number(0)?,
             "switches NAMES" => plan.switches = split(line.word(0)),
             "mlag NAMES" => {
-                plan.pairs.extend(split(line.word(0)).into_iter().map(|name| (name, "02:1c:73:aa:01:00".to_owned())));
+                plan.pairs.extend(
+                    split(line.word(0))
+                        .into_iter()
+                        .map(|name| (name, "02:1c:73:aa:01:00".to_owned())),
+                );
             }
             "lldp off" => plan.no_lldp = true,
             "port NODES/IFACE at SWITCH" => {
@@ -203,26 +259,39 @@ fn build(lines: &[Line]) -> Result<Site, BadLine> {
                     return Err(line.bad(format!("there is no switch {:?}", word(1))));
                 }
                 for (id, port) in line.ports(0, of)? {
-                    plan.plugs.retain(|(node, has, _)| (*node, has) != (id, &port));
+                    plan.plugs
+                        .retain(|(node, has, _)| (*node, has) != (id, &port));
                     plan.plugs.push((id, port, word(1)));
                 }
             }
             "bond NAME MODE of PORTS" => {
-                let (mode, is_fast) = match line.word(1) {
-                    "lacp-fast" => (BondMode::Ieee8023ad, true),
-                    "lacp-slow" => (BondMode::Ieee8023ad, false),
-                    "active-backup" => (BondMode::ActiveBackup, false),
-                    "balance-alb" => (BondMode::BalanceAlb, false),
-                    other => return Err(line.bad(format!("{other:?} is no mode: lacp-fast, lacp-slow, active-backup, balance-alb"))),
-                };
-                plan.shape.bonds.push(BondShape { name: word(0), mode, is_fast, ports: split(line.word(2)) });
+                let (mode, is_fast) =
+                    match line.word(1) {
+                        "lacp-fast" => (BondMode::Ieee8023ad, true),
+                        "lacp-slow" => (BondMode::Ieee8023ad, false),
+                        "active-backup" => (BondMode::ActiveBackup, false),
+                        "balance-alb" => (BondMode::BalanceAlb, false),
+                        other => return Err(line.bad(format!(
+                            "{other:?} is no mode: lacp-fast, lacp-slow, active-backup, balance-alb"
+                        ))),
+                    };
+                plan.shape.bonds.push(BondShape {
+                    name: word(0),
+                    mode,
+                    is_fast,
+                    ports: split(line.word(2)),
+                });
             }
             "bridge NAME on IFACE" => plan.shape.bridges.push((word(0), word(1), false)),
             "bridge NAME on IFACE vlan-aware" => plan.shape.bridges.push((word(0), word(1), true)),
             "vlan NAME on IFACE" => plan.shape.vlans.push((word(0), word(1))),
             "corosync link NUMBER on IFACE" | "corosync link NUMBER on IFACE over IPv6" => {
                 let (number, is_v6) = (line.number(0)?, line.row.ends_with("IPv6"));
-                plan.shape.links.push(LinkShape { number, iface: word(1), is_v6 });
+                plan.shape.links.push(LinkShape {
+                    number,
+                    iface: word(1),
+                    is_v6,
+                });
             }
             "agents over IFACE" => plan.shape.agents_over = word(0),
             "collector outside" => plan.collector = Some(Place::Outside),
@@ -232,7 +301,9 @@ fn build(lines: &[Line]) -> Result<Site, BadLine> {
             "qdevice at SWITCH" => plan.qdevice = Some(Place::At(word(0))),
             "qdevice on NODE" => plan.qdevice = Some(Place::On(line.one_node(0, of)?)),
             "armed NODES" => plan.armed.extend(line.nodes(0, of)?),
-            "totem token MILLISECONDS consensus MILLISECONDS" => plan.totem = Some((line.number(0)?, line.number(1)?)),
+            "totem token MILLISECONDS consensus MILLISECONDS" => {
+                plan.totem = Some((line.number(0)?, line.number(1)?))
+            }
             "speed of IFACE MBPS" => drop(plan.shape.mbps.insert(word(0), line.number(1)?)),
             row => return Err(line.bad(format!("`{row}` is not built yet"))),
         }
@@ -259,11 +330,14 @@ impl Room {
             return;
         };
         let host_is_there = match &place {
-            Place::On(host) => self.site.nodes.iter().any(|node| node.id == *host && node.has_power() && matches!(node.power, Power::Running)),
+            Place::On(host) => self.site.nodes.iter().any(|node| {
+                node.id == *host && node.has_power() && matches!(node.power, Power::Running)
+            }),
             Place::Outside | Place::At(_) => true,
         };
         let reaches = |node: &Node| node.corosync_runs && self.site.reaches(node, &place);
-        let is_away = self.site.qdevice_is_away || !host_is_there || !self.site.nodes.iter().any(reaches);
+        let is_away =
+            self.site.qdevice_is_away || !host_is_there || !self.site.nodes.iter().any(reaches);
         self.ring.qdevice_is(!is_away);
     }
 
@@ -276,9 +350,13 @@ impl Room {
                 Ok(())
             }
             "switch" => self.switch(line),
-            "cable" | "cables" | "card" | "speed" | "port" | "mtu" | "partner" => self.card(line, of),
+            "cable" | "cables" | "card" | "speed" | "port" | "mtu" | "partner" => {
+                self.card(line, of)
+            }
             "vlan" | "vlans" | "frames" | "path" | "route" => self.path(line, of),
-            "agent" | "node" | "corosync" | "config" | "retransmits" | "bond" | "names" => self.node(line, of),
+            "agent" | "node" | "corosync" | "config" | "retransmits" | "bond" | "names" => {
+                self.node(line, of)
+            }
             "qdevice" => {
                 self.site.qdevice_is_away = line.row == "qdevice goes away";
                 Ok(())
@@ -297,7 +375,8 @@ impl Room {
     fn switch(&mut self, line: &Line) -> Result<(), BadLine> {
         let now_ms = self.now_ms;
         let switch = self.site.switches.get_mut(line.word(0));
-        let switch = switch.ok_or_else(|| line.bad(format!("there is no switch {:?}", line.word(0))))?;
+        let switch =
+            switch.ok_or_else(|| line.bad(format!("there is no switch {:?}", line.word(0))))?;
         match line.row {
             "switch SWITCH loses power" => switch.has_power = false,
             "switch SWITCH gets power" => switch.has_power = true,
@@ -315,8 +394,11 @@ impl Room {
         let now_ms = self.now_ms;
         if line.row.ends_with("swapped") {
             let (one, other) = (line.ports(0, of)?.remove(0), line.ports(1, of)?.remove(0));
-            let plug = |site: &mut Site, port: &(u32, String)| site.card(port).map(|card| card.plug.clone());
-            let (Some(a), Some(b)) = (plug(&mut self.site, &one), plug(&mut self.site, &other)) else {
+            let plug = |site: &mut Site, port: &(u32, String)| {
+                site.card(port).map(|card| card.plug.clone())
+            };
+            let (Some(a), Some(b)) = (plug(&mut self.site, &one), plug(&mut self.site, &other))
+            else {
                 return Err(line.bad("there is no such port"));
             };
             for (port, plug) in [(one, b), (other, a)] {
@@ -328,25 +410,44 @@ impl Room {
         }
         for id in line.ports(0, of)? {
             let plug = self.site.card(&id).map(|card| card.plug.clone());
-            let plug = plug.ok_or_else(|| line.bad(format!("pve-{:02} has no port {}", id.0, id.1)))?;
+            let plug =
+                plug.ok_or_else(|| line.bad(format!("pve-{:02} has no port {}", id.0, id.1)))?;
             match line.row {
-                "port NODES/IFACE leaves its LACP group" | "port NODES/IFACE joins its LACP group" => {
+                "port NODES/IFACE leaves its LACP group"
+                | "port NODES/IFACE joins its LACP group" => {
                     let is_in = line.row.contains("joins");
-                    self.site.ports.entry(plug).and_modify(|port| port.is_in_group = is_in);
+                    self.site
+                        .ports
+                        .entry(plug)
+                        .and_modify(|port| port.is_in_group = is_in);
                 }
                 "partner NODES/IFACE is MAC" => {
                     let system = Some(line.word(1).to_owned());
-                    self.site.ports.entry(plug).and_modify(|port| port.system = system);
+                    self.site
+                        .ports
+                        .entry(plug)
+                        .and_modify(|port| port.system = system);
                 }
                 "card NODES/IFACE hangs" => {
-                    let event = Event::NicHang { iface: model::name::IfaceName::new(&*id.1).unwrap(), driver: Some("e1000e".to_owned()) };
-                    let text = format!("e1000e 0000:00:1f.6 {}: Detected Hardware Unit Hang:", id.1);
+                    let event = Event::NicHang {
+                        iface: model::name::IfaceName::new(&*id.1).unwrap(),
+                        driver: Some("e1000e".to_owned()),
+                    };
+                    let text =
+                        format!("e1000e 0000:00:1f.6 {}: Detected Hardware Unit Hang:", id.1);
                     self.kernel(id.0, event, text);
                     self.site.card(&id).unwrap().is_hung = true;
                 }
                 "card NODES/IFACE resets" => {
-                    let event = Event::NicReset { iface: model::name::IfaceName::new(&*id.1).unwrap(), driver: Some("e1000e".to_owned()) };
-                    self.kernel(id.0, event, format!("e1000e 0000:00:1f.6 {}: Reset adapter unexpectedly", id.1));
+                    let event = Event::NicReset {
+                        iface: model::name::IfaceName::new(&*id.1).unwrap(),
+                        driver: Some("e1000e".to_owned()),
+                    };
+                    self.kernel(
+                        id.0,
+                        event,
+                        format!("e1000e 0000:00:1f.6 {}: Reset adapter unexpectedly", id.1),
+                    );
                     self.site.card(&id).unwrap().is_hung = false;
                 }
                 _ => change_card(self.site.card(&id).unwrap(), line, now_ms)?,
@@ -376,7 +477,11 @@ impl Room {
         match line.row {
             "vlan ID removed from SWITCH" => {
                 let id = line.number(0)?;
-                let ports = self.site.ports.values_mut().filter(|port| port.switch == line.word(1));
+                let ports = self
+                    .site
+                    .ports
+                    .values_mut()
+                    .filter(|port| port.switch == line.word(1));
                 for port in ports {
                     port.vlans_removed.insert(id);
                 }
@@ -403,7 +508,9 @@ impl Room {
             "frames over BYTES dropped by SWITCH" => {
                 let bytes = line.number(0)?;
                 let switch = self.site.switches.get_mut(line.word(1));
-                switch.ok_or_else(|| line.bad("there is no such switch"))?.passes_bytes = bytes;
+                switch
+                    .ok_or_else(|| line.bad("there is no such switch"))?
+                    .passes_bytes = bytes;
             }
             "route on NODES to the network of link NUMBER through IFACE" => {
                 for id in line.nodes(0, of)? {
@@ -432,7 +539,11 @@ impl Room {
             "config version NUMBER arrives on NODES" | "config version NUMBER runs on NODES" => {
                 for id in line.nodes(1, of)? {
                     let node = self.site.node(id);
-                    let version = if line.row.contains("arrives") { &mut node.config_version } else { &mut node.running_version };
+                    let version = if line.row.contains("arrives") {
+                        &mut node.config_version
+                    } else {
+                        &mut node.running_version
+                    };
                     *version = line.number(0)?;
                 }
                 return Ok(());
@@ -445,7 +556,10 @@ impl Room {
             }
             "names NODES/IFACE becomes IFACE at boot" => {
                 for (id, iface) in line.ports(0, of)? {
-                    self.site.node(id).renamed_at_boot.push((iface, line.word(1).to_owned()));
+                    self.site
+                        .node(id)
+                        .renamed_at_boot
+                        .push((iface, line.word(1).to_owned()));
                 }
                 return Ok(());
             }
@@ -476,12 +590,19 @@ impl Room {
 
     fn what_if(&mut self, line: &Line, of: u32) -> Result<(), BadLine> {
         let failure = match line.row {
-            "what-if node NODE" => Failure::dark(Part::Node(facts::node_name(line.one_node(0, of)?))),
+            "what-if node NODE" => {
+                Failure::dark(Part::Node(facts::node_name(line.one_node(0, of)?)))
+            }
             "what-if switch SWITCH" => Failure::dark(Part::Switch(line.word(0).to_owned())),
             "what-if mute switch SWITCH" => Failure::mute(Part::Switch(line.word(0).to_owned())),
             _ => Failure::dark(Part::Network(line.number(0)?)),
         };
-        self.collector.what_if(&Hypothesis { failures: vec![failure] }, self.now_ms);
+        self.collector.what_if(
+            &Hypothesis {
+                failures: vec![failure],
+            },
+            self.now_ms,
+        );
         Ok(())
     }
 }
@@ -493,7 +614,11 @@ fn change_card(card: &mut Card, line: &Line, now_ms: u64) -> Result<(), BadLine>
         "cable NODES/IFACE flaps COUNT times every DURATION" => {
             // Each flap is a loss and a return.
             let (left, every_ms) = (line.number::<u32>(1)? * 2, line.ms(2)? / 2);
-            card.flaps = Some(Flaps { left, every_ms, next_ms: now_ms });
+            card.flaps = Some(Flaps {
+                left,
+                every_ms,
+                next_ms: now_ms,
+            });
         }
         "speed NODES/IFACE MBPS" => card.mbps = line.number(1)?,
         "mtu NODES/IFACE BYTES" => card.mtu_bytes = line.number(1)?,

@@ -47,9 +47,16 @@ impl Ring {
         let config = QuorumConfig::new(conf).unwrap();
         let mut links = BTreeMap::new();
         for link in &site.shape.links {
-            for (from, to) in all.iter().flat_map(|from| all.iter().map(move |to| (*from, *to))) {
+            for (from, to) in all
+                .iter()
+                .flat_map(|from| all.iter().map(move |to| (*from, *to)))
+            {
                 if from != to {
-                    let up = Link { is_up: true, otherwise_ms: None, changed: 0 };
+                    let up = Link {
+                        is_up: true,
+                        otherwise_ms: None,
+                        changed: 0,
+                    };
                     links.insert((from, to, link.number), up);
                 }
             }
@@ -69,7 +76,12 @@ impl Ring {
     }
 
     pub(crate) fn settle(&mut self, site: &mut Site, now_ms: u64) {
-        let runs = |id: u32| site.nodes.iter().find(|node| node.id == id).filter(|node| node.corosync_runs);
+        let runs = |id: u32| {
+            site.nodes
+                .iter()
+                .find(|node| node.id == id)
+                .filter(|node| node.corosync_runs)
+        };
         let mut passing: BTreeSet<(u32, u32)> = BTreeSet::new();
         for ((from, to, number), link) in &mut self.links {
             // A ping there and its answer back.
@@ -91,7 +103,12 @@ impl Ring {
                 link.changed += 1;
             }
         }
-        let running: BTreeSet<u32> = site.nodes.iter().filter(|node| node.corosync_runs).map(|node| node.id).collect();
+        let running: BTreeSet<u32> = site
+            .nodes
+            .iter()
+            .filter(|node| node.corosync_runs)
+            .map(|node| node.id)
+            .collect();
         self.leave(site, &running);
         self.form(site, &running, &passing, now_ms);
         for node in &mut site.nodes {
@@ -105,7 +122,11 @@ impl Ring {
             }
         }
         let fenced = |since: u64| now_ms >= since + FENCE_MS;
-        for node in site.nodes.iter_mut().filter(|node| node.is_armed && node.without_quorum_since_ms.is_some_and(fenced)) {
+        for node in site
+            .nodes
+            .iter_mut()
+            .filter(|node| node.is_armed && node.without_quorum_since_ms.is_some_and(fenced))
+        {
             node.loses_power();
             node.start(now_ms);
             node.without_quorum_since_ms = None;
@@ -113,15 +134,26 @@ impl Ring {
     }
 
     pub(crate) fn is_quorate(&self, id: u32) -> Option<bool> {
-        self.votes.voter(NodeId::new(id).unwrap()).map(|voter| voter.is_quorate())
+        self.votes
+            .voter(NodeId::new(id).unwrap())
+            .map(|voter| voter.is_quorate())
     }
 
     /// Who stops corosync says goodbye, and the others go on at once.
     fn leave(&mut self, site: &Site, running: &BTreeSet<u32>) {
-        let left: Vec<u32> = self.members.keys().filter(|id| !running.contains(id)).copied().collect();
+        let left: Vec<u32> = self
+            .members
+            .keys()
+            .filter(|id| !running.contains(id))
+            .copied()
+            .collect();
         let clean: BTreeSet<u32> = left
             .into_iter()
-            .filter(|id| site.nodes.iter().any(|node| node.id == *id && node.has_power()))
+            .filter(|id| {
+                site.nodes
+                    .iter()
+                    .any(|node| node.id == *id && node.has_power())
+            })
             .collect();
         if clean.is_empty() {
             return;
@@ -134,10 +166,17 @@ impl Ring {
         self.sequence += 4;
     }
 
-    fn form(&mut self, site: &Site, running: &BTreeSet<u32>, passing: &BTreeSet<(u32, u32)>, now_ms: u64) {
+    fn form(
+        &mut self,
+        site: &Site,
+        running: &BTreeSet<u32>,
+        passing: &BTreeSet<(u32, u32)>,
+        now_ms: u64,
+    ) {
         let hears = |one: u32, other: u32| passing.contains(&(one, other));
         let groups = cliques(running, &hears, &self.members);
-        let is_so = |group: &BTreeSet<u32>| group.iter().all(|id| self.members.get(id) == Some(group));
+        let is_so =
+            |group: &BTreeSet<u32>| group.iter().all(|id| self.members.get(id) == Some(group));
         if groups.iter().all(is_so) && self.members.len() == running.len() {
             self.forming = None;
             return;
@@ -151,13 +190,26 @@ impl Ring {
             _ => now_ms,
         };
         self.forming = Some((groups.clone(), since));
-        let takes = if is_loss { site.token_ms + site.consensus_ms } else { JOIN_MS };
+        let takes = if is_loss {
+            site.token_ms + site.consensus_ms
+        } else {
+            JOIN_MS
+        };
         if now_ms < since + takes {
             return;
         }
         self.forming = None;
-        let dead: BTreeSet<u32> = self.members.keys().filter(|id| !running.contains(id)).copied().collect();
-        let new: BTreeSet<u32> = running.iter().filter(|id| !self.members.contains_key(id)).copied().collect();
+        let dead: BTreeSet<u32> = self
+            .members
+            .keys()
+            .filter(|id| !running.contains(id))
+            .copied()
+            .collect();
+        let new: BTreeSet<u32> = running
+            .iter()
+            .filter(|id| !self.members.contains_key(id))
+            .copied()
+            .collect();
         if !dead.is_empty() {
             self.tell(&Event::Down(ids(&dead)));
         }
@@ -169,13 +221,20 @@ impl Ring {
             groups => self.tell(&Event::Split(groups.iter().map(ids).collect())),
         }
         self.sequence += 4;
-        self.members = groups.iter().flat_map(|group| group.iter().map(|id| (*id, group.clone()))).collect();
+        self.members = groups
+            .iter()
+            .flat_map(|group| group.iter().map(|id| (*id, group.clone())))
+            .collect();
     }
 
     pub(crate) fn qdevice_is(&mut self, is_there: bool) {
         if self.has_qdevice != is_there {
             self.has_qdevice = is_there;
-            let state = if is_there { QdeviceState::Votes } else { QdeviceState::Away };
+            let state = if is_there {
+                QdeviceState::Votes
+            } else {
+                QdeviceState::Away
+            };
             self.tell(&Event::Qdevice(state));
         }
     }
@@ -204,7 +263,10 @@ fn cliques(
         let mut others: Vec<u32> = rest.iter().copied().collect();
         others.sort_by_key(|id| (!together.is_some_and(|members| members.contains(id)), *id));
         for id in others {
-            if group.iter().all(|member| hears(*member, id) && hears(id, *member)) {
+            if group
+                .iter()
+                .all(|member| hears(*member, id) && hears(id, *member))
+            {
                 group.insert(id);
                 rest.remove(&id);
             }

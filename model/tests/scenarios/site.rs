@@ -95,9 +95,14 @@ pub(crate) struct Flaps {
 pub(crate) enum Power {
     Off,
     /// Until then nothing of it is heard.
-    Booting { until_ms: u64 },
+    Booting {
+        until_ms: u64,
+    },
     Running,
-    Stopping { until_ms: u64, is_reboot: bool },
+    Stopping {
+        until_ms: u64,
+        is_reboot: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -178,7 +183,10 @@ impl Site {
 impl Node {
     fn passes(&mut self, now_ms: u64) {
         match self.power {
-            Power::Stopping { until_ms, is_reboot } => {
+            Power::Stopping {
+                until_ms,
+                is_reboot,
+            } => {
                 // corosync leaves in its turn, and then the agent is stopped.
                 if now_ms + 10_000 >= until_ms {
                     self.corosync_runs = false;
@@ -229,7 +237,9 @@ impl Node {
     }
 
     pub(crate) fn start(&mut self, now_ms: u64) {
-        self.power = Power::Booting { until_ms: now_ms + BOOT_MS };
+        self.power = Power::Booting {
+            until_ms: now_ms + BOOT_MS,
+        };
         self.boot += 1;
         self.journal.clear();
         self.running_version = self.config_version;
@@ -242,6 +252,9 @@ impl Node {
 
     pub(crate) fn stop(&mut self, now_ms: u64, is_reboot: bool) {
         let until_ms = now_ms + STOPPING_MS;
-        self.power = Power::Stopping { until_ms, is_reboot };
+        self.power = Power::Stopping {
+            until_ms,
+            is_reboot,
+        };
     }
 }

@@ -41,7 +41,8 @@ impl Line {
 
     pub(crate) fn number<N: std::str::FromStr>(&self, place: usize) -> Result<N, BadLine> {
         let word = self.word(place);
-        word.parse().map_err(|_| self.bad(format!("{word:?} is no number")))
+        word.parse()
+            .map_err(|_| self.bad(format!("{word:?} is no number")))
     }
 
     pub(crate) fn ms(&self, place: usize) -> Result<u64, BadLine> {
@@ -72,8 +73,15 @@ impl Line {
         let Some((_, iface)) = word.split_once('/') else {
             return Err(self.bad(format!("{word:?} is no port: NODE/INTERFACE")));
         };
-        let nodes = Self { words: vec![word.split('/').next().unwrap_or_default().to_owned()], ..self.clone() };
-        Ok(nodes.nodes(0, of)?.into_iter().map(|id| (id, iface.to_owned())).collect())
+        let nodes = Self {
+            words: vec![word.split('/').next().unwrap_or_default().to_owned()],
+            ..self.clone()
+        };
+        Ok(nodes
+            .nodes(0, of)?
+            .into_iter()
+            .map(|id| (id, iface.to_owned()))
+            .collect())
     }
 
     fn node(&self, name: &str, of: u32) -> Result<u32, BadLine> {
@@ -177,7 +185,10 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Vec<Line>, BadLine> {
     for (place, text) in text.lines().enumerate() {
         let text = text.split('#').next().unwrap_or_default().trim();
         if !text.is_empty() {
-            let place = Place { file: file.to_owned(), number: place + 1 };
+            let place = Place {
+                file: file.to_owned(),
+                number: place + 1,
+            };
             lines.push(line(place, text)?);
         }
     }
@@ -187,7 +198,12 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Vec<Line>, BadLine> {
 fn line(place: Place, text: &str) -> Result<Line, BadLine> {
     let fits = LINES.iter().find_map(|row| Some((*row, fit(row, text)?)));
     if let Some((row, words)) = fits {
-        let line = Line { place, text: text.to_owned(), row, words };
+        let line = Line {
+            place,
+            text: text.to_owned(),
+            row,
+            words,
+        };
         let slots = row.split_whitespace().filter(|word| is_slot(word));
         for (place, _) in slots.enumerate().filter(|(_, slot)| *slot == "DURATION") {
             line.ms(place)?;
@@ -200,19 +216,26 @@ fn line(place: Place, text: &str) -> Result<Line, BadLine> {
     let why = if rows.is_empty() {
         format!("{first:?} begins no line of a story")
     } else {
-        format!("{text:?} is no line of a story; with `{first}` there are: {}", rows.join(", "))
+        format!(
+            "{text:?} is no line of a story; with `{first}` there are: {}",
+            rows.join(", ")
+        )
     };
     Err(BadLine { place, why })
 }
 
 fn is_slot(word: &str) -> bool {
-    let is_name = |part: &str| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_uppercase());
+    let is_name =
+        |part: &str| part.len() > 1 && part.chars().all(|letter| letter.is_ascii_uppercase());
     word.split('/').all(is_name) && !matches!(word, "LACP")
 }
 
 /// The words that stand in the row's slots, if all else is the same.
 fn fit(row: &str, text: &str) -> Option<Vec<String>> {
-    let (row, text): (Vec<&str>, Vec<&str>) = (row.split_whitespace().collect(), text.split_whitespace().collect());
+    let (row, text): (Vec<&str>, Vec<&str>) = (
+        row.split_whitespace().collect(),
+        text.split_whitespace().collect(),
+    );
     let is_alike = |(row, text): (&&str, &&str)| {
         row == text || (is_slot(row) && row.contains('/') == text.contains('/'))
     };

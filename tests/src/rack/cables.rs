@@ -51,43 +51,22 @@ impl Rack {
         ip_batch(&self.fabric, &format!("link set {port} mtu {bytes}\n"))
     }
 
-    /// What comes from a node over this cable is lost at the switch; what goes to it passes.
-    pub fn deafen_switch(&self, node: &str, link: usize) -> Result<()> {
-        let port = self.port(node, link)?;
-        let mut tc = self.fabric.tool("tc");
-        let set = tc
-            .args(["qdisc", "add", "dev", &port, "ingress"])
-            .output()?;
-        ensure!(
-            set.status.success(),
-            "tc: {}",
-            String::from_utf8_lossy(&set.stderr)
-        );
-        let mut tc = self.fabric.tool("tc");
-        let words = [
-            "filter", "add", "dev", &port, "parent", "ffff:", "matchall", "action", "drop",
-        ];
-        let set = tc.args(words).output()?;
-        ensure!(
-            set.status.success(),
-            "tc: {}",
-            String::from_utf8_lossy(&set.stderr)
-        );
-        Ok(())
+    /// What the switch sends to a node over this cable is lost; what the node sends passes.
+    pub fn deafen(&self, node: &str, link: usize) -> Result<()> {
+        self.traffic_control(&["qdisc", "add"], node, link, &["root", "blackhole"])
     }
 
-    /// Ends [`Rack::deafen_switch`].
+    /// Ends [`Rack::deafen`].
     pub fn hear_again(&self, node: &str, link: usize) -> Result<()> {
+        self.traffic_control(&["qdisc", "del"], node, link, &["root"])
+    }
+
+    fn traffic_control(&self, act: &[&str], node: &str, link: usize, what: &[&str]) -> Result<()> {
         let port = self.port(node, link)?;
         let mut tc = self.fabric.tool("tc");
-        let set = tc
-            .args(["qdisc", "del", "dev", &port, "ingress"])
-            .output()?;
-        ensure!(
-            set.status.success(),
-            "tc: {}",
-            String::from_utf8_lossy(&set.stderr)
-        );
+        let done = tc.args(act).args(["dev", &port]).args(what).output()?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "tc: {said}");
         Ok(())
     }
 

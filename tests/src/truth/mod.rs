@@ -22,7 +22,7 @@ use judge::Judgement;
 pub use stage::{Stage, declaration};
 
 /// Shorter than corosync's own, so that a failure takes seconds; a node that is not scheduled for so long is lost.
-const TOKEN_MS: u32 = 1_500;
+const TOKEN_MS: u32 = 2_000;
 /// A rack takes longer to build than a failure to play.
 const FAILURES_OF_A_RACK: usize = 4;
 
@@ -48,7 +48,8 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The racks, those that differ most first.
+/// The racks, those that differ most first. None has last_man_standing: once a node came back to such a cluster of five,
+/// its corosyncs (3.1.7) did nothing but form anew, until both cores were theirs.
 fn plans() -> Vec<(&'static str, Plan)> {
     let plan = |nodes, links| Plan::new(nodes, links).token_ms(TOKEN_MS);
     vec![
@@ -62,10 +63,8 @@ fn plans() -> Vec<(&'static str, Plan)> {
         ),
         ("two nodes, two_node", plan(2, 2).quorum("two_node: 1")),
         (
-            "five nodes, last_man_standing, wait_for_all",
-            plan(5, 2)
-                .quorum("last_man_standing: 1")
-                .quorum("wait_for_all: 1"),
+            "five nodes, two links, wait_for_all",
+            plan(5, 2).quorum("wait_for_all: 1"),
         ),
         ("eight nodes in halves, two links", plan(8, 2).halves()),
         (

@@ -5,6 +5,7 @@ mod cost;
 mod fleet;
 mod footprint;
 mod latency;
+mod truth;
 mod uplink;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ enum Task {
     Latency(latency::Args),
     Footprint(footprint::Args),
     Fleet(fleet::Args),
+    Truth(truth::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -36,6 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Task::Latency(args) => latency::run(args),
         Task::Footprint(args) => footprint::run(args),
         Task::Fleet(args) => fleet::run(args),
+        Task::Truth(args) => truth::run(args),
     }
 }
 

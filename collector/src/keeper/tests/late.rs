@@ -51,7 +51,8 @@ fn what_a_node_wrote_while_it_was_not_heard_is_told_once_in_the_past_tense() {
     beat(&mut world, stream, 0);
     let at = world.now.unix_ms - 1_800_000;
     world.say(stream, quorum_lost(2, at));
-    let expect = "at 2023-11-14 22:43:20 UTC, while the collector did not hear of it: pve-01 lost quorum";
+    let expect =
+        "at 2023-11-14 22:43:20 UTC, while the collector did not hear of it: pve-01 lost quorum";
     assert_eq!(told(&mut world), [expect]);
 
     let mut again = World::with(Arc::clone(&world.ledger), 2);
@@ -61,7 +62,11 @@ fn what_a_node_wrote_while_it_was_not_heard_is_told_once_in_the_past_tense() {
     again.advance(60_000);
     assert_eq!(told(&mut again), [expect], "it is in the ledger, once");
     let view = again.view();
-    assert!(view.incidents.closed().any(|one| one.said.sentence == expect));
+    assert!(
+        view.incidents
+            .closed()
+            .any(|one| one.said.sentence == expect)
+    );
 }
 
 #[test]
