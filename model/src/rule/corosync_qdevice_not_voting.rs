@@ -7,6 +7,7 @@ use crate::fact::corosync::Corosync;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
+use crate::topology::{Place, Service};
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
@@ -28,7 +29,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
          answer? Its certificates may be another cluster's.",
     );
     let words = |found: Finding, (name, why): &(&NodeName, String)| found.seen_in(name, Family::Corosync, why.clone());
-    vec![silent.iter().fold(found, words)]
+    let found = silent.iter().fold(found, words);
+    // With the node that it runs on it is gone, and that is told of the node.
+    vec![match scene.cluster.site.place_of(Service::Qdevice) {
+        Some(Place::Node(host)) if scene.node(host).is_none() => found.is_loss_of([Thing::Node(host.clone())]),
+        Some(Place::Node(_) | Place::External) | None => found,
+    }]
 }
 
 /// In corosync's own flags: `A` alive, `V` voting, `NA`, `NV` not, `NR` not registered.

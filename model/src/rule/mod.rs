@@ -121,6 +121,7 @@ macro_rules! rules {
 }
 
 rules! {
+    switch_down: "switch-down", Cluster;
     bond_no_active_port: "bond-no-active-port", Node;
     bond_ports_missing: "bond-ports-missing", Node;
     bond_flapping: "bond-flapping", Node;
@@ -154,8 +155,8 @@ rules! {
     node_silent: "node-silent", Cluster;
     corosync_margin: "corosync-margin", Cluster;
     corosync_two_quorate_parts: "corosync-two-quorate-parts", Cluster;
-    node_rebooted: "node-rebooted", Node;
-    node_shutting_down: "node-shutting-down", Node;
+    node_rebooted: "node-rebooted", Cluster;
+    node_shutting_down: "node-shutting-down", Cluster;
     ha_would_fence: "ha-would-fence", Cluster;
     ha_watchdog_expiring: "ha-watchdog-expiring", Node;
     ha_lrm_lost_lock: "ha-lrm-lost-lock", Node;

@@ -21,6 +21,7 @@ use crate::report::Facts as _;
 
 pub use pattern::{BadPattern, PortPattern};
 pub use site::{DeclaredSwitch, Dependency, Place, Service, Site};
+pub(crate) use switch::chassis_on;
 pub use switch::{Basis, Switch, SwitchId, SwitchOf};
 
 /// A port of a node: a NIC, or what stands for one.
