@@ -45,7 +45,7 @@ pub struct Cluster {
     /// What the operator declared of it.
     pub site: Arc<Site>,
     /// What open incidents were compared with, for nodes that are not heard yet.
-    recalled: BTreeMap<NodeName, BTreeSet<Recall>>,
+    pub recalled: BTreeMap<NodeName, BTreeSet<Recall>>,
 }
 
 impl Cluster {
