@@ -23,6 +23,9 @@ const CAUSE_SETTLES_MS: u64 = 60_000;
 /// A cause ends after what it hides, so that no symptom is the last to stand; but it waits no longer than this.
 const OUTLIVES_MS: u64 = 150_000;
 
+/// So long a symptom must be without its cause until it stands by itself.
+const LEAVES_MS: u64 = 12_000;
+
 type Key = (&'static str, Thing);
 
 /// What is remembered between two looks; gone after a restart, and nothing is lost by that.
@@ -35,6 +38,8 @@ pub struct Watch {
     changed_ms: BTreeMap<Number, u64>,
     /// What the rule says now and was not written down, and since when.
     says_ms: BTreeMap<Number, (String, u64)>,
+    /// Who would leave its cause, and since when.
+    leaves_ms: BTreeMap<Number, u64>,
     /// How much of late history was told, and since when it is that much.
     told: BTreeMap<Number, (u64, u64)>,
     /// Findings that could not open an incident because there were too many.
@@ -78,7 +83,8 @@ impl Watch {
             };
             numbers.insert(finding.key(), number);
         }
-        steps.extend(hidden(incidents, findings, &causes, &numbers));
+        let moves = hidden(incidents, findings, &causes, &numbers);
+        steps.extend(self.settled(incidents, moves, scene));
         let found: BTreeSet<Number> = numbers.values().copied().collect();
         let hides_what_ends = |cause: &Incident| incidents.under(cause.number).any(|hidden| !found.contains(&hidden.number));
         for open in incidents.open() {
@@ -103,6 +109,29 @@ impl Watch {
             step,
         };
         steps.into_iter().map(transition).collect()
+    }
+
+    /// Who goes under a cause does so at once. Who leaves one has to stay away from it for a while: nodes that come and go
+    /// make causes that hold a little more or less.
+    fn settled(
+        &mut self,
+        incidents: &Incidents,
+        moves: Vec<(Number, Step)>,
+        scene: &Scene<'_>,
+    ) -> Vec<(Number, Step)> {
+        let now_ms = scene.now.mono_ms;
+        let before = std::mem::take(&mut self.leaves_ms);
+        let mut settled = Vec::new();
+        for (number, step) in moves {
+            let is_hidden = incidents.open.get(&number).is_some_and(|open| open.under.is_some());
+            let since = before.get(&number).copied().unwrap_or(now_ms);
+            if is_hidden && now_ms < since.saturating_add(LEAVES_MS) {
+                self.leaves_ms.insert(number, since);
+            } else {
+                settled.push((number, step));
+            }
+        }
+        settled
     }
 
     /// What is not to open an incident yet: it has just appeared, or its cause has.

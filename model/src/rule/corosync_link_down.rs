@@ -12,7 +12,7 @@ use crate::report::{Facts as _, Family};
 
 /// Corosync's pings miss a link on one pair after the other: until then it is not known whether all of a node's links, or of
 /// a network's, are down.
-const SETTLES_MS: u64 = 7_000;
+pub(super) const SETTLES_MS: u64 = 7_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();

@@ -69,7 +69,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     };
     let found = told.iter().fold(found, words).takes([Thing::Margin]);
     // While one may still be lost, it is part of why votes are missing.
-    let missing = missing(&nodes);
+    let mut missing = missing(&nodes);
+    if u32::try_from(missing.len()).is_ok_and(|count| count < votes.expected.saturating_sub(votes.total)) {
+        missing.push(Thing::Qdevice);
+    }
     vec![if votes.margin == 1 && !missing.is_empty() { found.is_loss_of(missing) } else { found }]
 }
 

@@ -61,8 +61,12 @@ fn left(name: &NodeName, peers: &[&NodeName], itself: Option<&FreshNode<'_>>) ->
         Some(_) => "its agent is heard: the node lives and is cut off from its peers",
     };
     let sentence = format!(
-        "{name} is out of the membership: none of the {} that are heard ({}) has it, {what}",
-        if peers.len() == 1 { "1 peer".to_owned() } else { format!("{} peers", peers.len()) },
+        "{name} is out of the membership: {} ({}) has it, {what}",
+        if peers.len() == 1 {
+            "not even the only peer that is heard".to_owned()
+        } else {
+            format!("none of the {} peers that are heard", peers.len())
+        },
         listed(peers),
     );
     let found = Finding::new(Severity::Critical, Thing::Node(name.clone()), sentence).remedy(format!(

@@ -117,6 +117,10 @@ macro_rules! rules {
                 look: Look::$look($file::look),
             },)+
         ];
+
+        /// The file of each rule, for the test that looks for its tests.
+        #[cfg(test)]
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!(stringify!($file), ".rs"))),)+];
     };
 }
 
@@ -201,6 +205,20 @@ mod tests {
                 let found = rule.page.contains(&format!("\n{section}\n"));
                 assert!(found, "{}: no section {section}", rule.name);
             }
+        }
+    }
+
+    /// Late history is not found by a look at the nodes, and has its tests where it is built.
+    const NEVER_FINDS: &[&str] = &[crate::incident::late::RULE];
+
+    #[test]
+    fn every_rule_is_tested_for_what_it_finds_and_for_where_it_is_silent() {
+        for (name, file) in FILES.iter().filter(|(name, _)| !NEVER_FINDS.contains(name)) {
+            let tests = file.split_once("#[cfg(test)]").map_or("", |(_, tests)| tests);
+            let has = |words: &[&str]| words.iter().any(|word| tests.contains(word));
+            let fires = ["assert_eq!(", "check(", ".starts_with(", ".contains("];
+            assert!(has(&fires), "{name}: no test in its file says what it finds");
+            assert!(has(&["is_empty()", ", &[])", ", [])"]), "{name}: no test in its file says where it is silent");
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::membership::{between, counted, listed, nodelist};
-use super::{Scene, lacp, stack};
+use super::{Scene, lacp, link_flapping, stack};
 use crate::cluster::{FreshNode, Node, PortPast, Recall};
 use crate::fact::link::Link;
 use crate::finding::{Finding, Severity, Thing};
@@ -41,6 +41,8 @@ struct Port<'a> {
     fresh: Option<FreshNode<'a>>,
     iface: &'a IfaceName,
     standing: Standing,
+    /// It loses its link and finds it again, over and over.
+    flaps: bool,
 }
 
 type Switches<'a> = BTreeMap<Option<String>, Vec<Port<'a>>>;
@@ -124,6 +126,16 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
         );
         return Some(finding(scene, switch, Severity::Critical, sentence, &silent));
     }
+    let flapping: Vec<Port<'a>> = ports.iter().filter(|port| port.flaps).cloned().collect();
+    if nodes(&flapping) >= MANY {
+        let sentence = format!(
+            "{} of {} of switch {switch} lose their links and find them again, over and over: {}",
+            flapping.len(),
+            counted(ports.len() as u64, "port"),
+            places(&flapping),
+        );
+        return Some(finding(scene, switch, Severity::Critical, sentence, &flapping));
+    }
     let at_once = together(dark);
     if nodes(&at_once) >= MANY {
         let sentence = format!(
@@ -159,7 +171,9 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
         // A port that never had a link has no cable.
         let had_link = past.lost_carrier_ms.is_some() || past.chassis.is_some() || past.lacp_partner.is_some();
         let is_told = had_link || link.carrier == Some(true);
-        is_told.then_some(Port { node: &node.name, fresh, iface: &link.name, standing })
+        let tuned = scene.tuned(&node.name).interface(&link.name);
+        let flaps = fresh.is_some_and(|fresh| link_flapping::times(&fresh, link, &tuned).is_some());
+        is_told.then_some(Port { node: &node.name, fresh, iface: &link.name, standing, flaps })
     };
     nics.filter_map(port).collect()
 }
