@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Recall;
 use crate::name::{IfaceName, LinkNumber, NodeName};
 use crate::report::Family;
 
@@ -51,6 +52,8 @@ pub enum Thing {
     /// By its identity: declared name, LLDP chassis or LACP system.
     Switch(String),
     Qdevice,
+    /// The votes that may still be lost.
+    Margin,
     /// A service of the HA manager: `vm:100`.
     Service(String),
     /// A guest by its number.
@@ -70,6 +73,7 @@ impl fmt::Display for Thing {
             Self::Knet { from, to, link } => write!(f, "{from} to {to} over link {link}"),
             Self::Switch(name) => write!(f, "switch {name}"),
             Self::Qdevice => f.write_str("qdevice"),
+            Self::Margin => f.write_str("the margin of votes"),
             Self::Service(service) => f.write_str(service),
             Self::Guest(number) => write!(f, "guest {number}"),
             Self::Ceph(daemon) => f.write_str(daemon),
@@ -121,7 +125,18 @@ pub struct Finding {
     pub remedy: String,
     /// How to undo it; empty where the remedy changes nothing.
     pub way_back: String,
+    /// It is worth telling only once it has been found for so long without a break: what is on its way to another state
+    /// is neither.
+    pub settles_ms: u64,
+    /// To be over it is enough that anything of what it rests on is read again. Otherwise all of it must be.
+    pub is_over_by_any: bool,
+    /// What of the nodes' past it was compared with.
+    pub recalls: BTreeSet<(NodeName, Recall)>,
 }
+
+/// Nodes do not tell of one thing at the same moment, and a fault grows: a link is missed by one node before the other,
+/// and by one pair before the next.
+pub const SETTLES_MS: u64 = 3_000;
 
 impl Finding {
     /// A rule gives its name when it hands the finding out.
@@ -136,7 +151,29 @@ impl Finding {
             takes: BTreeSet::new(),
             remedy: String::new(),
             way_back: String::new(),
+            settles_ms: SETTLES_MS,
+            is_over_by_any: false,
+            recalls: BTreeSet::new(),
         }
+    }
+
+    /// In place of [`SETTLES_MS`].
+    #[must_use]
+    pub fn settles_in(mut self, settles_ms: u64) -> Self {
+        self.settles_ms = settles_ms;
+        self
+    }
+
+    #[must_use]
+    pub fn recalls(mut self, node: &NodeName, recall: Recall) -> Self {
+        self.recalls.insert((node.clone(), recall));
+        self
+    }
+
+    #[must_use]
+    pub fn is_over_by_any(mut self) -> Self {
+        self.is_over_by_any = true;
+        self
     }
 
     #[must_use]
@@ -180,10 +217,13 @@ impl Finding {
         self.key() != other.key()
             && !other.symptoms.is_empty()
             && other.symptoms.iter().all(is_taken)
-            && !other
-                .takes
-                .iter()
-                .any(|taken| self.symptoms.iter().all(|thing| taken.holds(thing)))
+            && !other.takes_all_of(self)
+    }
+
+    /// What is the loss of nothing (somebody shuts a node down) is taken by nothing.
+    fn takes_all_of(&self, other: &Self) -> bool {
+        let holds_all = |taken: &Thing| other.symptoms.iter().all(|thing| taken.holds(thing));
+        !other.symptoms.is_empty() && self.takes.iter().any(holds_all)
     }
 
     pub fn key(&self) -> (&'static str, &Thing) {

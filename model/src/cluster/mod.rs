@@ -11,14 +11,15 @@ mod past;
 pub mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
-pub use past::{BondPast, Past, PortPast, Sample};
+pub use past::{BondPast, Chassis, Past, PortPast, Recall, Sample};
 
-use crate::fleet::Hearing;
 use crate::name::{NodeId, NodeName};
 use crate::report::{Fact, Facts, Family};
+use crate::topology::Site;
 
 /// Nodes that are kept; a cluster of corosync has far fewer.
 pub const MAX_NODES: usize = 256;
@@ -41,6 +42,10 @@ pub struct Cluster {
     pub gone: BTreeSet<NodeName>,
     /// Nodes that were told of and not kept, because there were [`MAX_NODES`] already.
     pub nodes_not_kept: u64,
+    /// What the operator declared of it.
+    pub site: Arc<Site>,
+    /// What open incidents were compared with, for nodes that are not heard yet.
+    pub recalled: BTreeMap<NodeName, BTreeSet<Recall>>,
 }
 
 impl Cluster {
@@ -55,7 +60,23 @@ impl Cluster {
             .nodes
             .entry(node.clone())
             .or_insert_with(|| Node::new(node.clone()));
+        for recall in self.recalled.remove(node).unwrap_or_default() {
+            kept.past.recall(&recall);
+        }
         kept.apply(seen, now);
+    }
+
+    /// A collector that starts anew knows what its open incidents were compared with.
+    pub fn recall<'a>(&mut self, recalls: impl IntoIterator<Item = &'a (NodeName, Recall)>) {
+        for (node, recall) in recalls {
+            match self.nodes.get_mut(node) {
+                Some(node) => node.past.recall(recall),
+                None => {
+                    let later = self.recalled.entry(node.clone()).or_default();
+                    later.insert(recall.clone());
+                }
+            }
+        }
     }
 
     /// The node is not part of the cluster any more.
@@ -70,7 +91,7 @@ impl Cluster {
     pub fn fresh(&self, now: Now) -> impl Iterator<Item = FreshNode<'_>> {
         self.nodes
             .values()
-            .filter(|node| node.seen.hearing == Hearing::Connected)
+            .filter(move |node| node.is_speaking(now))
             .map(move |node| FreshNode { node, now })
     }
 

@@ -48,6 +48,10 @@ impl Seen {
     }
 }
 
+/// Agents say something every two seconds. Of one that has not for so long, what it said before tells nothing of now,
+/// and less than its peers: it may be off.
+const SPEAKS_WITHIN_MS: u64 = 8_000;
+
 #[derive(Debug, Clone)]
 pub struct Node {
     pub name: NodeName,
@@ -72,6 +76,13 @@ impl Node {
     /// A family, however old.
     pub fn held(&self, family: Family) -> Option<&Held> {
         self.seen.facts.get(&family)
+    }
+
+    pub fn is_speaking(&self, now: Now) -> bool {
+        self.seen.hearing == Hearing::Connected
+            && self
+                .silent_for_ms(now)
+                .is_none_or(|ms| ms < SPEAKS_WITHIN_MS)
     }
 
     /// How long its agent was not heard; `None` before it was heard at all.

@@ -3,8 +3,10 @@
 //! It is bounded, and gone when the collector starts anew: a comparison with the past needs a past, and where there is
 //! none nothing is said.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::{Now, Seen};
 use crate::fact::bond::Bond;
@@ -12,10 +14,12 @@ use crate::fact::cmap::Cmap;
 use crate::fact::ha::{FencingState, Ha, HaNodeState};
 use crate::fact::hardware_address::HardwareAddress;
 use crate::fact::link::Link;
+use crate::fact::lldp::Neighbour;
 use crate::fact::power::PowerState;
 use crate::fleet::Hearing;
 use crate::name::{IfaceName, NodeName};
 use crate::report::{Fact, Family};
+use crate::topology;
 
 /// Interfaces, bonds and keys of corosync that are remembered, each; guests' interfaces come and go.
 pub(super) const MAX_REMEMBERED: usize = 1_024;
@@ -107,6 +111,12 @@ pub struct PortPast {
     pub best_speed_mbps: Option<u32>,
     /// The system that answered LACP there last: a port that is down hears none, and its switch is still the same.
     pub lacp_partner: Option<HardwareAddress>,
+    /// The one switch that was heard there by LLDP last; it is forgotten on the node soon after the carrier is lost.
+    pub chassis: Option<Chassis>,
+    /// When its carrier was seen to be lost, as long as it is.
+    pub lost_carrier_ms: Option<u64>,
+    /// When it was seen to come back last.
+    pub got_carrier_ms: Option<u64>,
     /// Losses and returns of its carrier.
     pub carrier: Transitions,
     /// Frames that came damaged: `rx_crc_errors`, or `rx_errors` where the driver tells only that.
@@ -115,8 +125,39 @@ pub struct PortPast {
     pub carrier_changes: Counter,
 }
 
+/// One thing of a node's past that a finding was compared with. It is kept with the incident, so that a collector that
+/// starts anew finds the same again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recall {
+    Speed {
+        port: IfaceName,
+        best_mbps: u32,
+    },
+    Ports {
+        bond: IfaceName,
+        most: usize,
+    },
+    Switch {
+        port: IfaceName,
+        chassis: Option<Chassis>,
+        lacp_partner: Option<HardwareAddress>,
+    },
+}
+
+/// A switch, as it calls itself by LLDP.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Chassis {
+    pub id: String,
+    pub name: Option<String>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BondPast {
+    /// The port in use, where one at a time is.
+    pub active: Option<IfaceName>,
+    /// Changes of it while there was one before.
+    pub active_changes: Transitions,
     /// The most ports that it had while its node was seen.
     pub most_ports: usize,
 }
@@ -142,6 +183,29 @@ pub struct Past {
 }
 
 impl Past {
+    /// What the collector itself has seen since it started comes first.
+    pub(super) fn recall(&mut self, recall: &Recall) {
+        match recall {
+            Recall::Speed { port, best_mbps } => {
+                let past = self.ports.entry(port.clone()).or_default();
+                past.best_speed_mbps = past.best_speed_mbps.max(Some(*best_mbps));
+            }
+            Recall::Ports { bond, most } => {
+                let past = self.bonds.entry(bond.clone()).or_default();
+                past.most_ports = past.most_ports.max(*most);
+            }
+            Recall::Switch {
+                port,
+                chassis,
+                lacp_partner,
+            } => {
+                let past = self.ports.entry(port.clone()).or_default();
+                past.chassis = past.chassis.take().or_else(|| chassis.clone());
+                past.lacp_partner = past.lacp_partner.take().or_else(|| lacp_partner.clone());
+            }
+        }
+    }
+
     pub(super) fn learn(&mut self, before: &Seen, seen: &Seen, now: Now) {
         self.silent_since_ms = match seen.hearing {
             Hearing::Silent => self.silent_since_ms.or(Some(now.mono_ms)),
@@ -175,7 +239,12 @@ impl Past {
         if let Some((_, Fact::Bonds(bonds))) = news(Family::Bonds)
             && let Some(bonds) = bonds.known()
         {
-            self.bonds(bonds);
+            self.bonds(bonds, now);
+        }
+        if let Some((_, Fact::Lldp(neighbours))) = news(Family::Lldp)
+            && let Some(neighbours) = neighbours.known()
+        {
+            self.lldp(neighbours);
         }
         if let Some((was, Fact::Cmap(cmap))) = news(Family::Cmap)
             && let Some(cmap) = cmap.known()
@@ -219,6 +288,13 @@ impl Past {
                 && was != is
             {
                 port.carrier.happened(now);
+                port.lost_carrier_ms = (!is).then_some(now.mono_ms);
+                if is {
+                    port.got_carrier_ms = Some(now.mono_ms);
+                }
+            }
+            if link.carrier == Some(true) {
+                port.lost_carrier_ms = None;
             }
             let Some(statistics) = &link.statistics else {
                 continue;
@@ -237,13 +313,19 @@ impl Past {
         }
     }
 
-    fn bonds(&mut self, bonds: &[Bond]) {
+    fn bonds(&mut self, bonds: &[Bond], now: Now) {
         for bond in bonds {
             if self.bonds.len() >= MAX_REMEMBERED && !self.bonds.contains_key(&bond.name) {
                 continue;
             }
             let past = self.bonds.entry(bond.name.clone()).or_default();
             past.most_ports = past.most_ports.max(bond.slaves.len());
+            if let Some(active) = &bond.active_slave {
+                let was = past.active.replace(active.clone());
+                if was.is_some_and(|was| was != *active) {
+                    past.active_changes.happened(now);
+                }
+            }
             for port in &bond.slaves {
                 let partner = port.partner_mac.as_ref().filter(|mac| !mac.is_zero());
                 if let Some(partner) = partner
@@ -252,6 +334,22 @@ impl Past {
                     let past = self.ports.entry(port.name.clone()).or_default();
                     past.lacp_partner = Some(partner.clone());
                 }
+            }
+        }
+    }
+
+    fn lldp(&mut self, neighbours: &[Neighbour]) {
+        let ports: BTreeSet<&IfaceName> = neighbours
+            .iter()
+            .filter_map(|neighbour| neighbour.interface.as_ref())
+            .collect();
+        for port in ports {
+            let has_room = self.ports.len() < MAX_REMEMBERED || self.ports.contains_key(port);
+            if let Some((id, name)) = topology::chassis_on(neighbours, port)
+                && has_room
+            {
+                let past = self.ports.entry(port.clone()).or_default();
+                past.chassis = Some(Chassis { id, name });
             }
         }
     }

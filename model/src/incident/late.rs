@@ -226,6 +226,8 @@ fn opened(number: Number, at_unix_ms: i64) -> Transition {
         severity: Severity::Info,
         sentence: "what happened while the collector did not hear of it is arriving".to_owned(),
         rests_on: BTreeSet::new(),
+        is_over_by_any: false,
+        recalls: BTreeSet::new(),
     };
     Transition {
         number,

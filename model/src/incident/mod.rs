@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Recall;
 use crate::finding::{Severity, Thing};
 use crate::name::NodeName;
 use crate::report::Family;
@@ -77,6 +78,12 @@ pub struct Said {
     pub sentence: String,
     /// What must be known to say that it is over.
     pub rests_on: BTreeSet<(NodeName, Family)>,
+    /// Any of it is enough to say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_over_by_any: bool,
+    /// What it was compared with: a collector that starts anew has no past of its own.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub recalls: BTreeSet<(NodeName, Recall)>,
 }
 
 /// Why an incident is over.
@@ -186,6 +193,11 @@ impl Incidents {
         self.open.get(&number).or_else(closed)
     }
 
+    /// What open incidents were compared with, for [`crate::cluster::Cluster::recall`].
+    pub fn recalls(&self) -> impl Iterator<Item = &(NodeName, Recall)> {
+        self.open().flat_map(|open| &open.said.recalls)
+    }
+
     /// The incidents that this one hides.
     pub fn under(&self, cause: Number) -> impl Iterator<Item = &Incident> {
         self.open().filter(move |open| open.under == Some(cause))
@@ -208,8 +220,12 @@ impl Incidents {
             } => self.opened(number, at, rule, subject, said),
             Step::Changed { said } => {
                 if let Some(open) = self.open.get_mut(&number) {
+                    // What it rests on may have changed alone, and that is no news.
+                    let is_news = open.said.sentence != said.sentence;
                     open.said = said.clone();
-                    open.tell(at, said.sentence.clone());
+                    if is_news {
+                        open.tell(at, said.sentence.clone());
+                    }
                 }
             }
             Step::CameBack { said } => self.came_back(number, at, said),

@@ -22,8 +22,16 @@ impl Watched {
         }
     }
 
-    /// The rules look, and what comes of it is written down.
+    /// The rules look, and again once what they found has settled.
     fn look(&mut self) -> Vec<Transition> {
+        let mut steps = self.look_once();
+        self.world.advance_s(3);
+        steps.extend(self.look_once());
+        steps
+    }
+
+    /// The rules look, and what comes of it is written down.
+    fn look_once(&mut self) -> Vec<Transition> {
         let scene = self.world.scene();
         // What else is worth telling of eight healthy nodes is not what these tests are about.
         let mut found = rule::findings(&scene);
@@ -46,7 +54,7 @@ impl Watched {
     fn wait_s(&mut self, seconds: u64) {
         for _ in 0..seconds / 10 {
             self.world.advance_s(10);
-            self.look();
+            self.look_once();
         }
     }
 
@@ -102,7 +110,7 @@ fn a_node_that_left_the_cluster_takes_its_incidents_with_it() {
     watched.look();
     let gone = crate::cluster::testing::name("pve-03");
     watched.world.cluster.forget(&gone);
-    let steps = watched.look();
+    let steps = watched.look_once();
     let expect = Step::Closed {
         why: Closing::NodeGone,
     };
@@ -139,7 +147,7 @@ fn a_collector_that_starts_anew_neither_closes_nor_doubles_an_incident() {
     }
     assert_eq!(again.incidents, watched.incidents);
     again.world.cluster = crate::cluster::Cluster::default();
-    assert!(again.look().is_empty(), "no node is heard yet");
+    assert!(again.look_once().is_empty(), "no node is heard yet");
     again.port(MiiStatus::Down);
     assert!(again.look().is_empty());
     assert_eq!(again.open(), [(1, "bond-degraded".to_owned())]);
@@ -183,4 +191,17 @@ fn of_many_that_are_over_those_that_may_come_back_keep_their_numbers() {
     }
     assert_eq!(is_over(many, RETURN_MS - 1), (MAX_CLOSED * 2, true));
     assert_eq!(is_over(many + 1, RETURN_MS), (MAX_CLOSED, false));
+}
+
+#[test]
+fn what_is_gone_before_it_has_settled_is_nothing() {
+    let mut watched = Watched::healthy();
+    watched.port(MiiStatus::Down);
+    assert!(watched.look_once().is_empty());
+    watched.world.advance_s(2);
+    assert!(watched.look_once().is_empty());
+    watched.port(MiiStatus::Up);
+    assert!(watched.look().is_empty());
+    watched.port(MiiStatus::Down);
+    assert!(watched.look_once().is_empty(), "it began anew");
 }

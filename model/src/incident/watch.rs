@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::late;
 use super::{Closing, Incident, Incidents, MAX_OPEN, Number, RETURN_MS, Said, Step, Transition};
-use crate::finding::{Finding, Thing};
+use crate::finding::{Finding, SETTLES_MS, Thing};
 use crate::report::Facts as _;
 use crate::rule::Scene;
 
@@ -15,12 +15,29 @@ const FLAPS: usize = 3;
 /// Another sentence is written down at most this often, and another severity at once.
 const CHANGES_EVERY_MS: u64 = 600_000;
 
+/// A symptom waits so long at most for its cause to settle.
+const CAUSE_SETTLES_MS: u64 = 60_000;
+
+/// A cause ends after what it hides, so that no symptom is the last to stand; but it waits no longer than this.
+const OUTLIVES_MS: u64 = 150_000;
+
+/// So long a symptom must be without its cause until it stands by itself.
+const LEAVES_MS: u64 = 12_000;
+
+type Key = (&'static str, Thing);
+
 /// What is remembered between two looks; gone after a restart, and nothing is lost by that.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
+    /// Since when it has been found without a break.
+    found_ms: BTreeMap<Key, u64>,
     /// Since when the rule does not find it, though all that it rests on is known.
     missing_ms: BTreeMap<Number, u64>,
     changed_ms: BTreeMap<Number, u64>,
+    /// What the rule says now and was not written down, and since when.
+    says_ms: BTreeMap<Number, (String, u64)>,
+    /// Who would leave its cause, and since when.
+    leaves_ms: BTreeMap<Number, u64>,
     /// How much of late history was told, and since when it is that much.
     told: BTreeMap<Number, (u64, u64)>,
     /// Findings that could not open an incident because there were too many.
@@ -36,6 +53,8 @@ impl Watch {
         scene: &Scene<'_>,
     ) -> Vec<Transition> {
         let mut steps = Vec::new();
+        let causes = causes(findings);
+        let unsettled = self.unsettled(incidents, findings, &causes, scene);
         let mut next = incidents.last();
         let mut numbers: BTreeMap<(&str, &Thing), Number> = BTreeMap::new();
         for finding in findings {
@@ -44,6 +63,7 @@ impl Watch {
                     steps.extend(self.still(open, finding, scene));
                     open.number
                 }
+                _ if unsettled.contains(&finding.key()) => continue,
                 Some(over) if returns(over, scene) => {
                     let said = said(finding);
                     steps.push((over.number, Step::CameBack { said }));
@@ -61,8 +81,14 @@ impl Watch {
             };
             numbers.insert(finding.key(), number);
         }
-        steps.extend(causes(incidents, findings, &numbers));
+        let moves = hidden(incidents, findings, &causes, &numbers);
+        steps.extend(self.settled(incidents, moves, scene));
         let found: BTreeSet<Number> = numbers.values().copied().collect();
+        let hides_what_ends = |cause: &Incident| {
+            incidents
+                .under(cause.number)
+                .any(|hidden| !found.contains(&hidden.number))
+        };
         for open in incidents.open() {
             if open.rule == late::RULE {
                 if self.is_all_told(open, scene) {
@@ -71,9 +97,10 @@ impl Watch {
                 }
             } else if found.contains(&open.number) {
                 self.missing_ms.remove(&open.number);
-            } else if let Some(why) = self.is_over(open, scene) {
+            } else if let Some(why) = self.is_over(open, hides_what_ends(open), scene) {
                 self.missing_ms.remove(&open.number);
                 self.changed_ms.remove(&open.number);
+                self.says_ms.remove(&open.number);
                 steps.push((open.number, Step::Closed { why }));
             }
         }
@@ -86,6 +113,67 @@ impl Watch {
         steps.into_iter().map(transition).collect()
     }
 
+    /// Who goes under a cause does so at once. Who leaves one has to stay away from it for a while: nodes that come and go
+    /// make causes that hold a little more or less.
+    fn settled(
+        &mut self,
+        incidents: &Incidents,
+        moves: Vec<(Number, Step)>,
+        scene: &Scene<'_>,
+    ) -> Vec<(Number, Step)> {
+        let now_ms = scene.now.mono_ms;
+        let before = std::mem::take(&mut self.leaves_ms);
+        let mut settled = Vec::new();
+        for (number, step) in moves {
+            let is_hidden = incidents
+                .open
+                .get(&number)
+                .is_some_and(|open| open.under.is_some());
+            let since = before.get(&number).copied().unwrap_or(now_ms);
+            if is_hidden && now_ms < since.saturating_add(LEAVES_MS) {
+                self.leaves_ms.insert(number, since);
+            } else {
+                settled.push((number, step));
+            }
+        }
+        settled
+    }
+
+    /// What is not to open an incident yet: it has just appeared, or its cause has.
+    fn unsettled<'a>(
+        &mut self,
+        incidents: &Incidents,
+        findings: &'a [Finding],
+        causes: &[Option<&Finding>],
+        scene: &Scene<'_>,
+    ) -> BTreeSet<(&'static str, &'a Thing)> {
+        let now_ms = scene.now.mono_ms;
+        let keys = findings
+            .iter()
+            .map(|finding| (finding.rule, finding.subject.clone()));
+        let before = std::mem::take(&mut self.found_ms);
+        let since = |key: Key| {
+            let since = before.get(&key).copied().unwrap_or(now_ms);
+            (key, since)
+        };
+        self.found_ms = keys.map(since).collect();
+        let found_for_ms = |finding: &Finding| {
+            let since = self.found_ms.get(&(finding.rule, finding.subject.clone()));
+            since.map_or(0, |since| now_ms.saturating_sub(*since))
+        };
+        let is_open = |finding: &Finding| {
+            let about = incidents.about(finding.rule, &finding.subject);
+            about.is_some_and(Incident::is_open)
+        };
+        let is_settled = |finding: &Finding| found_for_ms(finding) >= finding.settles_ms;
+        let waits = |(finding, cause): &(&Finding, &Option<&Finding>)| {
+            let cause_settles = cause.is_some_and(|cause| !is_open(cause) && !is_settled(cause));
+            !is_settled(finding) || (cause_settles && found_for_ms(finding) < CAUSE_SETTLES_MS)
+        };
+        let unsettled = findings.iter().zip(causes).filter(waits);
+        unsettled.map(|(finding, _)| finding.key()).collect()
+    }
+
     fn still(
         &mut self,
         open: &Incident,
@@ -94,6 +182,7 @@ impl Watch {
     ) -> Option<(Number, Step)> {
         let said = said(finding);
         if open.said == said {
+            self.says_ms.remove(&open.number);
             return None;
         }
         let now_ms = scene.now.mono_ms;
@@ -102,6 +191,21 @@ impl Watch {
         if open.said.severity == said.severity && is_soon {
             return None;
         }
+        // What is on its way to yet another state is not worth a word; what never stands still is, now and then.
+        let (words, since) = self
+            .says_ms
+            .entry(open.number)
+            .or_insert((said.sentence.clone(), now_ms));
+        if *words != said.sentence {
+            let began = last.copied().unwrap_or(*since);
+            (*words, *since) = (said.sentence.clone(), now_ms);
+            if now_ms < began.saturating_add(CHANGES_EVERY_MS) {
+                return None;
+            }
+        } else if now_ms < since.saturating_add(finding.settles_ms.max(SETTLES_MS)) {
+            return None;
+        }
+        self.says_ms.remove(&open.number);
         self.changed_ms.insert(open.number, now_ms);
         Some((open.number, Step::Changed { said }))
     }
@@ -119,7 +223,12 @@ impl Watch {
         is_calm
     }
 
-    fn is_over(&mut self, open: &Incident, scene: &Scene<'_>) -> Option<Closing> {
+    fn is_over(
+        &mut self,
+        open: &Incident,
+        hides_what_ends: bool,
+        scene: &Scene<'_>,
+    ) -> Option<Closing> {
         let rests_on = &open.said.rests_on;
         let is_gone = |node| scene.cluster.gone.contains(node);
         if !rests_on.is_empty() && rests_on.iter().all(|(node, _)| is_gone(node)) {
@@ -131,12 +240,13 @@ impl Watch {
         }
         let now_ms = scene.now.mono_ms;
         let since = *self.missing_ms.entry(open.number).or_insert(now_ms);
+        let waits = now_ms < since.saturating_add(OUTLIVES_MS) && hides_what_ends;
         let calm_ms = if open.returns_within(RETURN_MS, scene.now.unix_ms) >= FLAPS {
             RETURN_MS.unsigned_abs()
         } else {
             CALM_MS
         };
-        (now_ms >= since.saturating_add(calm_ms)).then_some(Closing::NotFoundAnyMore)
+        (now_ms >= since.saturating_add(calm_ms) && !waits).then_some(Closing::NotFoundAnyMore)
     }
 }
 
@@ -151,7 +261,12 @@ fn is_known(open: &Incident, scene: &Scene<'_>) -> bool {
     let mut others = rests_on
         .iter()
         .filter(|(node, _)| !scene.cluster.gone.contains(node));
-    !rests_on.is_empty() && others.all(is_read)
+    !rests_on.is_empty()
+        && if open.said.is_over_by_any {
+            others.any(is_read)
+        } else {
+            others.all(is_read)
+        }
 }
 
 fn returns(over: &Incident, scene: &Scene<'_>) -> bool {
@@ -175,30 +290,48 @@ fn said(finding: &Finding) -> Said {
         rests_on: rests_on
             .map(|evidence| (evidence.node.clone(), evidence.family))
             .collect(),
+        is_over_by_any: finding.is_over_by_any,
+        recalls: finding.recalls.clone(),
     }
 }
 
-/// Who goes under whom: a cause that no other one explains, the one that takes most.
-fn causes(
-    incidents: &Incidents,
-    findings: &[Finding],
-    numbers: &BTreeMap<(&str, &Thing), Number>,
-) -> Vec<(Number, Step)> {
+/// For each finding its cause: one that no other explains, of several the one that takes most.
+fn causes(findings: &[Finding]) -> Vec<Option<&Finding>> {
     let is_hidden = |cause: &Finding| findings.iter().any(|other| other.explains(cause));
     let roots: Vec<&Finding> = findings
         .iter()
         .filter(|finding| !finding.takes.is_empty() && !is_hidden(finding))
         .collect();
+    let cause = |finding: &Finding| {
+        let explaining = roots.iter().filter(|root| root.explains(finding));
+        explaining.max_by_key(|root| root.takes.len()).copied()
+    };
+    findings.iter().map(cause).collect()
+}
+
+/// Who goes under whom now, and was not there before.
+fn hidden(
+    incidents: &Incidents,
+    findings: &[Finding],
+    causes: &[Option<&Finding>],
+    numbers: &BTreeMap<(&str, &Thing), Number>,
+) -> Vec<(Number, Step)> {
     let mut steps = Vec::new();
-    for finding in findings {
+    for (finding, cause) in findings.iter().zip(causes) {
         let Some(number) = numbers.get(&finding.key()) else {
             continue;
         };
-        let explaining = roots.iter().filter(|root| root.explains(finding));
-        let cause = explaining
-            .max_by_key(|root| root.takes.len())
-            .and_then(|root| numbers.get(&root.key()).copied());
+        let cause = cause.and_then(|cause| numbers.get(&cause.key()).copied());
         let was = incidents.open.get(number).and_then(|open| open.under);
+        let is_below = |cause: &Number| {
+            incidents
+                .open
+                .get(cause)
+                .is_some_and(|open| was.is_some() && open.under == was)
+        };
+        if cause.as_ref().is_some_and(is_below) {
+            continue;
+        }
         if cause != was && (cause.is_some() || is_found(incidents, was, numbers)) {
             steps.push((*number, Step::Under { cause }));
         }

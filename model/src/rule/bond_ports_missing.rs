@@ -2,7 +2,7 @@
 //! so nothing else tells of it.
 
 use super::{Tuned, configured, lacp, stack};
-use crate::cluster::FreshNode;
+use crate::cluster::{FreshNode, Recall};
 use crate::fact::bond::Bond;
 use crate::fact::interfaces::ConfBond;
 use crate::fact::link::Link;
@@ -111,7 +111,8 @@ fn lost(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         bond.name,
         if has == 1 { "port" } else { "ports" }
     );
-    Some(told(node, bond, sentence))
+    let recall = Recall::Ports { bond: bond.name.clone(), most: had };
+    Some(told(node, bond, sentence).recalls(name, recall))
 }
 
 fn told(node: &FreshNode<'_>, bond: &Bond, sentence: String) -> Finding {

@@ -15,13 +15,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     if is_alone || !expected.iter().all(|node| is_silent(scene, node)) {
         return Vec::new();
     }
-    // The one that was heard last is the likeliest to be heard first; one is enough for this to be over.
-    let last = expected.iter().max_by_key(|node| node.seen.heard_at_ms);
-    let since = last.and_then(|node| node.silent_for_ms(scene.now));
-    let since = since.map_or_else(
-        || "since it started".to_owned(),
-        |ms| format!("for {} s", ms / 1_000),
-    );
+    let has_heard = expected.iter().any(|node| node.seen.heard_at_ms.is_some());
+    let since = if has_heard { "any more" } else { "since it started" };
     let sentence = format!(
         "the collector has lost sight of the cluster: none of its {} agents is heard {since}",
         expected.len()
@@ -35,7 +30,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let evidence = |found: Finding, node: &&Node| {
         found.seen_in(&node.name, Family::Agent, "nothing is heard of its agent")
     };
-    vec![last.iter().fold(found, |found, node| evidence(found, node))]
+    // Any of them that speaks again ends it.
+    vec![expected.iter().fold(found.is_over_by_any(), evidence)]
 }
 
 #[cfg(test)]
@@ -54,7 +50,7 @@ mod tests {
         }
         world.advance_s(40);
         let expect = "critical the cluster: the collector has lost sight of the cluster: none of its 3 agents is heard \
-                      for 40 s";
+                      any more";
         assert_eq!(world.found(RULE), [expect]);
     }
 

@@ -1,23 +1,31 @@
 //! Another interface of the node has a route to the addresses of corosync's peers that is as good as that of the own
 //! network or better: a VPN or a second address in the same network. `ping` works, and corosync does not.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Tuned;
-use super::membership::listed;
+use super::membership::{between, listed};
 use crate::cluster::FreshNode;
 use crate::fact::link::{Address, Link};
 use crate::finding::{Finding, Severity, Thing};
+use crate::name::LinkNumber;
 use crate::report::{Facts as _, Family};
 
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
-    let captured = captured(node).unwrap_or_default();
-    if captured.is_empty() {
+    let told = captured(node).unwrap_or_default();
+    if told.is_empty() {
         return Vec::new();
     }
+    let links: BTreeSet<LinkNumber> = told.iter().map(|(link, _)| *link).collect();
+    let captured: Vec<&String> = told.iter().map(|(_, words)| words).collect();
+    let conf = node.corosync_conf().and_then(|conf| conf.local.as_ref());
+    let mut paths = conf.map_or_else(BTreeSet::new, |conf| between(conf, &BTreeSet::from([node.name().clone()])));
+    paths.retain(|path| matches!(path, Thing::Knet { link, .. } if links.contains(link)));
     let name = node.name();
     let sentence = format!("on {name} another route captures corosync's network: {}", listed(&captured));
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
+        .takes(paths)
         .seen_in(name, Family::Links, listed(&captured))
         .seen_in(name, Family::Corosync, "the addresses of its links")
         .remedy(format!(
@@ -28,7 +36,7 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     vec![found]
 }
 
-fn captured(node: &FreshNode<'_>) -> Option<Vec<String>> {
+fn captured(node: &FreshNode<'_>) -> Option<Vec<(LinkNumber, String)>> {
     let (corosync, links) = (node.corosync()?, node.links()?);
     let own_id = corosync.node_id?;
     let conf = node.corosync_conf()?.local.as_ref()?;
@@ -51,10 +59,11 @@ fn captured(node: &FreshNode<'_>) -> Option<Vec<String>> {
             };
             if let Some(address) = link.addresses.iter().flatten().find(covers) {
                 let length = address.prefix_len.unwrap_or(0);
-                captured.push(format!(
+                let words = format!(
                     "{} has {}/{length}, which covers peers of link {} (its own {own}/{prefix} is on {})",
                     link.name, address.address, status.link, home.name
-                ));
+                );
+                captured.push((status.link, words));
             }
         }
     }

@@ -9,6 +9,9 @@ use crate::fact::corosync_conf::CorosyncConf;
 use crate::finding::{Finding, Severity, Thing};
 use crate::report::{Facts as _, Family};
 
+/// A change of the file arrives on one node after the other, and corosync takes it over after that.
+const SETTLES_MS: u64 = 60_000;
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let shared = shared(&nodes);
@@ -44,6 +47,7 @@ fn drift(node: &FreshNode<'_>, shared: Option<&CorosyncConf>) -> Option<Finding>
     }
     let sentence = format!("corosync.conf of {name} has drifted: {}", reasons.join("; "));
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
+        .settles_in(SETTLES_MS)
         .seen_in(name, Family::CorosyncConf, version(local))
         .remedy(format!(
             "On {name}: `diff /etc/pve/corosync.conf /etc/corosync/corosync.conf`. With quorum pmxcfs writes the second from \

@@ -4,10 +4,15 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
-use super::membership::{Group, Pair, counted, groups, listed, pairs, things_of};
+use super::membership::{Group, Pair, counted, groups, listed, pairs, reforming_ms, things_of};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
+use crate::name::{LinkNumber, NodeName};
 use crate::report::{Facts as _, Family};
+
+/// Corosync's pings miss a link on one pair after the other: until then it is not known whether all of a node's links, or of
+/// a network's, are down.
+pub(super) const SETTLES_MS: u64 = 7_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
@@ -15,8 +20,20 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let known: BTreeSet<Pair> = pairs.keys().cloned().collect();
     let down: BTreeSet<Pair> =
         pairs.iter().filter(|(_, is_down)| **is_down).map(|(pair, _)| pair.clone()).collect();
-    let found = groups(&down, &known).into_iter().filter_map(|group| found(group, &known));
+    let waits_ms = SETTLES_MS.saturating_add(reforming_ms(&nodes));
+    let found = groups(&down, &known).into_iter().filter_map(|group| {
+        // A node without any link leaves the membership next, and that is then what is told.
+        let is_cut_off = matches!(&group, Group::Node(node, links) if has_no_more(node, links.len(), &known));
+        let (found, about) = found(group, &known)?;
+        Some((if is_cut_off { found.settles_in(waits_ms) } else { found }, about))
+    });
     found.map(|(found, about)| with_evidence(found, &about, &nodes)).collect()
+}
+
+fn has_no_more(node: &NodeName, down: usize, known: &BTreeSet<Pair>) -> bool {
+    let of_node = known.iter().filter(|pair| pair.one == *node || pair.other == *node);
+    let links: BTreeSet<LinkNumber> = of_node.map(|pair| pair.link).collect();
+    links.len() == down
 }
 
 /// The finding, and the links that it is about.
@@ -50,6 +67,7 @@ fn found(group: Group, known: &BTreeSet<Pair>) -> Option<(Finding, BTreeSet<Thin
         }
     };
     let found = Finding::new(Severity::Warning, subject, sentence)
+        .settles_in(SETTLES_MS)
         .is_loss_of(about.clone())
         .remedy(
             "`corosync-cfgtool -s` on both nodes names the addresses; ping the peer's address from the own one (`ping -I \

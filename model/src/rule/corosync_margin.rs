@@ -2,7 +2,7 @@
 //! it was built, and only told where that is none.
 
 use super::Scene;
-use super::membership::counted;
+use super::membership::{counted, has_member, is_quorate, names, nodelist};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::report::{Facts as _, Family};
@@ -67,7 +67,23 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let words = format!("Total votes: {}, Quorum: {}", of.total, of.needed);
         if *of == votes { found.seen_in(node.name(), Family::Corosync, words) } else { found }
     };
-    vec![told.iter().fold(found, words)]
+    let found = told.iter().fold(found, words).takes([Thing::Margin]);
+    // While one may still be lost, it is part of why votes are missing.
+    let mut missing = missing(&nodes);
+    if u32::try_from(missing.len()).is_ok_and(|count| count < votes.expected.saturating_sub(votes.total)) {
+        missing.push(Thing::Qdevice);
+    }
+    vec![if votes.margin == 1 && !missing.is_empty() { found.is_loss_of(missing) } else { found }]
+}
+
+/// The nodes of the nodelist that no quorate node has among its members.
+fn missing(nodes: &[FreshNode<'_>]) -> Vec<Thing> {
+    let Some((_, conf)) = nodelist(nodes) else {
+        return Vec::new();
+    };
+    let quorate = || nodes.iter().filter(|node| is_quorate(node));
+    let is_missing = |id: u32| !quorate().any(|node| has_member(node, id) == Some(true));
+    names(conf).filter(|(id, _)| is_missing(*id)).map(|(_, name)| Thing::Node(name)).collect()
 }
 
 #[cfg(test)]

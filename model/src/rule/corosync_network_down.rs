@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
+use super::corosync_link_down::SETTLES_MS;
 use super::membership::{Group, Pair, groups, pairs};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
@@ -35,6 +36,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             format!("corosync network {link} is down between all {pairs} pairs of nodes; {rest}");
         let severity = if left > 1 { Severity::Warning } else { Severity::Critical };
         let found = Finding::new(severity, Thing::Network(*link), sentence)
+            .settles_in(SETTLES_MS)
+            .is_loss_of(known.iter().filter(|pair| pair.link == *link).map(Pair::thing))
             .takes([Thing::Network(*link)])
             .remedy(format!(
                 "Look at what all nodes share on network {link}: its switch, its VLAN on the switch's ports, a firewall \

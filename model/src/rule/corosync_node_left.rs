@@ -10,6 +10,9 @@ use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 
+/// A corosync that is restarted leaves, is alone, and joins again.
+pub(super) const REJOINS_MS: u64 = 15_000;
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let Some((_, conf)) = nodelist(&nodes) else {
@@ -30,6 +33,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let itself = nodes.iter().find(|node| *node.name() == name);
         let mut left = left(&name, &names, itself);
         left = if itself.is_some() {
+            left = left.settles_in(REJOINS_MS);
             // It lives: what else is wrong with it may be the cause of this, and stays in sight.
             // Only with those that miss it: with others it may share a part.
             let is_missed = |link: &Thing| {
@@ -38,7 +42,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             let mut links = between(conf, &BTreeSet::from([name.clone()]));
             links.retain(is_missed);
             let symptoms = if links.is_empty() { BTreeSet::from([Thing::Node(name.clone())]) } else { links.clone() };
-            left.is_loss_of(symptoms).takes(links)
+            // Where it tells itself that it has no quorum, that is what its links are filed under.
+            let tells_itself = itself.is_some_and(|node| node.corosync().is_some_and(|corosync| corosync.quorate == Some(false)));
+            let left = left.is_loss_of(symptoms);
+            if tells_itself { left } else { left.takes(links) }
         } else {
             left.takes([Thing::Node(name.clone())])
         };
@@ -54,8 +61,12 @@ fn left(name: &NodeName, peers: &[&NodeName], itself: Option<&FreshNode<'_>>) ->
         Some(_) => "its agent is heard: the node lives and is cut off from its peers",
     };
     let sentence = format!(
-        "{name} is out of the membership: none of the {} that are heard ({}) has it, {what}",
-        if peers.len() == 1 { "1 peer".to_owned() } else { format!("{} peers", peers.len()) },
+        "{name} is out of the membership: {} ({}) has it, {what}",
+        if peers.len() == 1 {
+            "not even the only peer that is heard".to_owned()
+        } else {
+            format!("none of the {} peers that are heard", peers.len())
+        },
         listed(peers),
     );
     let found = Finding::new(Severity::Critical, Thing::Node(name.clone()), sentence).remedy(format!(

@@ -1,12 +1,15 @@
 //! A qdevice that is configured and casts no vote: the cluster looks complete and stands on fewer votes.
 
 use super::Scene;
-use super::membership::{listed, nodelist};
+use super::membership::{listed, nodelist, reforming_ms};
 use crate::cluster::FreshNode;
 use crate::fact::corosync::Corosync;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
+use crate::topology::{Place, Service};
+
+const SETTLES_MS: u64 = 10_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
@@ -28,7 +31,13 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
          answer? Its certificates may be another cluster's.",
     );
     let words = |found: Finding, (name, why): &(&NodeName, String)| found.seen_in(name, Family::Corosync, why.clone());
-    vec![silent.iter().fold(found, words)]
+    // A device that goes with its node is missed before the node is.
+    let found = silent.iter().fold(found, words).settles_in(SETTLES_MS.saturating_add(reforming_ms(&nodes))).takes([Thing::Qdevice]);
+    // With the node that it runs on it is gone, and that is told of the node.
+    vec![match scene.cluster.site.place_of(Service::Qdevice) {
+        Some(Place::Node(host)) if scene.node(host).is_none() => found.is_loss_of([Thing::Node(host.clone())]),
+        Some(Place::Node(_) | Place::External) | None => found,
+    }]
 }
 
 /// In corosync's own flags: `A` alive, `V` voting, `NA`, `NV` not, `NR` not registered.

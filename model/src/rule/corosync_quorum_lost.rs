@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
+use super::corosync_node_left::REJOINS_MS;
 use super::membership::{between, counted, name_of, names, nodelist};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
@@ -42,7 +43,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             let sentence =
                 format!("{}; the other part of the cluster is quorate", has_none(&partition, &heard));
             let found = lost(Thing::Node(first), sentence, &heard);
-            Some(found.takes(taken(&nodes, [&partition])).takes(silent(&nodes, &partition)))
+            let found = if partition.members.len() == 1 { found.settles_in(REJOINS_MS) } else { found };
+            let links = taken(&nodes, [&partition]);
+            Some(because_of(found, &links).takes(links).takes(silent(&nodes, &partition)))
         };
         return partitions.into_iter().filter_map(part).collect();
     }
@@ -50,10 +53,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         partitions.iter().map(|(partition, heard)| has_none(partition, heard)).collect();
     let sentence = format!("{}; no node that is heard is quorate", parts.join("; "));
     let heard: Vec<&NodeName> = partitions.values().flatten().copied().collect();
-    let found = lost(Thing::Cluster, sentence, &heard)
-        .takes(taken(&nodes, partitions.keys()))
-        .takes(outside(&nodes));
-    vec![found]
+    let links = taken(&nodes, partitions.keys());
+    let found = because_of(lost(Thing::Cluster, sentence, &heard), &links);
+    vec![found.takes(links).takes(outside(&nodes))]
+}
+
+/// What takes all links between the parts takes the quorum.
+fn because_of(found: Finding, links: &BTreeSet<Thing>) -> Finding {
+    if links.is_empty() { found } else { found.is_loss_of(links.iter().cloned()) }
 }
 
 fn partition(node: &FreshNode<'_>) -> Option<Partition> {

@@ -44,7 +44,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
              managers are armed",
             listed(&quorate)
         );
-        found.push(finding(Thing::Cluster, sentence, &quorate));
+        found.push(finding(Thing::Cluster, sentence, &quorate).is_loss_of([Thing::Margin]));
     }
     found
 }

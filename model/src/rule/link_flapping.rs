@@ -33,8 +33,8 @@ fn flaps(node: &FreshNode<'_>, link: &Link, tuned: &Tuned<'_>) -> Option<Finding
         tuned.flap_window_s() / 60
     );
     let thing = Thing::Iface(name.clone(), port.clone());
-    let found = Finding::new(Severity::Warning, thing.clone(), sentence)
-        .takes([thing])
+    let found = Finding::new(Severity::Warning, thing, sentence)
+        .takes(stack::taken_with(node, port))
         .seen_in(name, Family::Links, format!("{port}: carrier changed {times}"))
         .remedy(format!(
             "Change the cable or the transceiver of {port}, then the switch port. Until then `ip link set {port} down` \

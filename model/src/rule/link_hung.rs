@@ -10,12 +10,17 @@ use crate::finding::{Finding, Severity, Thing};
 use crate::name::IfaceName;
 use crate::report::{Facts as _, Family};
 
+/// What stands on a card is back so long after its reset.
+const RETURNS_MS: i64 = 60_000;
+
 #[derive(Default)]
 struct Hang<'a> {
     times: u32,
     last: Option<&'a JournalEvent>,
     /// The link came back, or the card was reset, after the last of them.
     is_past: bool,
+    /// That was a moment ago: what it took with it is not back yet.
+    is_just_past: bool,
 }
 
 pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
@@ -46,6 +51,7 @@ pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
             Event::NicLinkUp { iface, .. } | Event::NicReset { iface, .. } => {
                 if let Some(hang) = hangs.get_mut(iface) {
                     hang.is_past = true;
+                    hang.is_just_past = at_ms(event).is_some_and(|at| at.saturating_add(RETURNS_MS) > now_ms);
                 }
             }
             _ => {}
@@ -95,7 +101,7 @@ fn told_of(
              -K {iface} tso off gso off` keeps it from coming back."
         ))
         .way_back(format!("`ethtool -K {iface} tso on gso on`; `ip link set {iface} up`."));
-    Some(if hang.is_past {
+    Some(if hang.is_past && !hang.is_just_past {
         found
     } else {
         found.takes(stack::taken_with(node, iface))

@@ -4,7 +4,7 @@
 //! of it, nothing is said.
 
 use super::Tuned;
-use crate::cluster::FreshNode;
+use crate::cluster::{FreshNode, Recall};
 use crate::fact::link::Link;
 use crate::finding::{Finding, Severity, Thing};
 use crate::report::{Facts as _, Family};
@@ -30,6 +30,7 @@ fn slower(node: &FreshNode<'_>, link: &Link) -> Option<Finding> {
     // In a bond the others follow from it: speeds that differ, an aggregator of its own.
     let found = Finding::new(Severity::Warning, subject.clone(), sentence)
         .takes([subject])
+        .recalls(name, Recall::Speed { port: port.clone(), best_mbps: was })
         .seen_in(name, Family::Links, format!("{port}: {is} Mbps"))
         .remedy(format!(
             "Change the cable of {port} and look at its switch port; `ethtool {port}` on {name} shows what both sides \

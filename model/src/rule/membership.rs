@@ -160,6 +160,18 @@ pub(super) fn pairs(nodes: &[FreshNode<'_>]) -> BTreeMap<Pair, bool> {
     pairs
 }
 
+/// How long the membership takes at most to follow what was lost: token and consensus, as corosync runs with them.
+pub(super) fn reforming_ms(nodes: &[FreshNode<'_>]) -> u64 {
+    let times = nodes.iter().filter_map(|node| {
+        let count = |key| node.cmap()?.count(key);
+        Some(
+            count("runtime.config.totem.token")?
+                .saturating_add(count("runtime.config.totem.consensus")?),
+        )
+    });
+    times.max().unwrap_or(0)
+}
+
 /// What links between two nodes that share a fault have in common.
 #[derive(Debug)]
 pub(super) enum Group {
@@ -189,7 +201,12 @@ pub(super) fn groups(bad: &BTreeSet<Pair>, known: &BTreeSet<Pair>) -> Vec<Group>
                 .collect()
         };
         let (known, mut rest) = (on(known), on(bad));
-        if known.len() >= 3 && rest == known {
+        // What one node alone tells of is the node's, as far as anybody knows.
+        let has_centre = known.first().is_some_and(|first| {
+            let is_in_all = |node: &NodeName| known.iter().all(|pair| pair.has(node));
+            is_in_all(&first.one) || is_in_all(&first.other)
+        });
+        if known.len() >= 3 && !has_centre && rest == known {
             groups.push(Group::Network(link));
             continue;
         }

@@ -120,10 +120,15 @@ macro_rules! rules {
                 look: Look::$look($file::look),
             },)+
         ];
+
+        /// The file of each rule, for the test that looks for its tests.
+        #[cfg(test)]
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!(stringify!($file), ".rs"))),)+];
     };
 }
 
 rules! {
+    switch_down: "switch-down", Cluster;
     bond_no_active_port: "bond-no-active-port", Node;
     bond_ports_missing: "bond-ports-missing", Node;
     bond_flapping: "bond-flapping", Node;
@@ -158,8 +163,8 @@ rules! {
     node_silent: "node-silent", Cluster;
     corosync_margin: "corosync-margin", Cluster;
     corosync_two_quorate_parts: "corosync-two-quorate-parts", Cluster;
-    node_rebooted: "node-rebooted", Node;
-    node_shutting_down: "node-shutting-down", Node;
+    node_rebooted: "node-rebooted", Cluster;
+    node_shutting_down: "node-shutting-down", Cluster;
     ha_would_fence: "ha-would-fence", Cluster;
     ha_watchdog_expiring: "ha-watchdog-expiring", Node;
     ha_lrm_lost_lock: "ha-lrm-lost-lock", Node;
@@ -207,6 +212,28 @@ mod tests {
                 let found = rule.page.contains(&format!("\n{section}\n"));
                 assert!(found, "{}: no section {section}", rule.name);
             }
+        }
+    }
+
+    /// Late history is not found by a look at the nodes, and has its tests where it is built.
+    const NEVER_FINDS: &[&str] = &[crate::incident::late::RULE];
+
+    #[test]
+    fn every_rule_is_tested_for_what_it_finds_and_for_where_it_is_silent() {
+        for (name, file) in FILES.iter().filter(|(name, _)| !NEVER_FINDS.contains(name)) {
+            let tests = file
+                .split_once("#[cfg(test)]")
+                .map_or("", |(_, tests)| tests);
+            let has = |words: &[&str]| words.iter().any(|word| tests.contains(word));
+            let fires = ["assert_eq!(", "check(", ".starts_with(", ".contains("];
+            assert!(
+                has(&fires),
+                "{name}: no test in its file says what it finds"
+            );
+            assert!(
+                has(&["is_empty()", ", &[])", ", [])"]),
+                "{name}: no test in its file says where it is silent"
+            );
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::report::Family;
 /// A collector that has just started has not heard anybody yet.
 const START_MS: u64 = 120_000;
 
+/// An agent that is updated, or whose connection broke, is back after that.
+const SETTLES_MS: u64 = 10_000;
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let fresh: Vec<FreshNode<'_>> = scene.nodes().collect();
     let silent = scene.cluster.nodes.values().filter(|node| is_silent(scene, node));
@@ -52,6 +55,7 @@ fn silence(scene: &Scene<'_>, node: &Node, fresh: &[FreshNode<'_>]) -> Option<Fi
         |_| format!("{name} is silent"),
     );
     let found = Finding::new(severity, Thing::Node(name.clone()), format!("{since}; {what}"))
+        .settles_in(SETTLES_MS)
         .seen_in(name, Family::Agent, "nothing is heard of its agent")
         .remedy(format!(
             "`systemctl status quorate-agent` and `journalctl -u quorate-agent` on {name}; from there, does the \

@@ -24,8 +24,16 @@ pub(super) fn is_uplink(link: &Link) -> bool {
 
 /// The interface, what stands on nothing but it, and the paths of corosync from and to the addresses there.
 pub(super) fn taken_with(node: &FreshNode<'_>, iface: &IfaceName) -> BTreeSet<Thing> {
+    taken_with_all(node, [iface])
+}
+
+/// The same of several at once.
+pub(super) fn taken_with_all<'a>(
+    node: &'a FreshNode<'_>,
+    ifaces: impl IntoIterator<Item = &'a IfaceName>,
+) -> BTreeSet<Thing> {
     let links = node.links().map_or(&[][..], Vec::as_slice);
-    let mut lost = BTreeSet::from([iface]);
+    let mut lost: BTreeSet<&IfaceName> = ifaces.into_iter().collect();
     for _ in 0..MAX_DEPTH {
         let above = |link: &&Link| !lost.contains(&link.name) && stands_only_on(link, links, &lost);
         let more: Vec<&IfaceName> = links.iter().filter(above).map(|link| &link.name).collect();
@@ -52,14 +60,16 @@ fn stands_only_on(link: &Link, links: &[Link], lost: &BTreeSet<&IfaceName>) -> b
     if link.kind.as_deref() == Some("vlan") {
         return link.link.as_ref().is_some_and(|below| lost.contains(below));
     }
-    let carries = |port: &&Link| is_uplink(port) && port.carrier != Some(false);
-    let mut ports = links
-        .iter()
-        .filter(|port| port.master.as_ref() == Some(&link.name))
-        .filter(carries);
-    let first = ports.next();
-    first.is_some_and(|port| lost.contains(&port.name))
-        && ports.all(|port| lost.contains(&port.name))
+    let is_lost = |port: &&Link| lost.contains(&port.name);
+    let ports = || {
+        let on_it = links
+            .iter()
+            .filter(|port| port.master.as_ref() == Some(&link.name));
+        on_it.filter(|port| is_uplink(port))
+    };
+    // A port without a carrier carries nothing, whatever took it.
+    let mut carrying = ports().filter(|port| port.carrier != Some(false));
+    ports().any(|port| is_lost(&port)) && carrying.all(|port| is_lost(&port))
 }
 
 /// Both directions of every path of corosync that begins at this address of the node.

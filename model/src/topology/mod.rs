@@ -25,6 +25,7 @@ pub use contradiction::{Contradiction, contradictions};
 pub use pattern::{BadPattern, PortPattern};
 pub use place::place;
 pub use site::{DeclaredSwitch, Dependency, Place, Service, Site};
+pub(crate) use switch::chassis_on;
 pub use switch::{Basis, Switch, SwitchId, SwitchOf};
 
 /// A port of a node: a NIC, or what stands for one.

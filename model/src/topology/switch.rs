@@ -137,9 +137,25 @@ fn labels(heard: &BTreeMap<PortId, Heard>) -> BTreeMap<String, String> {
     chassis().filter_map(alone).collect()
 }
 
-/// The one switch that is heard on the port; several are none, for the port is then behind something that passes LLDP on.
+/// The switch that is heard on the port, or was before it lost its carrier.
 pub(super) fn chassis(
     fresh: &FreshNode<'_>,
+    iface: &IfaceName,
+) -> Option<(String, Option<String>)> {
+    let here = fresh.lldp().map_or(&[][..], Vec::as_slice);
+    let past = || {
+        let port = fresh.node.past.ports.get(iface)?;
+        let is_dark = port.lost_carrier_ms.is_some();
+        let chassis = port.chassis.clone().filter(|_| is_dark)?;
+        Some((chassis.id, chassis.name))
+    };
+    chassis_on(here, iface).or_else(past)
+}
+
+/// The one switch among the neighbours of the port; several are none, for the port is then behind something that passes
+/// LLDP on.
+pub(crate) fn chassis_on(
+    neighbours: &[Neighbour],
     iface: &IfaceName,
 ) -> Option<(String, Option<String>)> {
     let is_switch = |neighbour: &&Neighbour| {
@@ -149,8 +165,9 @@ pub(super) fn chassis(
                 .iter()
                 .any(|it| it.kind == "Bridge" && it.enabled != Some(false))
     };
-    let here = fresh.lldp().into_iter().flatten();
-    let here = here.filter(|neighbour| neighbour.interface.as_ref() == Some(iface));
+    let here = neighbours
+        .iter()
+        .filter(|neighbour| neighbour.interface.as_ref() == Some(iface));
     let ids: BTreeSet<(String, Option<String>)> = here
         .filter(is_switch)
         .filter_map(|neighbour| {

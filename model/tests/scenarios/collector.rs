@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use model::cluster::{Cluster, Now, Seen};
 use model::finding::Severity;
@@ -13,7 +14,7 @@ use model::whatif::{Hypothesis, WhatIf};
 
 use crate::facts::{self, Moment};
 use crate::ring::Ring;
-use crate::site::{Node, Power, Site};
+use crate::site::{Node, Place, Power, Site};
 
 /// The rules look again after so long, also without news.
 const LOOK_AGAIN_MS: u64 = 5_000;
@@ -46,6 +47,8 @@ pub(crate) struct Collector {
     streams: BTreeMap<u32, Stream>,
     started_ms: u64,
     looked_ms: u64,
+    /// Where the operator says that the qdevice is.
+    declared: Arc<topology::Site>,
     /// Those that stood by themselves, and were worth calling somebody, with the rule and the subject.
     told: BTreeMap<Number, String>,
     pub(crate) log: String,
@@ -65,8 +68,25 @@ impl Collector {
                 },
             )
         };
+        let on = |place: &Place| match place {
+            Place::On(host) => topology::Place::Node(facts::node_name(*host)),
+            Place::Outside | Place::At(_) => topology::Place::External,
+        };
+        let qdevice = |place: &Place| topology::Dependency {
+            service: topology::Service::Qdevice,
+            on: on(place),
+        };
+        let dependencies = site.qdevice.iter().map(qdevice).collect();
+        let declared = Arc::new(topology::Site {
+            dependencies,
+            ..topology::Site::default()
+        });
         Self {
-            cluster: Cluster::default(),
+            cluster: Cluster {
+                site: Arc::clone(&declared),
+                ..Cluster::default()
+            },
+            declared,
             watch: Watch::default(),
             incidents: Incidents::default(),
             written: Vec::new(),
@@ -93,12 +113,16 @@ impl Collector {
 
     /// It is killed and starts again; what it wrote down is all that it has.
     pub(crate) fn restarts(&mut self, now_ms: u64) {
-        self.cluster = Cluster::default();
+        self.cluster = Cluster {
+            site: Arc::clone(&self.declared),
+            ..Cluster::default()
+        };
         self.watch = Watch::default();
         self.incidents = Incidents::default();
         for step in &self.written {
             self.incidents.fold(step);
         }
+        self.cluster.recall(self.incidents.recalls());
         self.started_ms = now_ms;
         self.looked_ms = now_ms;
         for (id, stream) in &mut self.streams {
@@ -148,10 +172,20 @@ impl Collector {
         };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
+        let is_news = |step: &&Transition| match &step.step {
+            Step::Changed { said } => {
+                let was = self.incidents.get(step.number).map(|open| &open.said);
+                was.is_none_or(|was| {
+                    (was.severity, &was.sentence) != (said.severity, &said.sentence)
+                })
+            }
+            _ => true,
+        };
+        let news: Vec<Transition> = steps.iter().filter(is_news).cloned().collect();
         for step in &steps {
             self.incidents.fold(step);
         }
-        self.log_steps(&steps, now_ms);
+        self.log_steps(&news, now_ms);
         for open in self.incidents.open() {
             if open.under.is_none() && open.said.severity > Severity::Info {
                 let what = format!("{} {}", open.rule, open.subject);
@@ -222,6 +256,9 @@ impl Collector {
                 Step::Under { cause: Some(cause) } => format!("{at} #{number} goes under #{cause}"),
                 Step::Under { cause: None } => format!("{at} #{number} stands by itself"),
                 Step::Closed { .. } => format!("{at} #{number} over"),
+                Step::Told { node, words, .. } => {
+                    format!("{at} #{number} tells of {node}: {words}")
+                }
             };
             self.say(&line);
         }
@@ -258,7 +295,7 @@ impl Collector {
     }
 
     pub(crate) fn what_if(&mut self, hypothesis: &Hypothesis, now_ms: u64) {
-        let site = topology::Site::default();
+        let site = self.cluster.site.clone();
         let now = self.now(now_ms);
         let answer = WhatIf::new(
             &self.cluster,

@@ -63,16 +63,24 @@ impl Site {
         Some((port, self.switches.get(&port.switch)?))
     }
 
-    /// Brings carriers, LACP and the ports in use up to what is so now.
-    pub(crate) fn settle(&mut self, now_ms: u64) {
+    /// Brings carriers, LACP and the ports in use up to what is so now, and says whether that changed anything.
+    pub(crate) fn settle(&mut self, now_ms: u64) -> bool {
         let mut nodes = std::mem::take(&mut self.nodes);
+        let mut has_changed = false;
         for node in &mut nodes {
-            self.settle_node(node, now_ms);
+            has_changed |= self.settle_node(node, now_ms);
         }
         self.nodes = nodes;
+        has_changed
     }
 
-    fn settle_node(&self, node: &mut Node, now_ms: u64) {
+    fn settle_node(&self, node: &mut Node, now_ms: u64) -> bool {
+        let before: Vec<(bool, bool)> = node
+            .cards
+            .values()
+            .map(|card| (card.carrier, card.is_answered))
+            .collect();
+        let active = node.active.clone();
         let slow: BTreeSet<&str> = self
             .shape
             .bonds
@@ -96,11 +104,11 @@ impl Site {
             } else {
                 FAST_MS
             };
-            if !carrier && card.is_answered {
-                (card.is_answered, card.answered_since_ms) = (false, now_ms);
-            } else if speaks == card.is_answered {
-                card.answered_since_ms = now_ms;
-            } else if now_ms >= card.answered_since_ms + if speaks { AGREE_MS } else { misses_ms } {
+            if speaks == card.is_answered {
+                card.agreed_until_ms = now_ms;
+            }
+            let takes_ms = if speaks { AGREE_MS } else { misses_ms };
+            if (!carrier && card.is_answered) || now_ms >= card.agreed_until_ms + takes_ms {
                 (card.is_answered, card.answered_since_ms) = (speaks, now_ms);
             }
         }
@@ -118,6 +126,11 @@ impl Site {
                 node.active.insert(bond.name.clone(), active);
             }
         }
+        let after = node
+            .cards
+            .values()
+            .map(|card| (card.carrier, card.is_answered));
+        active != node.active || !after.eq(before)
     }
 
     /// The ports over which frames of this base leave and come now.

@@ -24,6 +24,8 @@ struct Room {
     ring: Ring,
     collector: Collector,
     now_ms: u64,
+    /// A line of the story changed something.
+    has_news: bool,
 }
 
 pub(crate) fn play(story: &[Line]) -> Result<String, BadLine> {
@@ -41,6 +43,7 @@ pub(crate) fn play(story: &[Line]) -> Result<String, BadLine> {
         ring,
         collector,
         now_ms: 0,
+        has_news: true,
     };
     room.advance(BEFORE_MS);
     room.collector.begins(room.now_ms);
@@ -51,6 +54,7 @@ pub(crate) fn play(story: &[Line]) -> Result<String, BadLine> {
         let text = line.text.clone();
         room.collector.say(&format!("> {text}"));
         room.happens(line)?;
+        room.has_news = true;
     }
     room.collector.ends();
     Ok(room.collector.log)
@@ -164,6 +168,7 @@ impl Plan {
                 carrier_since_ms: 0,
                 is_answered,
                 answered_since_ms: 0,
+                agreed_until_ms: 0,
                 name: port.clone(),
                 flaps: None,
             };
@@ -255,6 +260,9 @@ fn build(lines: &[Line]) -> Result<Site, BadLine> {
             }
             "lldp off" => plan.no_lldp = true,
             "port NODES/IFACE at SWITCH" => {
+                if plan.switches.is_empty() {
+                    plan.switches = split("sw-a,sw-b");
+                }
                 if !plan.switches.contains(&word(1)) {
                     return Err(line.bad(format!("there is no switch {:?}", word(1))));
                 }
@@ -316,9 +324,15 @@ impl Room {
         let end = self.now_ms + ms;
         while self.now_ms < end {
             self.now_ms += TICK_MS;
+            let before = self.site.on_and_off();
             self.site.passes(self.now_ms);
-            self.site.settle(self.now_ms);
+            let has_changed = self.site.settle(self.now_ms);
+            if has_changed || self.has_news || before != self.site.on_and_off() {
+                self.has_news = false;
+                self.ring.look(&self.site);
+            }
             self.ring.settle(&mut self.site, self.now_ms);
+            self.has_news |= std::mem::take(&mut self.ring.has_fenced);
             self.settle_qdevice();
             self.collector.hears(&self.site, &self.ring, self.now_ms);
         }

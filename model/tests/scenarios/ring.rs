@@ -34,11 +34,15 @@ struct Link {
 #[derive(Debug)]
 pub(crate) struct Ring {
     links: BTreeMap<Way, Link>,
+    /// What passed when something changed in the machine room last.
+    passing: BTreeSet<Way>,
     pub(crate) members: BTreeMap<u32, BTreeSet<u32>>,
     pub(crate) sequence: u64,
     forming: Option<(Vec<BTreeSet<u32>>, u64)>,
     pub(crate) votes: Cluster,
     has_qdevice: bool,
+    /// A node was reset: what passes is to be asked again.
+    pub(crate) has_fenced: bool,
 }
 
 impl Ring {
@@ -63,11 +67,13 @@ impl Ring {
         }
         Self {
             links,
+            passing: BTreeSet::new(),
             members: all.iter().map(|id| (*id, all.clone())).collect(),
             sequence: 19,
             forming: None,
             votes: Cluster::healthy(config),
             has_qdevice: true,
+            has_fenced: false,
         }
     }
 
@@ -75,19 +81,27 @@ impl Ring {
         self.links.get(&way).is_some_and(|link| link.is_up)
     }
 
-    pub(crate) fn settle(&mut self, site: &mut Site, now_ms: u64) {
+    /// Which packets pass now; to be asked again when something changed.
+    pub(crate) fn look(&mut self, site: &Site) {
         let runs = |id: u32| {
             site.nodes
                 .iter()
                 .find(|node| node.id == id)
                 .filter(|node| node.corosync_runs)
         };
+        // A ping there and its answer back.
+        let passes = |(from, to, link): &&Way| {
+            runs(*from).zip(runs(*to)).is_some_and(|(one, other)| {
+                site.passes_on_link(*link, one, other) && site.passes_on_link(*link, other, one)
+            })
+        };
+        self.passing = self.links.keys().filter(passes).copied().collect();
+    }
+
+    pub(crate) fn settle(&mut self, site: &mut Site, now_ms: u64) {
         let mut passing: BTreeSet<(u32, u32)> = BTreeSet::new();
         for ((from, to, number), link) in &mut self.links {
-            // A ping there and its answer back.
-            let passes = runs(*from).zip(runs(*to)).is_some_and(|(one, other)| {
-                site.passes_on_link(*number, one, other) && site.passes_on_link(*number, other, one)
-            });
+            let passes = self.passing.contains(&(*from, *to, *number));
             if passes {
                 passing.insert((*from, *to));
             }
@@ -127,6 +141,7 @@ impl Ring {
             .iter_mut()
             .filter(|node| node.is_armed && node.without_quorum_since_ms.is_some_and(fenced))
         {
+            self.has_fenced = true;
             node.loses_power();
             node.start(now_ms);
             node.without_quorum_since_ms = None;

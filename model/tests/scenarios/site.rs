@@ -78,6 +78,8 @@ pub(crate) struct Card {
     pub(crate) carrier_since_ms: u64,
     /// Since when LACP is answered there, or is not.
     pub(crate) is_answered: bool,
+    /// Until then what was heard agreed with that.
+    pub(crate) agreed_until_ms: u64,
     pub(crate) answered_since_ms: u64,
     /// What it is called in its node.
     pub(crate) name: String,
@@ -164,6 +166,21 @@ impl Site {
 
     pub(crate) fn card(&mut self, (id, iface): &PortId) -> Option<&mut Card> {
         self.node(*id).cards.get_mut(iface)
+    }
+
+    /// What has power, what runs, and which cables are in.
+    pub(crate) fn on_and_off(&self) -> Vec<bool> {
+        let nodes = self.nodes.iter().flat_map(|node| {
+            let cables = node.cards.values().map(|card| card.has_cable);
+            [node.has_power(), node.agent_runs, node.corosync_runs]
+                .into_iter()
+                .chain(cables)
+        });
+        self.switches
+            .values()
+            .map(|switch| switch.has_power)
+            .chain(nodes)
+            .collect()
     }
 
     /// What is due by itself: boots, stops, switches that come back, ports that flap.
