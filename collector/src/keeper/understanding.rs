@@ -22,6 +22,8 @@ pub(super) struct Understanding {
     cluster: Cluster,
     declared: Declared,
     watch: Watch,
+    /// What open incidents were compared with is known again: done once, as soon as they can be read.
+    has_recalled: bool,
     found: Arc<Vec<Finding>>,
     looked_ms: u64,
     has_news: bool,
@@ -33,6 +35,7 @@ impl Understanding {
             cluster: Cluster::default(),
             declared,
             watch: Watch::default(),
+            has_recalled: false,
             found: Arc::default(),
             looked_ms: 0,
             has_news: true,
@@ -64,6 +67,10 @@ impl Understanding {
     pub(super) fn look(&mut self, incidents: Option<&Incidents>, now: Now) -> Vec<Transition> {
         self.looked_ms = now.mono_ms;
         self.has_news = false;
+        if let Some(incidents) = incidents.filter(|_| !self.has_recalled) {
+            self.cluster.recall(incidents.recalls());
+            self.has_recalled = true;
+        }
         let scene = Scene {
             cluster: &self.cluster,
             now,

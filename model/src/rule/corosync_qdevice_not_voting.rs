@@ -7,7 +7,7 @@ use crate::fact::corosync::Corosync;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
-use crate::topology::{Place, Service};
+use crate::topology::{Place, Service, place};
 
 const SETTLES_MS: u64 = 10_000;
 
@@ -34,9 +34,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     // A device that goes with its node is missed before the node is.
     let found = silent.iter().fold(found, words).settles_in(SETTLES_MS.saturating_add(reforming_ms(&nodes))).takes([Thing::Qdevice]);
     // With the node that it runs on it is gone, and that is told of the node.
-    vec![match scene.cluster.site.place_of(Service::Qdevice) {
-        Some(Place::Node(host)) if scene.node(host).is_none() => found.is_loss_of([Thing::Node(host.clone())]),
-        Some(Place::Node(_) | Place::External) | None => found,
+    vec![match place(scene.cluster, scene.now, scene.site, Service::Qdevice) {
+        Some(Place::Node(host)) if scene.node(&host).is_none() => found.is_loss_of([Thing::Node(host)]),
+        Some(Place::Node(_) | Place::Guest(_) | Place::External) | None => found,
     }]
 }
 

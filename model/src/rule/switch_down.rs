@@ -202,7 +202,7 @@ fn switch_of(
     iface: &IfaceName,
     labels: &BTreeMap<&str, BTreeSet<&str>>,
 ) -> Option<String> {
-    let rows = &scene.cluster.site.switches;
+    let rows = &scene.site.switches;
     let declared = rows.iter().find(|switch| switch.ports.iter().any(|ports| ports.fits(&node.name, iface)));
     if let Some(declared) = declared {
         return Some(declared.name.clone());

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use model::cluster::{Cluster, Now, Seen};
 use model::finding::Severity;
@@ -48,7 +47,7 @@ pub(crate) struct Collector {
     started_ms: u64,
     looked_ms: u64,
     /// Where the operator says that the qdevice is.
-    declared: Arc<topology::Site>,
+    declared: topology::Site,
     /// Those that stood by themselves, and were worth calling somebody, with the rule and the subject.
     told: BTreeMap<Number, String>,
     pub(crate) log: String,
@@ -77,15 +76,12 @@ impl Collector {
             on: on(place),
         };
         let dependencies = site.qdevice.iter().map(qdevice).collect();
-        let declared = Arc::new(topology::Site {
+        let declared = topology::Site {
             dependencies,
             ..topology::Site::default()
-        });
+        };
         Self {
-            cluster: Cluster {
-                site: Arc::clone(&declared),
-                ..Cluster::default()
-            },
+            cluster: Cluster::default(),
             declared,
             watch: Watch::default(),
             incidents: Incidents::default(),
@@ -113,10 +109,7 @@ impl Collector {
 
     /// It is killed and starts again; what it wrote down is all that it has.
     pub(crate) fn restarts(&mut self, now_ms: u64) {
-        self.cluster = Cluster {
-            site: Arc::clone(&self.declared),
-            ..Cluster::default()
-        };
+        self.cluster = Cluster::default();
         self.watch = Watch::default();
         self.incidents = Incidents::default();
         for step in &self.written {
@@ -169,6 +162,7 @@ impl Collector {
             cluster: &self.cluster,
             now,
             thresholds: &thresholds,
+            site: &self.declared,
         };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
@@ -295,12 +289,11 @@ impl Collector {
     }
 
     pub(crate) fn what_if(&mut self, hypothesis: &Hypothesis, now_ms: u64) {
-        let site = self.cluster.site.clone();
         let now = self.now(now_ms);
         let answer = WhatIf::new(
             &self.cluster,
             now,
-            &site,
+            &self.declared,
             Thresholds::default().reforming_warning_ms,
         )
         .map_err(|error| error.to_string())
