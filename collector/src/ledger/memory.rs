@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::identity::ClusterId;
 
-use super::decision::{Decision, DecisionId, KeptEvent, Record, Revision};
+use super::decision::{Decision, DecisionId, KeptEvent, KeptStep, Record, Revision};
 use super::{
-    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, Snapshot,
+    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, MAX_STEPS_READ,
+    Mark, Newest, NewestWanted, Snapshot,
 };
 
 /// How often something nasty happens, in a thousand appends.
@@ -33,15 +34,24 @@ pub struct Faults {
 struct Cluster {
     records: Vec<Record>,
     events: Vec<KeptEvent>,
+    steps: Vec<KeptStep>,
     snapshot: Snapshot,
     late: Vec<(Revision, u64, Arc<Decision>)>,
+}
+
+/// What a power cut leaves: how many records, events and steps, and what they add up to.
+#[derive(Debug, Clone, Default)]
+struct Synced {
+    records: usize,
+    events: usize,
+    steps: usize,
+    snapshot: Snapshot,
 }
 
 #[derive(Debug, Default)]
 struct Store {
     clusters: BTreeMap<ClusterId, Cluster>,
-    /// What a power cut leaves of each: how many records, how many events, and what they add up to.
-    synced: BTreeMap<ClusterId, (usize, usize, Snapshot)>,
+    synced: BTreeMap<ClusterId, Synced>,
     faults: Faults,
     draws: u64,
     foreign: u64,
@@ -79,10 +89,11 @@ impl Memory {
         let store = &mut *self.lock();
         for (id, cluster) in &mut store.clusters {
             cluster.late.clear();
-            let (records, events, snapshot) = store.synced.get(id).cloned().unwrap_or_default();
-            cluster.records.truncate(records);
-            cluster.events.truncate(events);
-            cluster.snapshot = snapshot;
+            let synced = store.synced.get(id).cloned().unwrap_or_default();
+            cluster.records.truncate(synced.records);
+            cluster.events.truncate(synced.events);
+            cluster.steps.truncate(synced.steps);
+            cluster.snapshot = synced.snapshot;
         }
     }
 
@@ -133,6 +144,39 @@ impl Memory {
         });
         let limit = wanted.limit.min(MAX_EVENTS_READ);
         Ok(events.take(limit).cloned().collect())
+    }
+
+    /// As [`Ledger::steps`], at once.
+    pub fn steps_now(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        let mut store = self.lock();
+        store.may_fail()?;
+        let steps = store.sync(cluster).steps.iter();
+        let steps = steps.filter(|kept| kept.place > after);
+        Ok(steps.take(MAX_STEPS_READ).cloned().collect())
+    }
+
+    /// As [`Ledger::newest`], at once.
+    pub fn newest_now(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        let mut store = self.lock();
+        store.may_fail()?;
+        let cluster = store.sync(&wanted.cluster);
+        let of = wanted.node.as_ref();
+        let events = cluster.events.iter().rev();
+        let events = events.filter(|kept| of.is_none_or(|node| *node == kept.event.node));
+        let steps = cluster.steps.iter().rev();
+        let steps = steps.filter(|kept| of.is_none_or(|node| kept.is_about(node)));
+        Ok(Newest {
+            events: wanted.marks(events.map(|kept| Mark {
+                place: kept.place,
+                kept_unix_ms: kept.event.kept_unix_ms,
+            })),
+            steps: wanted.marks(steps.map(|kept| Mark {
+                place: kept.place,
+                kept_unix_ms: kept.step.at_unix_ms,
+            })),
+            last_event: cluster.snapshot.kept.last_place,
+            last_step: cluster.steps.len() as u64,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -187,11 +231,12 @@ impl Store {
 
     fn sync(&mut self, id: &ClusterId) -> &Cluster {
         let cluster = self.clusters.entry(id.clone()).or_default();
-        let synced = (
-            cluster.records.len(),
-            cluster.events.len(),
-            cluster.snapshot.clone(),
-        );
+        let synced = Synced {
+            records: cluster.records.len(),
+            events: cluster.events.len(),
+            steps: cluster.steps.len(),
+            snapshot: cluster.snapshot.clone(),
+        };
         self.synced.insert(id.clone(), synced);
         cluster
     }
@@ -255,6 +300,17 @@ impl Cluster {
             }
         }
         head.kept.fold(&decision.transitions);
+        for step in &decision.transitions {
+            let opening = self
+                .steps
+                .iter()
+                .find(|kept| kept.step.number == step.number);
+            self.steps.push(KeptStep {
+                place: self.steps.len() as u64 + 1,
+                step: step.clone(),
+                opening: opening.map_or_else(|| step.clone(), |kept| kept.step.clone()),
+            });
+        }
         Appended::Ok(head.revision)
     }
 }
@@ -281,5 +337,13 @@ impl Ledger for Memory {
 
     async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
         self.events_now(wanted)
+    }
+
+    async fn steps(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        self.steps_now(cluster, after)
+    }
+
+    async fn newest(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        self.newest_now(wanted)
     }
 }
