@@ -626,8 +626,8 @@ fn what_events_does_not_understand_is_wrong_usage() {
 fn what_if_tells_the_outcome_why_and_what_is_not_known() {
     check_answer(
         &["what-if", "--down", "pve-01,pve-02", "--network", "0"],
-        "Some(Node(\"pve-01\")) and Some(Node(\"pve-02\")) and Some(Network(0)) fail\n  no margin for certain, and \
-         perhaps fencing\n  - because of this\n  ? whether that\n",
+        "Some(Node(\"pve-01\")) and Some(Node(\"pve-02\")) and Some(Network(0)) fail\n  in short: no margin for \
+         certain, and perhaps fencing\n  - because of this\n  ? whether that\n",
     );
     check_answer(&["what-if", "--qdevice", "--json"], "{}\n");
 }
@@ -636,7 +636,7 @@ fn what_if_tells_the_outcome_why_and_what_is_not_known() {
 fn risks_show_the_edge_and_what_costs_more_than_redundancy() {
     check_answer(
         &["risks", "--depth", "2"],
-        "Failures until quorum is lost: 1: node pve-01\n  quorum lost everywhere: the worst\n3 failures played; 1 cost \
+        "Failures until quorum is lost: 1: node pve-01\nquorum lost everywhere\n  - the worst\n3 failures played; 1 cost \
          redundancy at most: --all shows them\n",
     );
 }

@@ -68,20 +68,30 @@ fn page(name: &str) -> Result<String, NoPage> {
             near: near(name),
         });
     };
+    // What goes elsewhere is the page as it stands in docs/rules.
+    let Some(width) = show::width() else {
+        return Ok(rule.page.to_owned());
+    };
+    Ok(set(rule.page, width))
+}
+
+fn set(page: &str, width: usize) -> String {
+    let width = Some(width);
     let mut text = String::new();
-    for block in blocks(rule.page) {
+    for block in blocks(page) {
         match block.trim_start_matches('#') {
             head if head.len() < block.len() => {
                 let _ = writeln!(
                     text,
                     "{HEAD}{}{HEAD:#}",
-                    show::wrap(head.trim_start(), 0, show::width()).trim_end()
+                    show::wrap(head.trim_start(), 0, width).trim_end()
                 );
             }
-            _ => text.push_str(&show::wrap(&block, marker(&block), show::width())),
+            "" => text.push('\n'),
+            _ => text.push_str(&show::wrap(&block, marker(&block), width)),
         }
     }
-    Ok(text)
+    text
 }
 
 /// The lines of the page as they are to be broken anew: what is one paragraph is one line.
@@ -155,7 +165,15 @@ mod tests {
     fn every_rule_has_a_line_and_a_page() {
         for rule in rule::ALL {
             assert!(names().contains(rule.name));
-            assert!(page(rule.name).unwrap().contains("What to do"));
+            assert!(page(rule.name).unwrap().contains("## What to do"));
+            for width in [20, 80] {
+                let text = anstream::adapter::strip_str(&set(rule.page, width)).to_string();
+                assert!(
+                    text.lines().all(|line| line.chars().count() <= width),
+                    "{text}"
+                );
+                assert!(text.contains("\n\nWhat to do\n"), "{text}");
+            }
         }
     }
 }

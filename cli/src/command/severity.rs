@@ -1,7 +1,9 @@
 //! How bad an incident is, in the words and colours of status, incidents and events.
 
+use std::cmp::Reverse;
+
 use anstyle::Style;
-use proto::v1::Severity;
+use proto::v1::{Incident, Severity};
 
 use crate::show::{BAD, DOUBTFUL, PLAIN};
 
@@ -23,8 +25,19 @@ pub(super) fn style(severity: Severity) -> Style {
     }
 }
 
+/// What is over stands last, then what is not found now; the worst first, and of alike ones the first.
+pub(super) fn order(one: &Incident) -> (bool, bool, Reverse<u8>, u64) {
+    let weight = Reverse(weight(one.severity()));
+    (
+        one.closed_unix_ms.is_some(),
+        !one.is_found,
+        weight,
+        one.number,
+    )
+}
+
 /// The larger, the worse.
-pub(super) fn weight(severity: Severity) -> u8 {
+fn weight(severity: Severity) -> u8 {
     match severity {
         Severity::Info => 0,
         Severity::Warning => 1,

@@ -36,7 +36,13 @@ fn of_cluster(status: &v1::ClusterStatus, all: bool, width: Option<usize>, text:
     let _ = writeln!(text, "{HEAD}{}{HEAD:#}: {count}", show::foreign(name));
     waiting(status, width, text);
     let is_shown = |one: &&v1::Incident| all || one.cause.is_none();
-    for one in status.incidents.iter().filter(is_shown) {
+    let mut shown: Vec<&v1::Incident> = status.incidents.iter().filter(is_shown).collect();
+    // Those that are over come as they ended, the newest first.
+    shown.sort_by_key(|one| match one.closed_unix_ms {
+        None => severity::order(one),
+        Some(_) => (true, false, std::cmp::Reverse(0), 0),
+    });
+    for one in shown {
         let mut line = headline(one, 2);
         if let Some(cause) = one.cause {
             let _ = write!(line, " (because of #{cause})");

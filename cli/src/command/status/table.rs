@@ -110,12 +110,7 @@ fn incidents(status: &v1::ClusterStatus, width: usize, text: &mut String) {
             .filter(|one| one.closed_unix_ms.is_none())
     };
     let mut causes: Vec<&v1::Incident> = open().filter(|one| one.cause.is_none()).collect();
-    causes.sort_by_key(|one| {
-        (
-            std::cmp::Reverse(severity::weight(one.severity())),
-            one.number,
-        )
-    });
+    causes.sort_by_key(|one| severity::order(one));
     let hidden = open().count() - causes.len();
     let mut line = match causes.len() {
         0 => "  no open incident".to_owned(),
@@ -137,34 +132,53 @@ fn incidents(status: &v1::ClusterStatus, width: usize, text: &mut String) {
         let line = "  ! what is newer is not on the collector's disk yet, and not shown";
         push(text, line, INDENT * 2, width, DOUBTFUL);
     }
-    for one in causes {
-        let effects = open()
-            .filter(|other| other.cause == Some(one.number))
-            .count();
-        let mut line = format!(
-            "  #{} {}: {}",
-            one.number,
-            severity::word(one.severity()),
-            show::foreign(&one.sentence)
-        );
-        match effects {
-            0 => {}
-            1 => line.push_str(" (1 effect)"),
-            many => {
-                let _ = write!(line, " ({many} effects)");
-            }
-        }
-        if !one.is_found {
-            line.push_str(" (not found now)");
-        }
-        push(
-            text,
-            &line,
-            INDENT * 2,
-            width,
-            severity::style(one.severity()),
-        );
+    // What is worst is told also if it cannot be looked at.
+    let is_told = |one: &&v1::Incident| {
+        one.is_found || !matches!(one.severity(), v1::Severity::Info | v1::Severity::Warning)
+    };
+    let (told, not_found): (Vec<&v1::Incident>, Vec<&v1::Incident>) =
+        causes.into_iter().partition(is_told);
+    for one in told {
+        let effects = open().filter(|other| other.cause == Some(one.number));
+        incident(one, effects.count(), width, text);
     }
+    let line = match not_found.len() {
+        0 => return,
+        1 => "  1 more is not found now: it may be over soon, or cannot be looked at".to_owned(),
+        many => {
+            format!(
+                "  {many} more are not found now: they may be over soon, or cannot be looked at"
+            )
+        }
+    };
+    push(text, &line, INDENT * 2, width, DOUBTFUL);
+}
+
+/// `#4 critical: pve-08 is not in the membership of 6 of 6 peers (2 effects)`
+fn incident(one: &v1::Incident, effects: usize, width: usize, text: &mut String) {
+    let mut line = format!(
+        "  #{} {}: {}",
+        one.number,
+        severity::word(one.severity()),
+        show::foreign(&one.sentence)
+    );
+    match effects {
+        0 => {}
+        1 => line.push_str(" (1 effect)"),
+        many => {
+            let _ = write!(line, " ({many} effects)");
+        }
+    }
+    if !one.is_found {
+        line.push_str(" (not found now)");
+    }
+    push(
+        text,
+        &line,
+        INDENT * 2,
+        width,
+        severity::style(one.severity()),
+    );
 }
 
 fn push(text: &mut String, line: &str, indent: usize, width: usize, style: Style) {
