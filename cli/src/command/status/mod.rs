@@ -24,7 +24,7 @@ const NO_TERMINAL: usize = 80;
 Examples:
   quorate status
   quorate status --cluster pve --json | jq '.clusters[0].votes[0].may_be_lost'
-  watch --color -n 5 quorate status
+  watch -n 5 quorate status
 
 Exit codes:
    0  the collector answered
