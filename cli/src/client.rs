@@ -2,6 +2,8 @@
 //!
 //! The file is what `quorate-collector operator add` writes. It holds a key, and is refused if others may read it.
 
+mod history;
+
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use crate::show;
+
+pub(crate) use history::{Told, notice};
 
 type Query = QueryClient<Channel>;
 
@@ -111,6 +115,8 @@ pub(crate) enum Missed {
     Late { address: String },
     #[error("{address} broke off")]
     Broken { address: String, source: Status },
+    #[error("{address} ended the answer")]
+    Ended { address: String },
 }
 
 fn listed(paths: &[PathBuf]) -> String {

@@ -69,6 +69,15 @@ pub(crate) fn age(ms: u64) -> String {
     }
 }
 
+/// A moment on the clock of whoever reads it: `2026-11-21 14:00:03`.
+pub(crate) fn moment(unix_ms: i64) -> String {
+    let Ok(at) = jiff::Timestamp::from_millisecond(unix_ms) else {
+        return "at an unknown time".to_owned();
+    };
+    let at = at.to_zoned(jiff::tz::TimeZone::system());
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// Breaks a line between words so that it fits; what follows is indented. A word that is too long is broken itself.
 pub(crate) fn wrap(text: &str, indent: usize, width: Option<usize>) -> String {
     let Some(width) = width.filter(|width| *width > indent + 1) else {

@@ -109,6 +109,32 @@ impl Query for Collector {
         }))
     }
 
+    type ListHistoryStream =
+        tokio_stream::Iter<std::vec::IntoIter<Result<v1::HistoryPart, Status>>>;
+
+    /// Two events; a follower is left alone after the first one, and turned away after the second one.
+    async fn list_history(
+        &self,
+        request: Request<v1::ListHistoryRequest>,
+    ) -> Result<Response<Self::ListHistoryStream>, Status> {
+        let asked = request.into_inner();
+        let after = asked.after.map_or(0, |place| place.event);
+        let mut parts = vec![Ok(part(after, None))];
+        match (asked.follow, after) {
+            (true, 0) => {
+                parts.push(Ok(part(1, Some("first"))));
+                parts.push(Err(Status::unavailable("it is told to end")));
+            }
+            (true, 1) => {
+                parts.push(Ok(part(2, Some("second"))));
+                parts.push(Err(Status::permission_denied("nobody follows for so long")));
+            }
+            (true, _) => return Err(Status::internal("it is asked for what was told")),
+            (false, _) => parts.extend([Ok(part(1, Some("first"))), Ok(part(2, Some("second")))]),
+        }
+        Ok(Response::new(tokio_stream::iter(parts)))
+    }
+
     type ListEventsStream = tokio_stream::Empty<Result<v1::KeptEvent, Status>>;
 
     async fn list_events(
@@ -116,6 +142,21 @@ impl Query for Collector {
         _: Request<v1::ListEventsRequest>,
     ) -> Result<Response<Self::ListEventsStream>, Status> {
         Err(Status::unimplemented("not asked here"))
+    }
+}
+
+fn part(event: u64, sentence: Option<&str>) -> v1::HistoryPart {
+    let entry = sentence.map(|sentence| v1::HistoryEntry {
+        kept_unix_ms: 1_000,
+        at_unix_ms: Some(500),
+        node: "pve-01".to_owned(),
+        source: "kernel".to_owned(),
+        sentence: sentence.to_owned(),
+        ..v1::HistoryEntry::default()
+    });
+    v1::HistoryPart {
+        place: Some(v1::HistoryPlace { event, step: 0 }),
+        entry,
     }
 }
 
@@ -150,6 +191,28 @@ fn status() -> v1::GetStatusResponse {
                 incident(8, v1::Severity::Warning, Some(7)),
             ],
             incident_steps_waiting: 0,
+            votes: vec![v1::VotesWord {
+                sentence: "quorate: 1 of 1 votes, 1 needed, none may be lost".to_owned(),
+                quorate: true,
+                whose: "pve-01 says so".to_owned(),
+                nodes: vec!["pve-01".to_owned()],
+                may_be_lost: Some(0),
+                ..v1::VotesWord::default()
+            }],
+            link_matrix: Some(v1::LinkMatrix {
+                nodes: vec!["pve-01".to_owned(), "pve-02".to_owned()],
+                links: vec![v1::LinkWays {
+                    link: 0,
+                    ways: [
+                        v1::Way::Self_,
+                        v1::Way::Connected,
+                        v1::Way::Unspecified,
+                        v1::Way::Self_,
+                    ]
+                    .map(i32::from)
+                    .to_vec(),
+                }],
+            }),
         }],
     }
 }
@@ -242,6 +305,7 @@ fn run(home: &Path, args: &[&str]) -> Output {
         .args(args)
         .env_remove("QUORATE_IDENTITY")
         .env("HOME", home)
+        .env("TZ", "UTC")
         .output()
         .unwrap()
 }
@@ -274,9 +338,20 @@ fn the_collector_is_asked_with_the_file_in_the_home_directory() {
     assert_eq!(text(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
     let shown = text(&output.stdout);
-    let expected = "pve (0b9d3a52): 1 vote, 1 is needed, quorate (say 1 of 1 nodes)\n";
-    assert!(shown.starts_with(expected), "{shown}");
-    assert!(shown.ends_with("! pve-02 was never heard\n"), "{shown}");
+    let expected = "\
+pve (0b9d3a52): quorate: 1 of 1 votes, 1 needed, none may be lost (pve-01 says
+  so)
+  ! pve-02 was never heard
+  1 open incident, and 1 more that is only an effect; `quorate incidents NUMBER`
+    opens one
+  #7 critical: what is wrong in 7 (1 effect)
+                             LINK 0
+  NODE    HEARD     QUORATE  1 2     BONDS
+  pve-01  0 s ago   yes      . +     unknown
+  pve-02  no agent  unknown  ? .     unknown
+  + the row's node has the column's connected; ? unknown
+";
+    assert_eq!(shown, expected);
     assert!(!shown.contains('\x1b'), "colours in a pipe: {shown:?}");
 }
 
@@ -311,6 +386,22 @@ fn the_json_is_one_object_with_null_for_what_is_unknown() {
         assert_eq!(node[unknown], Value::Null, "{unknown}");
     }
     assert_eq!(cluster["findings"], json!(["pve-02 was never heard"]));
+    assert_eq!(cluster["votes"][0]["may_be_lost"], 0);
+    assert_eq!(
+        cluster["link_matrix"],
+        json!({
+            "nodes": ["pve-01", "pve-02"],
+            "links": [{"link": 0, "ways": [[null, "connected"], ["unknown", null]]}],
+        })
+    );
+    let numbers: Vec<&Value> = cluster["incidents"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["number"])
+        .collect();
+    assert_eq!(numbers, [7, 8]);
+    assert_eq!(node["bonds"], Value::Null);
 }
 
 #[test]
@@ -436,17 +527,107 @@ fn check_answer(words: &[&str], expected: &str) {
 fn incidents_show_each_cause_once_and_count_what_it_hides() {
     check_answer(
         &["incidents"],
-        "pve: 1 open incident\n  #7 critical what is wrong in 7\n    since 1970-01-01T00:00:00Z; quorate explain \
-         bond-degraded\n    one more is only its effect: --all shows it\n    Look at the cable.\n",
+        "pve: 1 open incident\n  #7 critical: what is wrong in 7\n    since 1970-01-01 00:00:00; quorate explain \
+         bond-degraded\n    1 more is only its effect: quorate incidents 7 shows it\n    Look at the cable.\n",
     );
+}
+
+#[test]
+fn an_incident_is_opened_up_by_its_number_and_one_that_is_not_there_is_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let file = identity(dir.path(), &[address], &ca, &ca);
+    let asked = |words: &[&str]| {
+        let words = [&["incidents", "--identity", file.to_str().unwrap()], words].concat();
+        run(dir.path(), &words)
+    };
+    let shown = text(&asked(&["#7"]).stdout);
+    assert!(
+        shown.starts_with("#7 critical: what is wrong in 7\n"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\nEffects\n  #8 warning: what is wrong in 8"),
+        "{shown}"
+    );
+    let answer: Value = serde_json::from_slice(&asked(&["7", "--json"]).stdout).unwrap();
+    assert_eq!(
+        answer["clusters"][0]["incidents"].as_array().unwrap().len(),
+        2
+    );
+    check_no_answer(&asked(&["9"]), &["no incident #9", "open are #7, #8"]);
+    assert_eq!(asked(&["seven"]).status.code(), Some(64));
+}
+
+#[test]
+fn events_are_a_line_each_and_as_json_an_object_each() {
+    check_answer(
+        &["events"],
+        "1970-01-01 00:00:00  pve-01    kernel     first\n1970-01-01 00:00:00  pve-01    kernel     second\n",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let file = identity(dir.path(), &[address], &ca, &ca);
+    let output = run(
+        dir.path(),
+        &[
+            "events",
+            "--json",
+            "--since",
+            "2h",
+            "--identity",
+            file.to_str().unwrap(),
+        ],
+    );
+    let lines: Vec<Value> = text(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[1]["sentence"], "second");
+    assert_eq!(lines[1]["place"], json!({"event": 2, "step": 0}));
+}
+
+#[test]
+fn whoever_follows_is_told_that_the_collector_went_and_gets_each_event_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = ca();
+    let address = serve(&ca).to_string();
+    let file = identity(dir.path(), std::slice::from_ref(&address), &ca, &ca);
+    let output = run(
+        dir.path(),
+        &["events", "-f", "--identity", file.to_str().unwrap()],
+    );
+    let shown = text(&output.stdout);
+    let sentences: Vec<&str> = shown.lines().map(|line| &line[42..]).collect();
+    assert_eq!(sentences, ["first", "second"]);
+    let said = text(&output.stderr);
+    assert!(said.contains("the collector is gone: "), "{said}");
+    assert!(
+        said.contains(&format!("the collector at {address} answers again")),
+        "{said}"
+    );
+    assert!(said.contains("nobody follows for so long"), "{said}");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn what_events_does_not_understand_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    for words in [["--since", "whenever"], ["-n", "10001"], ["-n", "many"]] {
+        let output = run(dir.path(), &[&["events"][..], &words].concat());
+        assert_eq!(output.status.code(), Some(64), "{words:?}");
+    }
 }
 
 #[test]
 fn what_if_tells_the_outcome_why_and_what_is_not_known() {
     check_answer(
         &["what-if", "--down", "pve-01,pve-02", "--network", "0"],
-        "Some(Node(\"pve-01\")) and Some(Node(\"pve-02\")) and Some(Network(0)) fail\n  no margin for certain, and \
-         perhaps fencing\n  - because of this\n  ? whether that\n",
+        "Some(Node(\"pve-01\")) and Some(Node(\"pve-02\")) and Some(Network(0)) fail\n  in short: no margin for \
+         certain, and perhaps fencing\n  - because of this\n  ? whether that\n",
     );
     check_answer(&["what-if", "--qdevice", "--json"], "{}\n");
 }
@@ -455,7 +636,7 @@ fn what_if_tells_the_outcome_why_and_what_is_not_known() {
 fn risks_show_the_edge_and_what_costs_more_than_redundancy() {
     check_answer(
         &["risks", "--depth", "2"],
-        "Failures until quorum is lost: 1: node pve-01\n  quorum lost everywhere: the worst\n3 failures played; 1 cost \
+        "Failures until quorum is lost: 1: node pve-01\nquorum lost everywhere\n  - the worst\n3 failures played; 1 cost \
          redundancy at most: --all shows them\n",
     );
 }

@@ -66,7 +66,7 @@ fn evidence(view: &ClusterView, found: &Finding, now: Now) -> Vec<v1::Evidence> 
     found.evidence.iter().map(message).collect()
 }
 
-fn severity(severity: Severity) -> v1::Severity {
+pub(crate) fn severity(severity: Severity) -> v1::Severity {
     match severity {
         Severity::Info => v1::Severity::Info,
         Severity::Warning => v1::Severity::Warning,

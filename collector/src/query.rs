@@ -15,13 +15,15 @@ use tonic::codegen::tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::foresight::{risks, what_if};
+use crate::glance::{bonds, glance, link_matrix, votes};
+use crate::history;
 use crate::incidents::incidents;
 use crate::keeper::Now;
 use crate::keeper::actor::Keeper;
 use crate::keeper::view::{ClusterView, NodeView};
 use crate::keepers::Keepers;
 use crate::ledger::decision::KeptEvent;
-use crate::ledger::{EventsWanted, Ledger, MAX_EVENTS_READ};
+use crate::ledger::{EventsWanted, Ledger, MAX_EVENTS_READ, MAX_NEWEST};
 use crate::role::{Asker, asker};
 
 /// Events on their way to one caller.
@@ -43,10 +45,7 @@ impl QueryService {
         let mut found = self.clusters(asker, wanted).await;
         match (found.pop(), found.is_empty()) {
             (Some(keeper), true) => Ok(keeper),
-            (Some(_), false) => Err(Status::failed_precondition(format!(
-                "{} clusters are called {wanted:?}: name the id",
-                found.len() + 1
-            ))),
+            (Some(last), false) => Err(Status::failed_precondition(several(&found, &last, wanted))),
             (None, _) => Err(Status::not_found(format!(
                 "no cluster that you may see is called {wanted:?}"
             ))),
@@ -166,6 +165,77 @@ impl Query for QueryService {
         tokio::spawn(listing.run(keeper, wanted.follow));
         Ok(Response::new(ReceiverStream::new(answered)))
     }
+
+    type ListHistoryStream = ReceiverStream<Result<v1::HistoryPart, Status>>;
+
+    async fn list_history(
+        &self,
+        request: Request<v1::ListHistoryRequest>,
+    ) -> Result<Response<Self::ListHistoryStream>, Status> {
+        let asker = asker(&request)?;
+        let wanted = request.into_inner();
+        let keeper = self.cluster(&asker, &wanted.cluster).await?;
+        let node = match wanted.node.as_str() {
+            "" => None,
+            name => Some(known_node(&keeper, name)?),
+        };
+        let last = wanted
+            .last
+            .map(|last| usize::try_from(last).unwrap_or(MAX_NEWEST));
+        if last.is_some_and(|last| last > MAX_NEWEST) {
+            return Err(Status::invalid_argument(format!(
+                "last: at most the newest {MAX_NEWEST} can be asked for; `since` has no such limit"
+            )));
+        }
+        let (parts, answered) = mpsc::channel(MAX_UNSENT);
+        let reading = history::Reading {
+            ledger: self.keepers.ledger(),
+            cluster: keeper.view().cluster.clone(),
+            wanted: history::Wanted {
+                node,
+                since_unix_ms: wanted.since_unix_ms,
+                last,
+                follow: wanted.follow,
+                after: wanted.after,
+            },
+            parts,
+        };
+        tokio::spawn(reading.run(keeper));
+        Ok(Response::new(ReceiverStream::new(answered)))
+    }
+}
+
+/// `there are 2 clusters: say which, pve (0b9d…) or lab (4711…)`
+fn several(found: &[Keeper], last: &Keeper, wanted: &str) -> String {
+    let named = |keeper: &Keeper| {
+        let view = keeper.view();
+        format!("{} ({})", view.name, view.cluster)
+    };
+    let names: Vec<String> = found.iter().chain([last]).map(named).collect();
+    let called = if wanted.is_empty() {
+        String::new()
+    } else {
+        format!(" called {wanted:?}")
+    };
+    format!(
+        "there are {} clusters{called}: say which, by its id: {}",
+        names.len(),
+        names.join(", ")
+    )
+}
+
+/// A name that was mistyped must not look like a node of which there is nothing to tell.
+fn known_node(keeper: &Keeper, name: &str) -> Result<NodeName, Status> {
+    let node = node_name(name)?;
+    let view = keeper.view();
+    if view.nodes.contains_key(&node) {
+        return Ok(node);
+    }
+    let names: Vec<&str> = view.nodes.keys().map(NodeName::as_str).collect();
+    Err(Status::not_found(format!(
+        "the cluster has no node {name}; it has {}",
+        names.join(", ")
+    )))
 }
 
 struct Listing {
@@ -249,19 +319,22 @@ async fn beside<T: Send + 'static>(
 
 /// One cluster at a glance, at this moment.
 pub fn cluster_status(view: &ClusterView, with_closed: bool, now: Now) -> v1::ClusterStatus {
+    let glance = glance(view, now);
+    let of_node = |(name, node): (&NodeName, &Arc<NodeView>)| v1::NodeStatus {
+        bonds: bonds(&glance, name),
+        ..node_status(name, node, now)
+    };
     v1::ClusterStatus {
         cluster: Some(cluster(&view.cluster, &view.name)),
         is_authority: view.is_authority,
         authority: view.authority.clone(),
         is_observer: !view.own.is_authority,
-        nodes: view
-            .nodes
-            .iter()
-            .map(|(name, node)| node_status(name, node, now))
-            .collect(),
+        nodes: view.nodes.iter().map(of_node).collect(),
         findings: view.findings.iter().map(FleetFinding::to_string).collect(),
         incidents: incidents(view, with_closed, now),
         incident_steps_waiting: view.steps_waiting as u64,
+        votes: votes(&glance),
+        link_matrix: Some(link_matrix(&glance.links)),
     }
 }
 
@@ -302,6 +375,7 @@ fn node_status(name: &NodeName, node: &NodeView, now: Now) -> v1::NodeStatus {
         links: corosync.map(links).unwrap_or_default(),
         events_kept: node.events_kept,
         dropped: node.dropped,
+        bonds: None,
     }
 }
 

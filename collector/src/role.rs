@@ -98,6 +98,10 @@ pub const MATRIX: &[Row] = &[
         [No, OwnCluster, OwnCluster, OwnCluster],
     ),
     (
+        "quorate.v1.Query/ListHistory",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
+    (
         "quorate.v1.Query/WhatIf",
         [No, OwnCluster, OwnCluster, OwnCluster],
     ),

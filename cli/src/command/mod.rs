@@ -1,9 +1,11 @@
 //! The commands: one file each.
 
+mod events;
 mod explain;
 mod incidents;
 mod rank;
 mod risks;
+mod severity;
 mod simulate;
 mod status;
 mod what_if;
@@ -30,6 +32,7 @@ pub(crate) struct Cli {
 enum Command {
     Status(status::Args),
     Incidents(incidents::Args),
+    Events(events::Args),
     Risks(risks::Args),
     WhatIf(what_if::Args),
     Explain(explain::Args),
@@ -41,6 +44,7 @@ impl Cli {
         match self.command {
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
+            Command::Events(args) => events::run(&args),
             Command::Risks(args) => risks::run(&args),
             Command::WhatIf(args) => what_if::run(&args),
             Command::Explain(args) => explain::run(&args),

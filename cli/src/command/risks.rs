@@ -16,6 +16,11 @@ use crate::{answer, show};
 /// played.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Examples:
+  quorate risks
+  quorate risks --depth 2 --all
+  quorate risks --json | jq .edge
+
 Exit codes:
    0  all were played
    3  no answer: no operator's file, no collector that answers, an unknown
@@ -25,7 +30,7 @@ pub(crate) struct Args {
     /// 2: pairs too, those that are worse than either failure alone
     #[arg(long, value_name = "1|2", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
     depth: u8,
-    /// Those that cost only redundancy, or nothing, too
+    /// Those that cost only redundancy, or nothing, too; and more than the first of each kind
     #[arg(long)]
     all: bool,
     /// The cluster, by name or id, where the collector has several
@@ -114,22 +119,26 @@ fn told(found: &v1::ListRisksResponse, all: bool, width: Option<usize>) -> Strin
     }
     let mut text = show::wrap(&line, 2, width);
     let is_shown = |risk: &&v1::Risk| all || risk.worst() > v1::Rank::RedundancyLost;
-    let mut shown = 0;
-    for risk in found.risks.iter().filter(is_shown) {
-        shown += 1;
-        let style = rank::style(risk.worst());
-        let line = format!(
-            "  {}: {}",
-            rank::both(risk.rank(), risk.worst()),
-            show::foreign(&risk.sentence)
-        );
-        let _ = writeln!(
-            text,
-            "{style}{}{style:#}",
-            show::wrap(&line, 4, width).trim_end()
-        );
+    let shown: Vec<&v1::Risk> = found.risks.iter().filter(is_shown).collect();
+    let most = if all { usize::MAX } else { MOST_OF_A_KIND };
+    for kind in shown.chunk_by(|one, other| kind(one) == kind(other)) {
+        let Some(first) = kind.first() else {
+            continue;
+        };
+        let style = rank::style(first.worst());
+        let head = show::wrap(&rank::both(first.rank(), first.worst()), 2, width);
+        let _ = writeln!(text, "{style}{}{style:#}", head.trim_end());
+        for risk in kind.iter().take(most) {
+            let line = format!("  - {}", show::foreign(&risk.sentence));
+            text.push_str(&show::wrap(&line, 4, width));
+        }
+        let more = kind.len().saturating_sub(most);
+        if more > 0 {
+            let line = format!("  - and {more} more of this kind: --all shows them");
+            text.push_str(&show::wrap(&line, 4, width));
+        }
     }
-    let rest = found.risks.len() - shown;
+    let rest = found.risks.len() - shown.len();
     let line = format!(
         "{} failures played; {rest} cost redundancy at most{}",
         found.played,
@@ -140,4 +149,11 @@ fn told(found: &v1::ListRisksResponse, all: bool, width: Option<usize>) -> Strin
         }
     );
     text + &show::wrap(&line, 2, width)
+}
+
+/// Pairs that cost the same are mostly the same pair at other nodes.
+const MOST_OF_A_KIND: usize = 5;
+
+fn kind(risk: &v1::Risk) -> (v1::Rank, v1::Rank) {
+    (risk.rank(), risk.worst())
 }

@@ -16,6 +16,13 @@ use crate::{answer, show};
 /// whether it could be played.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Examples:
+  quorate what-if --down pve-03
+  quorate what-if --switch sw-a --mute
+  quorate what-if --nic pve-03/eno1,pve-04/eno1 --json
+
+Below the outcome, `-` is why and `?` is what would have to be known.
+
 Exit codes:
    0  it was played
    3  no answer: no operator's file, no collector that answers, an unknown
@@ -102,7 +109,11 @@ fn told(played: &v1::WhatIfResponse, width: Option<usize>) -> String {
     let style = rank::style(played.worst());
     let sentence = show::wrap(&show::foreign(&played.sentence), 2, width);
     let mut text = format!("{style}{}{style:#}\n", sentence.trim_end());
-    let _ = writeln!(text, "  {}", rank::both(played.rank(), played.worst()));
+    let _ = writeln!(
+        text,
+        "  in short: {}",
+        rank::both(played.rank(), played.worst())
+    );
     for line in &played.trace {
         text.push_str(&show::wrap(
             &format!("  - {}", show::foreign(line)),

@@ -1,5 +1,7 @@
 //! What every store must do, tried on each of them.
 
+mod history;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};

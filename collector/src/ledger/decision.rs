@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use model::incident::{Incidents, Transition};
+use model::finding::Thing;
+use model::incident::{Incidents, Said, Step, Transition};
 use model::name::NodeName;
 
 /// How many decisions a ledger has, and the number of the last one.
@@ -84,6 +85,37 @@ pub struct KeptEvent {
     /// `1 <= place`; counts up by one within the cluster.
     pub place: u64,
     pub event: TakenEvent,
+}
+
+/// A step of an incident in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptStep {
+    /// `1 <= place`; counts up within the cluster, apart from the places of events.
+    pub place: u64,
+    pub step: Transition,
+    /// The first step of the same incident.
+    pub opening: Transition,
+}
+
+impl KeptStep {
+    /// What was said when it opened.
+    pub fn opening_said(&self) -> Option<&Said> {
+        match &self.opening.step {
+            Step::Opened { said, .. } => Some(said),
+            Step::Changed { .. }
+            | Step::CameBack { .. }
+            | Step::Under { .. }
+            | Step::Closed { .. } => None,
+        }
+    }
+
+    /// Whether the incident is about this node, or rests on what it said.
+    pub fn is_about(&self, node: &NodeName) -> bool {
+        let Step::Opened { subject, said, .. } = &self.opening.step else {
+            return false;
+        };
+        Thing::Node(node.clone()).holds(subject) || said.rests_on.iter().any(|(of, _)| of == node)
+    }
 }
 
 /// What is kept of one spool.

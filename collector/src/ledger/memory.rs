@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use model::identity::ClusterId;
 use model::incident::Transition;
 
-use super::decision::{Decision, DecisionId, KeptEvent, Record, Revision};
+use super::decision::{Decision, DecisionId, KeptEvent, KeptStep, Record, Revision};
 use super::{
-    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, Snapshot,
+    Appended, EventsWanted, Ledger, LedgerError, MAX_EVENTS_READ, MAX_RECORDS_READ, MAX_STEPS_READ,
+    Mark, Newest, NewestWanted, Snapshot,
 };
 
 /// How often something nasty happens, in a thousand appends.
@@ -34,12 +35,12 @@ pub struct Faults {
 struct Cluster {
     records: Vec<Record>,
     events: Vec<KeptEvent>,
-    steps: Vec<Transition>,
+    steps: Vec<KeptStep>,
     snapshot: Snapshot,
     late: Vec<(Revision, u64, Arc<Decision>)>,
 }
 
-/// What a power cut leaves of a cluster: how many of each, and what they add up to.
+/// What a power cut leaves: how many records, events and steps, and what they add up to.
 #[derive(Debug, Clone, Default)]
 struct Synced {
     records: usize,
@@ -147,13 +148,46 @@ impl Memory {
     }
 
     /// All that was ever decided about incidents of a cluster, in its order: to be added up by somebody else.
-    pub fn steps_now(&self, cluster: &ClusterId) -> Vec<Transition> {
+    pub fn all_steps(&self, cluster: &ClusterId) -> Vec<Transition> {
         let store = self.lock();
-        let steps = store
-            .clusters
-            .get(cluster)
-            .map(|cluster| cluster.steps.clone());
-        steps.unwrap_or_default()
+        let steps = store.clusters.get(cluster).into_iter();
+        steps
+            .flat_map(|cluster| &cluster.steps)
+            .map(|kept| kept.step.clone())
+            .collect()
+    }
+
+    /// As [`Ledger::steps`], at once.
+    pub fn steps_now(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        let mut store = self.lock();
+        store.may_fail()?;
+        let steps = store.sync(cluster).steps.iter();
+        let steps = steps.filter(|kept| kept.place > after);
+        Ok(steps.take(MAX_STEPS_READ).cloned().collect())
+    }
+
+    /// As [`Ledger::newest`], at once.
+    pub fn newest_now(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        let mut store = self.lock();
+        store.may_fail()?;
+        let cluster = store.sync(&wanted.cluster);
+        let of = wanted.node.as_ref();
+        let events = cluster.events.iter().rev();
+        let events = events.filter(|kept| of.is_none_or(|node| *node == kept.event.node));
+        let steps = cluster.steps.iter().rev();
+        let steps = steps.filter(|kept| of.is_none_or(|node| kept.is_about(node)));
+        Ok(Newest {
+            events: wanted.marks(events.map(|kept| Mark {
+                place: kept.place,
+                kept_unix_ms: kept.event.kept_unix_ms,
+            })),
+            steps: wanted.marks(steps.map(|kept| Mark {
+                place: kept.place,
+                kept_unix_ms: kept.step.at_unix_ms,
+            })),
+            last_event: cluster.snapshot.kept.last_place,
+            last_step: cluster.steps.len() as u64,
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
@@ -277,7 +311,17 @@ impl Cluster {
             }
         }
         head.kept.fold(&decision.transitions);
-        self.steps.extend(decision.transitions.iter().cloned());
+        for step in &decision.transitions {
+            let opening = self
+                .steps
+                .iter()
+                .find(|kept| kept.step.number == step.number);
+            self.steps.push(KeptStep {
+                place: self.steps.len() as u64 + 1,
+                step: step.clone(),
+                opening: opening.map_or_else(|| step.clone(), |kept| kept.step.clone()),
+            });
+        }
         Appended::Ok(head.revision)
     }
 }
@@ -304,5 +348,13 @@ impl Ledger for Memory {
 
     async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
         self.events_now(wanted)
+    }
+
+    async fn steps(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        self.steps_now(cluster, after)
+    }
+
+    async fn newest(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        self.newest_now(wanted)
     }
 }

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod sqlite;
 pub mod store;
 
+mod sqlite_history;
 mod sqlite_look;
 mod sqlite_schema;
 
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use model::identity::ClusterId;
 use model::name::NodeName;
 
-use decision::{Decision, Kept, KeptEvent, Record, Revision};
+use decision::{Decision, Kept, KeptEvent, KeptStep, Record, Revision};
 
 /// The file of all ledgers, in the state directory.
 pub const LEDGER: &str = "ledger.db";
@@ -33,6 +34,11 @@ pub const LEDGER: &str = "ledger.db";
 pub const MAX_RECORDS_READ: usize = 500;
 /// How many events one look brings at most.
 pub const MAX_EVENTS_READ: usize = 500;
+
+/// How many steps of incidents one look brings at most.
+pub const MAX_STEPS_READ: usize = 500;
+/// How many of the newest events, and as many steps, are marked at most.
+pub const MAX_NEWEST: usize = 10_000;
 
 /// What became of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +120,50 @@ pub struct EventsWanted {
     pub limit: usize,
 }
 
+/// Which events and steps of incidents are the newest, and wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewestWanted {
+    pub cluster: ClusterId,
+    /// Events of this node; steps of incidents that are about it.
+    pub node: Option<NodeName>,
+    /// Nothing that was kept before, as the collector's wall clock then said.
+    pub since_unix_ms: Option<i64>,
+    /// So many of each, at most [`MAX_NEWEST`]. `None`: only the oldest that fits.
+    pub last: Option<usize>,
+}
+
+/// Where one of them stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    pub place: u64,
+    pub kept_unix_ms: i64,
+}
+
+impl NewestWanted {
+    /// Of all that fit, the newest first, those that are wanted.
+    fn marks(&self, newest_first: impl IntoIterator<Item = Mark>) -> Vec<Mark> {
+        let is_in_time = |mark: &Mark| {
+            self.since_unix_ms
+                .is_none_or(|since| mark.kept_unix_ms >= since)
+        };
+        let in_time = newest_first.into_iter().take_while(is_in_time);
+        match self.last {
+            Some(last) => in_time.take(last.min(MAX_NEWEST)).collect(),
+            None => in_time.last().into_iter().collect(),
+        }
+    }
+}
+
+/// Where the newest stand, the newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Newest {
+    pub events: Vec<Mark>,
+    pub steps: Vec<Mark>,
+    /// The places of the last of all.
+    pub last_event: u64,
+    pub last_step: u64,
+}
+
 /// A store of ledgers.
 #[tonic::async_trait]
 pub trait Ledger: Send + Sync + 'static {
@@ -133,4 +183,10 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Events in the order of their places, at most [`MAX_EVENTS_READ`].
     async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError>;
+
+    /// Steps of incidents behind a place, oldest first, at most [`MAX_STEPS_READ`].
+    async fn steps(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError>;
+
+    /// Where the newest events and steps stand.
+    async fn newest(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError>;
 }

@@ -12,10 +12,11 @@ use model::incident::{Step, Transition as IncidentStep};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::decision::{Decision, KeptEvent, Record, Revision, SpoolRow, TakenEvent};
+use super::decision::{Decision, KeptEvent, KeptStep, Record, Revision, SpoolRow, TakenEvent};
+use super::sqlite_history::{newest, steps};
 use super::sqlite_look::{count, events, head, number, read, snapshot};
 use super::sqlite_schema as schema;
-use super::{Appended, EventsWanted, Ledger, LedgerError, Snapshot};
+use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 
 /// How long a lock of the file is waited for: a backup may hold one.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
@@ -196,6 +197,18 @@ impl Ledger for Sqlite {
     async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
         let wanted = wanted.clone();
         self.look(move |connection| events(connection, &wanted))
+            .await
+    }
+
+    async fn steps(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        let cluster = cluster.clone();
+        self.look(move |connection| steps(connection, &cluster, after))
+            .await
+    }
+
+    async fn newest(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        let wanted = wanted.clone();
+        self.look(move |connection| newest(connection, &wanted))
             .await
     }
 }

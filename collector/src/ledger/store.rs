@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use model::identity::ClusterId;
 use tokio::sync::{Mutex, watch};
 
-use super::decision::{Decision, KeptEvent, Record, Revision};
+use super::decision::{Decision, KeptEvent, KeptStep, Record, Revision};
 use super::sqlite::{Retention, Sqlite};
-use super::{Appended, EventsWanted, Ledger, LedgerError, Snapshot};
+use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 use crate::answer::chain;
 
 /// Between two attempts to open it.
@@ -144,6 +144,14 @@ impl Ledger for Store {
 
     async fn events(&self, wanted: &EventsWanted) -> Result<Vec<KeptEvent>, LedgerError> {
         self.file().await?.events(wanted).await
+    }
+
+    async fn steps(&self, cluster: &ClusterId, after: u64) -> Result<Vec<KeptStep>, LedgerError> {
+        self.file().await?.steps(cluster, after).await
+    }
+
+    async fn newest(&self, wanted: &NewestWanted) -> Result<Newest, LedgerError> {
+        self.file().await?.newest(wanted).await
     }
 }
 

@@ -2173,6 +2173,81 @@ pub struct ClusterStatus {
     /// What was decided about incidents and is not on the collector's disk yet.
     #[prost(uint64, tag = "8")]
     pub incident_steps_waiting: u64,
+    /// What each partition says of its votes, the quorate one first. Empty: no node tells.
+    #[prost(message, repeated, tag = "9")]
+    pub votes: ::prost::alloc::vec::Vec<VotesWord>,
+    #[prost(message, optional, tag = "10")]
+    pub link_matrix: ::core::option::Option<LinkMatrix>,
+}
+/// What the nodes of one partition say alike. What is not known is not set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VotesWord {
+    /// `quorate: 8 of 8 votes, 5 needed, 3 may be lost`
+    #[prost(string, tag = "1")]
+    pub sentence: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub quorate: bool,
+    #[prost(uint32, optional, tag = "3")]
+    pub votes: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "4")]
+    pub needed: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "5")]
+    pub expected: ::core::option::Option<u32>,
+    /// Until quorum is lost.
+    #[prost(uint32, optional, tag = "6")]
+    pub may_be_lost: ::core::option::Option<u32>,
+    /// Who says so.
+    #[prost(string, repeated, tag = "7")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The same in words: `all 8 nodes say so`.
+    #[prost(string, tag = "8")]
+    pub whose: ::prost::alloc::string::String,
+}
+/// Who has whom connected, over each corosync link.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LinkMatrix {
+    /// All that are enrolled or in the nodelist, by name.
+    #[prost(string, repeated, tag = "1")]
+    pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(message, repeated, tag = "2")]
+    pub links: ::prost::alloc::vec::Vec<LinkWays>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LinkWays {
+    #[prost(uint32, tag = "1")]
+    pub link: u32,
+    /// Row by row, in the order of the nodes: what the row's node says of its link to the column's.
+    #[prost(enumeration = "Way", repeated, tag = "2")]
+    pub ways: ::prost::alloc::vec::Vec<i32>,
+}
+/// The bonds of one node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BondsStatus {
+    /// Why nothing is known of them; empty if they are known.
+    #[prost(string, tag = "1")]
+    pub unknown: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub bonds: ::prost::alloc::vec::Vec<BondStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BondStatus {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Empty: not known.
+    #[prost(string, tag = "2")]
+    pub mode: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub ports: u32,
+    #[prost(uint32, tag = "4")]
+    pub ports_up: u32,
+    #[prost(uint32, tag = "5")]
+    pub ports_unknown: u32,
+    /// `eno2 down`, and the rules that find something else.
+    #[prost(string, repeated, tag = "6")]
+    pub wrong: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// `bond0 1/2 802.3ad: eno2 down`
+    #[prost(string, tag = "7")]
+    pub sentence: ::prost::alloc::string::String,
 }
 /// Something that is wrong, from when it was found until it was over.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2270,6 +2345,8 @@ pub struct NodeStatus {
     pub events_kept: u64,
     #[prost(message, optional, tag = "13")]
     pub dropped: ::core::option::Option<Dropped>,
+    #[prost(message, optional, tag = "14")]
+    pub bonds: ::core::option::Option<BondsStatus>,
 }
 /// One corosync link of a node, towards all its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2326,6 +2403,70 @@ pub struct KeptEvent {
     pub event: ::core::option::Option<Event>,
     #[prost(int64, tag = "5")]
     pub kept_unix_ms: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListHistoryRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// Only of this node: its events, and incidents about it or resting on what it said. Empty: all.
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// Only what the collector took from then on, in milliseconds since 1970.
+    #[prost(int64, optional, tag = "3")]
+    pub since_unix_ms: ::core::option::Option<i64>,
+    /// Only the newest so many.
+    #[prost(uint32, optional, tag = "4")]
+    pub last: ::core::option::Option<u32>,
+    /// And what is still to come.
+    #[prost(bool, tag = "5")]
+    pub follow: bool,
+    /// Behind this place; the other limits do not count then.
+    #[prost(message, optional, tag = "6")]
+    pub after: ::core::option::Option<HistoryPlace>,
+}
+/// Where somebody has read up to. The places of a collector mean nothing to another one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryPlace {
+    #[prost(uint64, tag = "1")]
+    pub event: u64,
+    #[prost(uint64, tag = "2")]
+    pub step: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryPart {
+    /// To go on behind this part.
+    #[prost(message, optional, tag = "1")]
+    pub place: ::core::option::Option<HistoryPlace>,
+    /// Not set in the first part, which only says from where on it is.
+    #[prost(message, optional, tag = "2")]
+    pub entry: ::core::option::Option<HistoryEntry>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HistoryEntry {
+    /// When the collector took it.
+    #[prost(int64, tag = "1")]
+    pub kept_unix_ms: i64,
+    /// When it happened, on the node's clock; not set if it does not say.
+    #[prost(int64, optional, tag = "2")]
+    pub at_unix_ms: ::core::option::Option<i64>,
+    /// Empty for an incident.
+    #[prost(string, tag = "3")]
+    pub node: ::prost::alloc::string::String,
+    /// The program of the journal, the family of facts, or `incident`.
+    #[prost(string, tag = "4")]
+    pub source: ::prost::alloc::string::String,
+    /// Finished.
+    #[prost(string, tag = "5")]
+    pub sentence: ::prost::alloc::string::String,
+    /// The number of the incident, if it is a step of one.
+    #[prost(uint64, optional, tag = "6")]
+    pub incident: ::core::option::Option<u64>,
+    /// Of a step: of the incident as it is after it.
+    #[prost(enumeration = "Severity", tag = "7")]
+    pub severity: i32,
+    /// The event as the agent told it; empty for a step, and for events that are missing.
+    #[prost(string, tag = "8")]
+    pub json: ::prost::alloc::string::String,
 }
 /// Something that fails.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2425,6 +2566,44 @@ pub struct Risk {
     pub worst: i32,
     #[prost(string, tag = "4")]
     pub sentence: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Way {
+    /// It is not known.
+    Unspecified = 0,
+    Connected = 1,
+    Disconnected = 2,
+    /// One of the two has no address on this link.
+    NotConfigured = 3,
+    /// The same node.
+    Self_ = 4,
+}
+impl Way {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WAY_UNSPECIFIED",
+            Self::Connected => "WAY_CONNECTED",
+            Self::Disconnected => "WAY_DISCONNECTED",
+            Self::NotConfigured => "WAY_NOT_CONFIGURED",
+            Self::Self_ => "WAY_SELF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WAY_UNSPECIFIED" => Some(Self::Unspecified),
+            "WAY_CONNECTED" => Some(Self::Connected),
+            "WAY_DISCONNECTED" => Some(Self::Disconnected),
+            "WAY_NOT_CONFIGURED" => Some(Self::NotConfigured),
+            "WAY_SELF" => Some(Self::Self_),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2709,6 +2888,31 @@ pub mod query_client {
                 .insert(GrpcMethod::new("quorate.v1.Query", "ListEvents"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What happened, oldest first: events that agents told and steps of incidents, as lines for a person.
+        pub async fn list_history(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListHistoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::HistoryPart>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quorate.v1.Query/ListHistory",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quorate.v1.Query", "ListHistory"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// What would happen if these things failed now, played on what is known. Nothing is touched.
         pub async fn what_if(
             &mut self,
@@ -2796,6 +3000,20 @@ pub mod query_server {
             &self,
             request: tonic::Request<super::ListEventsRequest>,
         ) -> std::result::Result<tonic::Response<Self::ListEventsStream>, tonic::Status>;
+        /// Server streaming response type for the ListHistory method.
+        type ListHistoryStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::HistoryPart, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What happened, oldest first: events that agents told and steps of incidents, as lines for a person.
+        async fn list_history(
+            &self,
+            request: tonic::Request<super::ListHistoryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ListHistoryStream>,
+            tonic::Status,
+        >;
         /// What would happen if these things failed now, played on what is known. Nothing is touched.
         async fn what_if(
             &self,
@@ -3003,6 +3221,52 @@ pub mod query_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Query/ListHistory" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListHistorySvc<T: Query>(pub Arc<T>);
+                    impl<
+                        T: Query,
+                    > tonic::server::ServerStreamingService<super::ListHistoryRequest>
+                    for ListHistorySvc<T> {
+                        type Response = super::HistoryPart;
+                        type ResponseStream = T::ListHistoryStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListHistoryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Query>::list_history(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListHistorySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

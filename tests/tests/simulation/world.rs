@@ -231,7 +231,7 @@ impl World {
     /// What anybody makes of the ledger is what the keeper shows, and what the store adds up to.
     pub(crate) fn check_incidents(&self) -> u64 {
         let mut replayed = Incidents::default();
-        for step in self.ledger.steps_now(&self.cluster) {
+        for step in self.ledger.all_steps(&self.cluster) {
             replayed.fold(&step);
         }
         let kept = self.ledger.snapshot_now(&self.cluster).unwrap().kept;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::answer::to_line;
 use crate::client::Answered;
+use crate::command::severity;
 
 #[derive(Serialize)]
 struct Incidents<'a> {
@@ -81,7 +82,7 @@ fn incident(said: &v1::Incident) -> Incident<'_> {
         number: said.number,
         rule: &said.rule,
         subject: &said.subject,
-        severity: severity(said.severity()),
+        severity: severity::word(said.severity()),
         sentence: &said.sentence,
         opened: time(said.opened_unix_ms),
         closed: said.closed_unix_ms.and_then(time),
@@ -95,16 +96,6 @@ fn incident(said: &v1::Incident) -> Incident<'_> {
     }
 }
 
-pub(super) fn time(unix_ms: i64) -> Option<jiff::Timestamp> {
+fn time(unix_ms: i64) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(unix_ms).ok()
-}
-
-/// A severity that this program does not know is no small one.
-pub(super) fn severity(severity: v1::Severity) -> &'static str {
-    match severity {
-        v1::Severity::Unspecified => "unknown",
-        v1::Severity::Info => "info",
-        v1::Severity::Warning => "warning",
-        v1::Severity::Critical => "critical",
-    }
 }

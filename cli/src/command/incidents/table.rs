@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use anstyle::Style;
 use proto::v1;
 
-use super::json::{severity, time};
 use crate::client::Answered;
-use crate::show::{self, BAD, DOUBTFUL, GOOD, HEAD, PLAIN};
+use crate::command::severity;
+use crate::show::{self, DOUBTFUL, GOOD, HEAD, PLAIN};
 
 const INDENT: usize = 6;
 
@@ -27,95 +27,198 @@ pub(super) fn of_incidents(answered: &Answered, all: bool, width: Option<usize>)
 
 fn of_cluster(status: &v1::ClusterStatus, all: bool, width: Option<usize>, text: &mut String) {
     let name = status.cluster.as_ref().map_or("", |cluster| &cluster.name);
-    let open = || {
-        status
-            .incidents
-            .iter()
-            .filter(|one| one.closed_unix_ms.is_none())
-    };
-    let roots = open().filter(|one| one.cause.is_none()).count();
+    let roots = open(status).filter(|one| one.cause.is_none()).count();
     let count = match roots {
         0 => "no open incident".to_owned(),
         1 => "1 open incident".to_owned(),
         many => format!("{many} open incidents"),
     };
     let _ = writeln!(text, "{HEAD}{}{HEAD:#}: {count}", show::foreign(name));
+    waiting(status, width, text);
+    let is_shown = |one: &&v1::Incident| all || one.cause.is_none();
+    let mut shown: Vec<&v1::Incident> = status.incidents.iter().filter(is_shown).collect();
+    // Those that are over come as they ended, the newest first.
+    shown.sort_by_key(|one| match one.closed_unix_ms {
+        None => severity::order(one),
+        Some(_) => (true, false, std::cmp::Reverse(0), 0),
+    });
+    for one in shown {
+        let mut line = headline(one, 2);
+        if let Some(cause) = one.cause {
+            let _ = write!(line, " (because of #{cause})");
+        }
+        text.push_str(&styled(&show::wrap(&line, 4, width), style(one)));
+        let mut tell = |line: &str| {
+            text.push_str(&show::wrap(&format!("    {line}"), INDENT, width));
+        };
+        tell(&format!(
+            "{}; quorate explain {}",
+            since(one),
+            show::foreign(&one.rule)
+        ));
+        match effects(status, one).count() {
+            0 => {}
+            1 => tell(&format!(
+                "1 more is only its effect: quorate incidents {} shows it",
+                one.number
+            )),
+            many => tell(&format!(
+                "{many} more are only its effects: quorate incidents {} shows them",
+                one.number
+            )),
+        }
+        for seen in &one.evidence {
+            tell(&format!(
+                "{}: {}",
+                show::foreign(&seen.node),
+                evidence(seen)
+            ));
+        }
+        if !one.remedy.is_empty() {
+            tell(&show::foreign(&one.remedy));
+        }
+        if !one.way_back.is_empty() {
+            tell(&format!("Way back: {}", show::foreign(&one.way_back)));
+        }
+    }
+}
+
+/// One incident, opened up.
+pub(super) fn of_one(
+    status: &v1::ClusterStatus,
+    one: &v1::Incident,
+    width: Option<usize>,
+) -> String {
+    let mut text = styled(&show::wrap(&headline(one, 0), 2, width), style(one));
+    let mut tell = |line: &str| text.push_str(&show::wrap(&format!("  {line}"), 4, width));
+    tell(&since(one));
+    if let Some(cause) = one.cause {
+        let cause = status
+            .incidents
+            .iter()
+            .find(|other| other.number == cause)
+            .map_or_else(
+                || format!("#{cause}"),
+                |other| format!("#{}: {}", other.number, show::foreign(&other.sentence)),
+            );
+        tell(&format!("it is only an effect of {cause}"));
+    }
+    tell(&format!(
+        "found by the rule {}: `quorate explain {}` says what it means",
+        show::foreign(&one.rule),
+        show::foreign(&one.rule)
+    ));
+    waiting(status, width, &mut text);
+    let seen = one.evidence.iter();
+    let seen = seen.map(|seen| format!("{}: {}", show::foreign(&seen.node), evidence(seen)));
+    section("Evidence", seen, width, &mut text);
+    let line = |line: &str| Some(show::foreign(line)).filter(|line| !line.is_empty());
+    section("What to do", line(&one.remedy), width, &mut text);
+    section("Way back", line(&one.way_back), width, &mut text);
+    section(
+        "Effects",
+        effects(status, one).map(|other| headline(other, 0)),
+        width,
+        &mut text,
+    );
+    let history = one.lines.iter();
+    let history = history.map(|line| {
+        format!(
+            "{}  {}",
+            show::moment(line.at_unix_ms),
+            show::foreign(&line.sentence)
+        )
+    });
+    section("What happened", history, width, &mut text);
+    text
+}
+
+/// Nothing, if there is no line in it.
+fn section(
+    head: &str,
+    lines: impl IntoIterator<Item = String>,
+    width: Option<usize>,
+    text: &mut String,
+) {
+    for (number, line) in lines.into_iter().enumerate() {
+        if number == 0 {
+            let _ = writeln!(text, "\n{HEAD}{head}{HEAD:#}");
+        }
+        text.push_str(&show::wrap(&format!("  {line}"), 4, width));
+    }
+}
+
+fn waiting(status: &v1::ClusterStatus, width: Option<usize>, text: &mut String) {
     if status.incident_steps_waiting > 0 {
         let line = "  what is newer is not on the collector's disk yet, and not shown";
         text.push_str(&styled(&show::wrap(line, 4, width), DOUBTFUL));
     }
-    let is_shown = |one: &&v1::Incident| all || one.cause.is_none();
-    for one in status.incidents.iter().filter(is_shown) {
-        let hides = open()
-            .filter(|other| other.cause == Some(one.number))
-            .count();
-        incident(one, hides, width, text);
-    }
 }
 
-fn incident(one: &v1::Incident, hides: usize, width: Option<usize>, text: &mut String) {
-    let mut line = format!(
-        "  #{} {} {}",
+fn open(status: &v1::ClusterStatus) -> impl Iterator<Item = &v1::Incident> {
+    let incidents = status.incidents.iter();
+    incidents.filter(|one| one.closed_unix_ms.is_none())
+}
+
+fn effects<'a>(
+    status: &'a v1::ClusterStatus,
+    of: &v1::Incident,
+) -> impl Iterator<Item = &'a v1::Incident> + use<'a> {
+    let cause = of.number;
+    open(status).filter(move |one| one.cause == Some(cause))
+}
+
+/// `#7 critical: switch sw-a is gone`
+fn headline(one: &v1::Incident, indent: usize) -> String {
+    format!(
+        "{}#{} {}: {}",
+        " ".repeat(indent),
         one.number,
-        severity(one.severity()),
+        severity::word(one.severity()),
         show::foreign(&one.sentence)
-    );
-    if let Some(cause) = one.cause {
-        let _ = write!(line, " (because of #{cause})");
-    }
-    let style = match (one.closed_unix_ms, one.severity()) {
-        (Some(_), _) => GOOD,
-        (None, v1::Severity::Info) => PLAIN,
-        (None, v1::Severity::Warning) => DOUBTFUL,
-        (None, v1::Severity::Critical | v1::Severity::Unspecified) => BAD,
-    };
-    text.push_str(&styled(&show::wrap(&line, 4, width), style));
-    let mut tell = |line: &str| {
-        text.push_str(&show::wrap(&format!("    {line}"), INDENT, width));
-    };
-    tell(&since(one));
-    match hides {
-        0 => {}
-        1 => tell("one more is only its effect: --all shows it"),
-        many => tell(&format!(
-            "{many} more are only its effects: --all shows them"
-        )),
-    }
-    for seen in &one.evidence {
-        let age = seen.age_ms.map_or("age unknown".to_owned(), |ms| {
-            format!("{} ago", show::age(ms))
-        });
-        tell(&format!(
-            "{}: {} ({age})",
-            show::foreign(&seen.node),
-            show::foreign(&seen.words)
-        ));
-    }
-    if !one.remedy.is_empty() {
-        tell(&show::foreign(&one.remedy));
-    }
-    if !one.way_back.is_empty() {
-        tell(&format!("Way back: {}", show::foreign(&one.way_back)));
+    )
+}
+
+fn style(one: &v1::Incident) -> Style {
+    match one.closed_unix_ms {
+        Some(_) => GOOD,
+        None => severity::style(one.severity()),
     }
 }
 
-/// `since 2026-11-21T14:00:00Z, came back 2 times; quorate explain bond-degraded`
+fn evidence(seen: &v1::Evidence) -> String {
+    let age = seen.age_ms.map_or("age unknown".to_owned(), |ms| {
+        format!("{} ago", show::age(ms))
+    });
+    format!("{} ({age})", show::foreign(&seen.words))
+}
+
+/// `since 2026-11-21 14:00:00, came back 2 times`
 fn since(one: &v1::Incident) -> String {
-    let at = |unix_ms| time(unix_ms).map_or("unknown".to_owned(), |at| format!("{at:.0}"));
+    let opened = show::moment(one.opened_unix_ms);
     let mut line = match one.closed_unix_ms {
-        None => format!("since {}", at(one.opened_unix_ms)),
-        Some(closed) => format!("from {} until {}", at(one.opened_unix_ms), at(closed)),
+        None => format!("since {opened}"),
+        Some(closed) => format!("over: from {opened} until {}", show::moment(closed)),
     };
-    if one.returns > 0 {
-        let _ = write!(line, ", came back {} times", one.returns);
+    match one.returns {
+        0 => {}
+        1 => line.push_str(", came back once"),
+        many => {
+            let _ = write!(line, ", came back {many} times");
+        }
     }
     if one.closed_unix_ms.is_none() && !one.is_found {
         line.push_str(", not found now: it may be over soon, or it cannot be looked at");
     }
-    let _ = write!(line, "; quorate explain {}", show::foreign(&one.rule));
     line
 }
 
 fn styled(text: &str, style: Style) -> String {
+    if style == PLAIN {
+        return text.to_owned();
+    }
     format!("{style}{}{style:#}\n", text.trim_end_matches('\n'))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::answer::to_line;
 use crate::client::Answered;
+use crate::command::severity;
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -25,8 +26,69 @@ struct Cluster<'a> {
     is_authority: bool,
     is_observer: bool,
     authority: Option<Authority<'a>>,
+    /// What each partition says, the quorate one first; empty if no node tells.
+    votes: Vec<Votes<'a>>,
+    /// `null` if the collector is too old to tell.
+    link_matrix: Option<Matrix<'a>>,
+    /// Those that are open.
+    incidents: Vec<Incident<'a>>,
+    /// Decided, and not on the collector's disk yet.
+    incident_steps_waiting: u64,
     nodes: Vec<Node<'a>>,
     findings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Votes<'a> {
+    sentence: &'a str,
+    quorate: bool,
+    votes: Option<u32>,
+    needed: Option<u32>,
+    expected: Option<u32>,
+    may_be_lost: Option<u32>,
+    nodes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Matrix<'a> {
+    nodes: &'a [String],
+    links: Vec<MatrixLink>,
+}
+
+#[derive(Serialize)]
+struct MatrixLink {
+    link: u32,
+    /// `ways[from][to]`, in the order of `nodes`; `null` from a node to itself.
+    ways: Vec<Vec<Option<&'static str>>>,
+}
+
+#[derive(Serialize)]
+struct Incident<'a> {
+    number: u64,
+    rule: &'a str,
+    subject: &'a str,
+    severity: &'static str,
+    sentence: &'a str,
+    cause: Option<u64>,
+    is_found: bool,
+}
+
+/// Either `unknown` says why, or `bonds` holds all that the node has.
+#[derive(Serialize)]
+struct Bonds<'a> {
+    unknown: Option<&'a str>,
+    bonds: Vec<Bond<'a>>,
+}
+
+#[derive(Serialize)]
+struct Bond<'a> {
+    name: &'a str,
+    mode: Option<&'a str>,
+    ports: u32,
+    ports_up: u32,
+    ports_unknown: u32,
+    wrong: &'a [String],
+    sentence: &'a str,
 }
 
 #[derive(Serialize)]
@@ -49,6 +111,7 @@ struct Node<'a> {
     total_votes: Option<u32>,
     quorum: Option<u32>,
     links: Vec<Link>,
+    bonds: Option<Bonds<'a>>,
     events_kept: u64,
     dropped: Option<Dropped>,
 }
@@ -79,6 +142,8 @@ pub(super) fn of_status(answered: &Answered) -> String {
 
 fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
     let cluster = status.cluster.as_ref();
+    let open = status.incidents.iter();
+    let open = open.filter(|incident| incident.closed_unix_ms.is_none());
     Cluster {
         id: cluster.and_then(|cluster| stated(&cluster.id)),
         name: cluster.and_then(|cluster| stated(&cluster.name)),
@@ -88,8 +153,82 @@ fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
             collector: &authority.collector,
             epoch: authority.epoch,
         }),
+        votes: status.votes.iter().map(votes).collect(),
+        link_matrix: status.link_matrix.as_ref().map(matrix),
+        incidents: open.map(incident).collect(),
+        incident_steps_waiting: status.incident_steps_waiting,
         nodes: status.nodes.iter().map(node).collect(),
         findings: &status.findings,
+    }
+}
+
+fn votes(word: &v1::VotesWord) -> Votes<'_> {
+    Votes {
+        sentence: &word.sentence,
+        quorate: word.quorate,
+        votes: word.votes,
+        needed: word.needed,
+        expected: word.expected,
+        may_be_lost: word.may_be_lost,
+        nodes: &word.nodes,
+    }
+}
+
+fn matrix(matrix: &v1::LinkMatrix) -> Matrix<'_> {
+    let count = matrix.nodes.len();
+    let link = |ways: &v1::LinkWays| MatrixLink {
+        link: ways.link,
+        // Without nodes there is no row.
+        ways: ways
+            .ways
+            .chunks(count.max(1))
+            .map(|row| row.iter().map(|way| self::way(*way)).collect())
+            .collect(),
+    };
+    Matrix {
+        nodes: &matrix.nodes,
+        links: matrix.links.iter().map(link).collect(),
+    }
+}
+
+fn way(way: i32) -> Option<&'static str> {
+    match v1::Way::try_from(way).unwrap_or_default() {
+        v1::Way::Unspecified => Some("unknown"),
+        v1::Way::Connected => Some("connected"),
+        v1::Way::Disconnected => Some("disconnected"),
+        v1::Way::NotConfigured => Some("not_configured"),
+        v1::Way::Self_ => None,
+    }
+}
+
+fn incident(one: &v1::Incident) -> Incident<'_> {
+    Incident {
+        number: one.number,
+        rule: &one.rule,
+        subject: &one.subject,
+        severity: severity::word(one.severity()),
+        sentence: &one.sentence,
+        cause: one.cause,
+        is_found: one.is_found,
+    }
+}
+
+fn bond(bond: &v1::BondStatus) -> Bond<'_> {
+    Bond {
+        name: &bond.name,
+        mode: stated(&bond.mode),
+        ports: bond.ports,
+        ports_up: bond.ports_up,
+        ports_unknown: bond.ports_unknown,
+        wrong: &bond.wrong,
+        sentence: &bond.sentence,
+    }
+}
+
+fn bonds(status: &v1::BondsStatus) -> Bonds<'_> {
+    Bonds {
+        unknown: stated(&status.unknown),
+        bonds: status.bonds.iter().map(bond).collect(),
     }
 }
 
@@ -117,6 +256,7 @@ fn node(status: &v1::NodeStatus) -> Node<'_> {
         total_votes: status.total_votes,
         quorum: status.quorum,
         links: status.links.iter().map(link).collect(),
+        bonds: status.bonds.as_ref().map(bonds),
         events_kept: status.events_kept,
         dropped: status.dropped.as_ref().map(|dropped| Dropped {
             events: dropped.events,

@@ -1,6 +1,9 @@
-//! `quorate status`: what the collector knows of its clusters and nodes, now.
+//! `quorate status`: the cluster at a glance: votes, what is wrong, links, bonds, nodes.
 
+mod grid;
 mod json;
+mod links;
+mod nodes;
 mod table;
 
 use std::process::ExitCode;
@@ -8,12 +11,21 @@ use std::process::ExitCode;
 use crate::client::{Client, NoAnswer, Whom};
 use crate::{answer, show};
 
-/// Shows the nodes as the collector sees them: who is heard, links, votes
+/// Width of what goes to a file or another program.
+const NO_TERMINAL: usize = 80;
+
+/// Shows a cluster at a glance: votes, open incidents, links between all nodes, bonds
 ///
 /// It judges nothing: the exit code says only whether the collector answered. What was not read, or was read too long
-/// ago, is printed as unknown.
+/// ago, is printed as unknown. In the matrix of links a row says whom its node has connected, a letter for each other
+/// node; its last line says what the letters mean.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Examples:
+  quorate status
+  quorate status --cluster pve --json | jq '.clusters[0].votes[0].may_be_lost'
+  watch -n 5 quorate status
+
 Exit codes:
    0  the collector answered
    3  no answer: no operator's file, no collector that answers, an unknown
@@ -40,6 +52,6 @@ fn ask(args: &Args) -> Result<String, NoAnswer> {
     Ok(if args.json {
         json::of_status(&answered)
     } else {
-        table::of_status(&answered, show::width())
+        table::of_status(&answered, show::width().unwrap_or(NO_TERMINAL))
     })
 }
