@@ -54,7 +54,8 @@ fn line(incident: &v1::Incident) -> Value {
 #[must_use]
 pub fn read(text: &str) -> Option<Vec<v1::Incident>> {
     let said: Value = serde_json::from_str(text).ok()?;
-    let all = said.get("all").filter(|_| said["event"] == "incidents")?;
+    let is_look = said.get("event").is_some_and(|event| event == "incidents");
+    let all = said.get("all").filter(|_| is_look)?;
     all.as_array()?.iter().map(incident).collect()
 }
 
