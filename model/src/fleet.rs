@@ -82,6 +82,10 @@ pub enum FleetFinding {
         why: String,
         waiting: u64,
     },
+    /// Something is wrong in the cluster, and no incident tells of it, because nothing can be written.
+    NotWritten {
+        sentence: String,
+    },
     /// Events that were not taken because the ledger could not be written; they are asked for again.
     EventsNotTaken {
         node: NodeName,
@@ -172,6 +176,9 @@ impl fmt::Display for FleetFinding {
                 f,
                 "since its agent started, {node} lost {events} events and merged {announcements} announcements"
             ),
+            Self::NotWritten { sentence } => {
+                write!(f, "{sentence} (seen now, and not written down)")
+            }
             Self::LedgerNotWritten { why, waiting } => write!(
                 f,
                 "the ledger cannot be written ({why}): {waiting} events wait, and the agents keep theirs; see to the \

@@ -228,6 +228,22 @@ impl Collector {
         })
     }
 
+    /// The incidents of a cluster, open and over.
+    pub fn incidents(&self, rack: &Rack, cluster: &str) -> Result<Vec<v1::Incident>> {
+        let request = v1::GetStatusRequest {
+            cluster: cluster.to_owned(),
+            with_closed_incidents: true,
+        };
+        self.ask(rack, async |channel| {
+            let mut query = QueryClient::new(channel);
+            let clusters = query.get_status(request).await?.into_inner().clusters;
+            Ok(clusters
+                .into_iter()
+                .flat_map(|cluster| cluster.incidents)
+                .collect())
+        })
+    }
+
     /// The latest report of a node.
     pub fn report(&self, rack: &Rack, cluster: &str, node: &str) -> Result<Vec<v1::AgedFact>> {
         let request = v1::GetReportRequest {

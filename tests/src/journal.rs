@@ -76,6 +76,11 @@ impl Speaker {
         Self::say(rack, node, name, &["hurried"])
     }
 
+    /// One that says so many lines within about a second, and then no more.
+    pub fn start_flood(rack: &Rack, node: &str, name: &str, lines: u64) -> Result<Self> {
+        Self::say(rack, node, name, &[&lines.to_string()])
+    }
+
     fn say(rack: &Rack, node: &str, name: &str, how: &[&str]) -> Result<Self> {
         let binary = own_binary("speaker")?;
         let words = [&[name, SOCKET], how].concat();
@@ -84,6 +89,13 @@ impl Speaker {
             program,
             name: name.to_owned(),
         })
+    }
+
+    /// Waits until one that says so many lines has said them.
+    pub fn wait_for_all(&self) -> Result<()> {
+        let is_all = |line: &crate::program::Line| line.text == "all written";
+        let line = self.program.stdout.expect("all lines", PATIENCE, is_all);
+        line.map(drop)
     }
 
     #[must_use]

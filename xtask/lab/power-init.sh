@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs inside the lab machine in place of systemd: a collector whose state lies on a disk of its own, and simulated
-# agents that tell it events and print what it says that it has. The power goes when it goes; in the last life, told by
+# agents that tell it events, pull and plug cables, and print what it says that it has. The power goes when it goes; in the last life, told by
 # `last` on the kernel's command line, what is kept is printed instead.
 #
 # Everything that is said goes to the second serial port, a line of JSON each, or a line that begins with "power:".
@@ -36,7 +36,9 @@ until listens 7460; do sleep 0.1; done
 fleet() { "$here/fleet" --agents 8 --address 127.0.0.1:7460 --identities "$state/fleet" "$@"; }
 
 if grep -qw last /proc/cmdline; then
+  fleet --watch-incidents "$state/viewer.json" &
   fleet --audit "$state/viewer.json"
+  sleep 3
   echo "power: audited"
   kill "$running"
   wait "$running" || true
@@ -50,4 +52,5 @@ if [ ! -e "$state/ready" ]; then
   touch "$state/ready"
   sync
 fi
-fleet --events-per-second 50 --print-acks
+fleet --watch-incidents "$state/viewer.json" &
+fleet --events-per-second 50 --print-acks --pull-cables

@@ -315,6 +315,10 @@ impl Core {
         self.has_changed = false;
         self.see(now);
         let mut findings = self.events.findings(now);
+        let incidents = self.events.incidents_kept();
+        if !findings.is_empty() {
+            findings.extend(self.understanding.not_written(&incidents));
+        }
         findings.extend(self.views.values().flat_map(|view| view.findings.clone()));
         Some(ClusterView {
             cluster: self.cluster.clone(),
@@ -325,7 +329,7 @@ impl Core {
             nodes: self.views.clone(),
             findings,
             found: self.understanding.found(),
-            incidents: self.events.incidents_kept(),
+            incidents,
             steps_waiting: self.events.steps_waiting(),
             revision: self.events.revision(),
             last_place: self.events.last_place(),

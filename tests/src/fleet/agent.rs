@@ -32,6 +32,9 @@ const MOST_WAITING: usize = 1_000;
 const FLAP_TICK: Duration = Duration::from_millis(10);
 const FLAPS_A_TICK: usize = 100;
 const EVENT_TICK: Duration = Duration::from_millis(250);
+const CABLE_TICK: Duration = Duration::from_millis(500);
+/// One in so many ticks a cable is pulled, or plugged in.
+const CABLE_CHANGES: u8 = 6;
 /// Answers to more heartbeats than these are not waited for.
 const MOST_HEARTBEATS: usize = 64;
 
@@ -42,6 +45,8 @@ pub(super) struct Part {
     pub(super) flaps: bool,
     /// From the first stream on; without it they never end.
     pub(super) flaps_for: Option<Duration>,
+    /// Whether the cable of its bond is pulled and plugged in again and again.
+    pub(super) pulls_cables: bool,
     /// Instead of what the collector said at enrolment.
     pub(super) address: Option<String>,
     pub(super) version: String,
@@ -78,6 +83,7 @@ struct Course {
     round_trip: Duration,
     answered: bool,
     carrier: bool,
+    is_pulled: bool,
 }
 
 impl Agent {
@@ -136,6 +142,7 @@ impl Agent {
         let mut heartbeats = every(begun + first, HEARTBEAT);
         let mut events = every(begun + EVENT_TICK.mul_f64(fastrand::f64()), EVENT_TICK);
         let mut flaps = every(begun, FLAP_TICK);
+        let mut cables = every(begun + CABLE_TICK.mul_f64(fastrand::f64()), CABLE_TICK);
         let flaps_until = self.part.flaps_for.map(|time| Instant::now() + time);
         self.flaps_until = self.flaps_until.or(flaps_until);
         let tells = self.part.events_per_second > 0.0;
@@ -154,6 +161,7 @@ impl Agent {
                 _ = heartbeats.tick() => self.heartbeat(course)?,
                 _ = events.tick(), if tells => self.tell(course)?,
                 _ = flaps.tick(), if self.part.flaps => self.flap(course)?,
+                _ = cables.tick(), if self.part.pulls_cables => self.pull_or_plug(course)?,
             }
         }
     }
@@ -347,8 +355,21 @@ impl Agent {
         Ok(())
     }
 
+    fn pull_or_plug(&mut self, course: &mut Course) -> Result<()> {
+        if fastrand::u8(0..CABLE_CHANGES) > 0 {
+            return Ok(());
+        }
+        course.is_pulled = !course.is_pulled;
+        let change = report::cable(!course.is_pulled, boottime_ms()?, unix_ms()?);
+        self.tell_change(course, change)
+    }
+
     fn tell_carrier(&mut self, course: &mut Course) -> Result<()> {
         let change = report::flap(course.carrier, boottime_ms()?, unix_ms()?);
+        self.tell_change(course, change)
+    }
+
+    fn tell_change(&mut self, course: &mut Course, change: v1::FactChange) -> Result<()> {
         let delta = v1::Delta {
             base: course.revision,
             revision: course.revision + 1,

@@ -93,7 +93,7 @@ async fn of_cluster(
     Ok(all)
 }
 
-async fn connect(file: &Path) -> Result<Channel> {
+pub(super) async fn connect(file: &Path) -> Result<Channel> {
     let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let file: OperatorFile = serde_json::from_slice(&text)?;
     let pems =

@@ -11,6 +11,7 @@ mod enrol;
 mod report;
 mod spool;
 mod tally;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +61,12 @@ pub struct Options {
     /// It stops after so long, tells how the link is then, and prints that
     #[arg(long, value_name = "SECONDS", requires = "flap")]
     flap_for: Option<u64>,
+    /// Each agent's bond loses a port now and then, and has it again
+    #[arg(long)]
+    pull_cables: bool,
+    /// Asks the collector, with an operator's file, for its incidents again and again; prints them whenever they changed
+    #[arg(long, value_name = "FILE")]
+    watch_incidents: Option<PathBuf>,
     /// Prints a line for each acknowledgement of events
     #[arg(long)]
     print_acks: bool,
@@ -99,6 +106,9 @@ async fn live(options: &Options) -> Result<()> {
     if let Some(file) = &options.audit {
         return audit::run(file).await;
     }
+    if let Some(file) = &options.watch_incidents {
+        return watch::run(file).await;
+    }
     let names = names(options)?;
     let tally = Arc::new(Tally::new(options.agents, options.print_acks));
     let enrolled = enrol::all(options, names, &tally).await?;
@@ -108,6 +118,7 @@ async fn live(options: &Options) -> Result<()> {
         let part = agent::Part {
             events_per_second: options.events_per_second,
             flaps: options.flap && number == 0,
+            pulls_cables: options.pull_cables,
             flaps_for: options.flap_for.map(Duration::from_secs),
             address: options.address.clone(),
             version: options.agent_version.clone(),

@@ -69,6 +69,22 @@ pub(super) fn flap(carrier: bool, now_ms: u64, unix_ms: i64) -> v1::FactChange {
     }
 }
 
+/// The cable of the second port of its bond is pulled, or is in again.
+pub(super) fn cable(is_in: bool, now_ms: u64, unix_ms: i64) -> v1::FactChange {
+    let status = if is_in { "up" } else { "down" };
+    let patch = format!(
+        "[{{\"op\":\"replace\",\"path\":\"/0/slaves/1/mii_status\",\"value\":\"{status}\"}}]"
+    );
+    v1::FactChange {
+        change: Some(v1::fact_change::Change::Patch(v1::FactPatch {
+            family: v1::Family::Bonds.into(),
+            read_at_boottime_ms: now_ms,
+            at_unix_ms: unix_ms,
+            json_patch: patch,
+        })),
+    }
+}
+
 /// An entry of the journal, as an agent tells it; its number is in its text.
 pub(super) fn event(number: u64, node: &str) -> String {
     let message = format!("bond0: (slave eno0): link status definitely down (event {number})");

@@ -2,7 +2,8 @@
 //!
 //! The lab machine runs a collector and simulated agents; it is killed and booted again, its state on a disk that
 //! stays. What the guest's kernel had not written yet is gone each time. At the end, every event up to the last
-//! acknowledgement must be kept, each once.
+//! acknowledgement must be kept, each once; and no incident that was shown before a cut is lost after it, doubled, or there
+//! under another number.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -11,6 +12,8 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use quorate_tests::History;
+use quorate_tests::fleet::watch;
 use serde::Deserialize;
 
 use super::{built, machine, script, strip};
@@ -21,6 +24,9 @@ use crate::shell;
 const FIRST_WORD: Duration = Duration::from_secs(300);
 /// From the first acknowledgement of a life to the cut.
 const LONGEST_LIFE_MS: u64 = 6000;
+/// An incident is over after half a minute of calm: so often a life is long enough for that.
+const LONG_LIFE_EVERY: u32 = 5;
+const LONG_LIFE_MS: u64 = 60_000;
 const LOOK: Duration = Duration::from_millis(50);
 const COMMAND_LINE: &str = r#"root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/bin/bash -- -c "mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /lab; tar -xf /dev/vdb -C /lab; exec bash /lab/power-init.sh""#;
 
@@ -53,25 +59,41 @@ pub(crate) fn run(args: &Power) -> anyhow::Result<()> {
     let lab = Lab::prepare(work.path())?;
     let mut moments = fastrand::Rng::with_seed(args.seed);
     let mut promised = Promises::default();
+    let mut history = History::default();
     for cut in 1..=args.cuts {
-        let life = Duration::from_millis(moments.u64(0..LONGEST_LIFE_MS));
+        let more_ms = if cut.is_multiple_of(LONG_LIFE_EVERY) {
+            LONG_LIFE_MS
+        } else {
+            0
+        };
+        let life = Duration::from_millis(moments.u64(0..LONGEST_LIFE_MS) + more_ms);
         let log = lab.live(cut, life)?;
         promised.hear(&log);
+        shown(&mut history, &log).with_context(|| format!("in the life before cut {cut}"))?;
         println!(
-            "cut {cut} of {}, {:.1} s after the first acknowledgement: {} events promised",
+            "cut {cut} of {}, {:.1} s after the first acknowledgement: {} events promised, {} incidents shown",
             args.cuts,
             life.as_secs_f64(),
-            promised.events()
+            promised.events(),
+            history.count()
         );
     }
-    let kept = lab.audit()?;
-    promised.check(&kept)?;
+    let log = lab.audit()?;
+    promised.check(&kept(&log))?;
+    let looks = shown(&mut history, &log).context("in the last life")?;
+    ensure!(
+        looks > 0 && history.count() > 0,
+        "no incident was ever shown"
+    );
     let said = format!(
-        "{} power cuts, seed {}: {} events of {} nodes were promised, and every one is kept once",
+        "{} power cuts, seed {}: {} events of {} nodes were promised, and every one is kept once; {} incidents were shown \
+         and came back {} times: none lost, doubled, or under another number",
         args.cuts,
         args.seed,
         promised.events(),
-        promised.up_to.len()
+        promised.up_to.len(),
+        history.count(),
+        history.returns()
     );
     println!("{said}");
     if args.record {
@@ -82,6 +104,20 @@ pub(crate) fn run(args: &Power) -> anyhow::Result<()> {
         record::keep("power", &command, &said)?;
     }
     Ok(())
+}
+
+/// Holds what a life showed of incidents against all before; gives how often it showed them.
+fn shown(history: &mut History, log: &str) -> anyhow::Result<usize> {
+    let looks = log.lines().filter_map(watch::read);
+    looks
+        .map(|look| history.look(&look))
+        .try_fold(0, |count, look| look.map(|()| count + 1))
+}
+
+fn kept(log: &str) -> Vec<Kept> {
+    log.lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// What the machine is made of, for all its lives.
@@ -138,16 +174,12 @@ impl Lab {
     }
 
     /// The last life: what is kept, as the fleet found it by asking.
-    fn audit(&self) -> anyhow::Result<Vec<Kept>> {
+    fn audit(&self) -> anyhow::Result<String> {
         let log = self.dir.join("audit");
         let mut machine = self.boot(&log, " last")?;
         machine.wait_for(&log, "power: audited")?;
         drop(machine);
-        let said = fs::read_to_string(&log)?;
-        Ok(said
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        Ok(fs::read_to_string(&log)?)
     }
 
     fn boot(&self, log: &Path, last: &str) -> anyhow::Result<Machine> {
@@ -304,7 +336,7 @@ mod tests {
 {"event":"ack","cluster":"c","node":"n","spool":"s","up_to":9}
 {"event":"ack","cluster":"c","node":"n","spool":"s","up"#;
 
-    fn kept(first: u64, last: u64, count: u64) -> Vec<Kept> {
+    fn kept_of(first: u64, last: u64, count: u64) -> Vec<Kept> {
         let spool = Spool {
             cluster: "c".into(),
             node: "n".into(),
@@ -323,13 +355,13 @@ mod tests {
         let mut promises = Promises::default();
         promises.hear(ACKS);
         assert_eq!(promises.events(), 9);
-        assert!(promises.check(&kept(1, 9, 9)).is_ok());
-        assert!(promises.check(&kept(1, 12, 12)).is_ok());
-        assert!(promises.check(&kept(1, 8, 8)).is_err());
-        assert!(promises.check(&kept(1, 9, 8)).is_err());
-        assert!(promises.check(&kept(1, 9, 10)).is_err());
-        assert!(promises.check(&kept(2, 9, 9)).is_err());
+        assert!(promises.check(&kept_of(1, 9, 9)).is_ok());
+        assert!(promises.check(&kept_of(1, 12, 12)).is_ok());
+        assert!(promises.check(&kept_of(1, 8, 8)).is_err());
+        assert!(promises.check(&kept_of(1, 9, 8)).is_err());
+        assert!(promises.check(&kept_of(1, 9, 10)).is_err());
+        assert!(promises.check(&kept_of(2, 9, 9)).is_err());
         assert!(promises.check(&[]).is_err());
-        assert!(Promises::default().check(&kept(1, 9, 9)).is_err());
+        assert!(Promises::default().check(&kept_of(1, 9, 9)).is_err());
     }
 }

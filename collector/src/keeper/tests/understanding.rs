@@ -62,7 +62,14 @@ fn what_the_ledger_does_not_take_is_found_and_not_said_to_be_written() {
     assert!(is_found(&mut world));
     assert!(open(&mut world).is_empty());
     assert!(world.view().steps_waiting > 0);
+    world.does_not_say("not written down");
+    // What does not answer for so long is called a ledger that cannot be written.
+    world.advance(4_000);
+    world.says(
+        "bond0 of pve-01 runs on 1 of 2 ports: eno2 is down (seen now, and not written down)",
+    );
     world.unstick();
+    world.does_not_say("not written down");
     assert_eq!(open(&mut world).len(), 1);
     assert_eq!(world.view().steps_waiting, 0);
 }
