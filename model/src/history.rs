@@ -228,6 +228,8 @@ mod tests {
             severity: Severity::Warning,
             sentence: "bond0 runs on 1 of 2 ports".to_owned(),
             rests_on: std::collections::BTreeSet::new(),
+            is_over_by_any: false,
+            recalls: std::collections::BTreeSet::new(),
         };
         let step = |step| Transition {
             number: 7,

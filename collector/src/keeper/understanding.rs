@@ -25,6 +25,8 @@ pub(super) struct Understanding {
     found: Arc<Vec<Finding>>,
     looked_ms: u64,
     has_news: bool,
+    /// What open incidents were compared with is known again.
+    has_recalled: bool,
 }
 
 impl Understanding {
@@ -36,6 +38,7 @@ impl Understanding {
             found: Arc::default(),
             looked_ms: 0,
             has_news: true,
+            has_recalled: false,
         }
     }
 
@@ -64,6 +67,10 @@ impl Understanding {
     pub(super) fn look(&mut self, incidents: Option<&Incidents>, now: Now) -> Vec<Transition> {
         self.looked_ms = now.mono_ms;
         self.has_news = false;
+        if let Some(incidents) = incidents.filter(|_| !self.has_recalled) {
+            self.has_recalled = true;
+            self.cluster.recall(incidents.recalls());
+        }
         let scene = Scene {
             cluster: &self.cluster,
             now,

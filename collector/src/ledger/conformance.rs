@@ -56,6 +56,8 @@ fn opened(number: u64) -> Transition {
         severity: Severity::Warning,
         sentence: format!("{number}"),
         rests_on: BTreeSet::from([(NodeName::new("pve-01").unwrap(), Family::Bonds)]),
+        is_over_by_any: false,
+        recalls: BTreeSet::new(),
     };
     Transition {
         number,

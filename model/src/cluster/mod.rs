@@ -11,7 +11,6 @@ mod past;
 pub mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
@@ -19,7 +18,6 @@ pub use past::{BondPast, Chassis, Past, PortPast, Recall, Sample};
 
 use crate::name::{NodeId, NodeName};
 use crate::report::{Fact, Facts, Family};
-use crate::topology::Site;
 
 /// Nodes that are kept; a cluster of corosync has far fewer.
 pub const MAX_NODES: usize = 256;
@@ -42,8 +40,6 @@ pub struct Cluster {
     pub gone: BTreeSet<NodeName>,
     /// Nodes that were told of and not kept, because there were [`MAX_NODES`] already.
     pub nodes_not_kept: u64,
-    /// What the operator declared of it.
-    pub site: Arc<Site>,
     /// What open incidents were compared with, for nodes that are not heard yet.
     pub recalled: BTreeMap<NodeName, BTreeSet<Recall>>,
 }

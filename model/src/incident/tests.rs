@@ -159,6 +159,8 @@ fn of_many_that_are_over_those_that_may_come_back_keep_their_numbers() {
         severity: crate::finding::Severity::Warning,
         sentence: "it is wrong".to_owned(),
         rests_on: BTreeSet::new(),
+        is_over_by_any: false,
+        recalls: BTreeSet::new(),
     };
     let mut incidents = Incidents::default();
     let mut is_over = |number: Number, at_unix_ms: i64| {

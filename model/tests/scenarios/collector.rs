@@ -82,10 +82,7 @@ impl Collector {
             ..topology::Site::default()
         });
         Self {
-            cluster: Cluster {
-                site: Arc::clone(&declared),
-                ..Cluster::default()
-            },
+            cluster: Cluster::default(),
             declared,
             watch: Watch::default(),
             incidents: Incidents::default(),
@@ -113,10 +110,7 @@ impl Collector {
 
     /// It is killed and starts again; what it wrote down is all that it has.
     pub(crate) fn restarts(&mut self, now_ms: u64) {
-        self.cluster = Cluster {
-            site: Arc::clone(&self.declared),
-            ..Cluster::default()
-        };
+        self.cluster = Cluster::default();
         self.watch = Watch::default();
         self.incidents = Incidents::default();
         for step in &self.written {
@@ -169,6 +163,7 @@ impl Collector {
             cluster: &self.cluster,
             now,
             thresholds: &thresholds,
+            site: &self.declared,
         };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
@@ -295,7 +290,7 @@ impl Collector {
     }
 
     pub(crate) fn what_if(&mut self, hypothesis: &Hypothesis, now_ms: u64) {
-        let site = self.cluster.site.clone();
+        let site = Arc::clone(&self.declared);
         let now = self.now(now_ms);
         let answer = WhatIf::new(
             &self.cluster,
