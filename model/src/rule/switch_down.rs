@@ -82,7 +82,6 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             .all(|seen| seen.family == Family::Agent)
     };
     if found.iter().filter(|finding| of_silence(finding)).count() > 1 {
-        // Nodes that share several switches share more than a switch.
         found.retain(|finding| !of_silence(finding));
     }
     if nodes(&strays) >= MANY {
@@ -122,7 +121,6 @@ fn judged<'a>(
     let silent = of(|is| *is == Standing::Silent);
     if nodes(&dark) >= 2 && up.is_empty() && mute.is_empty() {
         let mut lost = dark.clone();
-        // What went with it is behind it, or behind what it feeds.
         let at = together(dark.clone());
         if at
             .iter()
@@ -213,7 +211,6 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
         node,
         now: scene.now,
     });
-    // Of a silent node it is what it told last.
     let links = match node.held(Family::Links).map(|held| &*held.fact) {
         Some(Fact::Links(links)) => links.known().map_or(&[][..], Vec::as_slice),
         _ => &[],
@@ -230,7 +227,6 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
             (Some(_), Some(true)) => Standing::Up,
             (Some(_), None) => return None,
         };
-        // A port that never had a link has no cable.
         let had_link =
             past.lost_carrier_ms.is_some() || past.chassis.is_some() || past.lacp_partner.is_some();
         let is_told = had_link || link.carrier == Some(true);
@@ -298,7 +294,6 @@ fn switch_of(
     }
     let past = node.past.ports.get(iface)?;
     if let Some(chassis) = &past.chassis {
-        // A name stands for it as long as no other switch has it.
         let name = chassis
             .name
             .as_ref()
@@ -466,7 +461,6 @@ fn taken(lost: &[Port<'_>]) -> BTreeSet<Thing> {
             continue;
         };
         let taken = stack::taken_with_all(fresh, ports.iter().map(|port| port.iface));
-        // Of a bond that is lost with it, the ports that were dark before are lost too.
         let is_taken = |name: &IfaceName| taken.contains(&Thing::Iface(node.clone(), name.clone()));
         let links = fresh.links().into_iter().flatten();
         let ports =
