@@ -275,7 +275,7 @@ fn of_step(kept: &KeptStep) -> v1::HistoryEntry {
     let happened = Happened::of_step(&kept.step, opening);
     let said = match &kept.step.step {
         Step::Opened { said, .. } | Step::Changed { said } | Step::CameBack { said } => Some(said),
-        Step::Under { .. } | Step::Closed { .. } => opening,
+        Step::Under { .. } | Step::Closed { .. } | Step::Told { .. } => opening,
     };
     v1::HistoryEntry {
         kept_unix_ms: kept.step.at_unix_ms,

@@ -142,7 +142,7 @@ macro_rules! keys {
                 match name {
                     $($($table => self.$table_field = inner.read(),)+)?
                     $($($list => self.$list_field.push(inner.read()),)+)?
-                    _ => drop(inner),
+                    _ => {}
                 }
             }
 

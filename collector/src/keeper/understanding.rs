@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use model::cluster::{Cluster, Held, Seen};
 use model::finding::Finding;
-use model::fleet::FleetFinding;
 use model::incident::{Incidents, Transition, Watch};
 use model::name::NodeName;
 use model::rule::{self, Scene};
@@ -18,19 +17,16 @@ use crate::declared::Declared;
 use super::view::{AgedFact, ClusterView, NodeView};
 use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
 
-/// Findings that are said without an incident, while nothing can be written.
-const MAX_NOT_WRITTEN: usize = 50;
-
 #[derive(Debug)]
 pub(super) struct Understanding {
     cluster: Cluster,
     declared: Declared,
     watch: Watch,
-    /// What open incidents were compared with is known again: done once, as soon as they can be read.
-    has_recalled: bool,
     found: Arc<Vec<Finding>>,
     looked_ms: u64,
     has_news: bool,
+    /// What open incidents were compared with is known again.
+    has_recalled: bool,
 }
 
 impl Understanding {
@@ -39,10 +35,10 @@ impl Understanding {
             cluster: Cluster::default(),
             declared,
             watch: Watch::default(),
-            has_recalled: false,
             found: Arc::default(),
             looked_ms: 0,
             has_news: true,
+            has_recalled: false,
         }
     }
 
@@ -72,8 +68,8 @@ impl Understanding {
         self.looked_ms = now.mono_ms;
         self.has_news = false;
         if let Some(incidents) = incidents.filter(|_| !self.has_recalled) {
-            self.cluster.recall(incidents.recalls());
             self.has_recalled = true;
+            self.cluster.recall(incidents.recalls());
         }
         let scene = Scene {
             cluster: &self.cluster,
@@ -85,23 +81,6 @@ impl Understanding {
         let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));
         self.found = Arc::new(found);
         steps.unwrap_or_default()
-    }
-
-    /// What the rules found last and no incident tells of; of a cause and what it hides, the cause.
-    pub(super) fn not_written(&self, kept: &Incidents) -> Vec<FleetFinding> {
-        let is_told = |found: &&Finding| {
-            let mut open = kept.open();
-            open.any(|open| open.rule == found.rule && open.subject == found.subject)
-        };
-        let is_hidden = |found: &&Finding| self.found.iter().any(|other| other.explains(found));
-        let not = self
-            .found
-            .iter()
-            .filter(|found| !is_told(found) && !is_hidden(found));
-        let not = not.map(|found| FleetFinding::NotWritten {
-            sentence: found.sentence.clone(),
-        });
-        not.take(MAX_NOT_WRITTEN).collect()
     }
 
     /// What the rules found last.

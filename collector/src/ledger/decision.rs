@@ -105,7 +105,8 @@ impl KeptStep {
             Step::Changed { .. }
             | Step::CameBack { .. }
             | Step::Under { .. }
-            | Step::Closed { .. } => None,
+            | Step::Closed { .. }
+            | Step::Told { .. } => None,
         }
     }
 

@@ -207,6 +207,10 @@ mod tests {
     fn an_old_reading_is_unknown() {
         let mut world = World::of(2);
         world.now.mono_ms += super::super::COROSYNC_FRESH_MS + 1;
+        // The agents speak all the same.
+        for node in world.cluster.nodes.values_mut() {
+            node.seen.heard_at_ms = Some(world.now.mono_ms);
+        }
         check(&world, 0, &[".?", "?."]);
     }
 

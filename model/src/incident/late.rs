@@ -210,8 +210,9 @@ pub fn steps(incidents: &Incidents, told: &[Told], now_unix_ms: i64) -> Vec<Tran
         let (node, words) = (line.node.clone(), line.words.clone());
         steps.push(Transition {
             number,
-            at_unix_ms: line.at_unix_ms,
+            at_unix_ms: now_unix_ms,
             step: Step::Told {
+                happened_unix_ms: line.at_unix_ms,
                 node,
                 what: line.what,
                 words,

@@ -63,8 +63,9 @@ pub enum Step {
     Closed {
         why: Closing,
     },
-    /// Something that happened while nobody heard of it; its time is when it happened.
+    /// Something that happened while nobody heard of it.
     Told {
+        happened_unix_ms: i64,
         node: NodeName,
         what: late::What,
         words: String,
@@ -235,9 +236,14 @@ impl Incidents {
                 }
             }
             Step::Closed { why } => self.closed_now(number, at, *why),
-            Step::Told { node, what, words } => {
+            Step::Told {
+                happened_unix_ms,
+                node,
+                what,
+                words,
+            } => {
                 if let Some(open) = self.open.get_mut(&number) {
-                    open.told(node, *what, at, words);
+                    open.told(node, *what, *happened_unix_ms, words);
                 }
             }
         }

@@ -59,10 +59,13 @@ fn changes_over(node: &FreshNode<'_>, bond: &Link, tuned: &Tuned<'_>) -> Option<
     let name = node.name();
     let links = node.links().into_iter().flatten();
     let is_flapping = |port: &&Link| {
-        port.master.as_ref() == Some(&bond.name) && link_flapping::times(node, port, &tuned.interface(&port.name)).is_some()
+        port.master.as_ref() == Some(&bond.name)
+            && link_flapping::times(node, port, &tuned.interface(&port.name)).is_some()
     };
-    let because: Vec<Thing> =
-        links.filter(is_flapping).map(|port| Thing::Iface(name.clone(), port.name.clone())).collect();
+    let because: Vec<Thing> = links
+        .filter(is_flapping)
+        .map(|port| Thing::Iface(name.clone(), port.name.clone()))
+        .collect();
     let sentence = format!(
         "{} of {name} changed the port that it uses {times} times within {} minutes: packets are lost each time",
         bond.name,
@@ -70,7 +73,11 @@ fn changes_over(node: &FreshNode<'_>, bond: &Link, tuned: &Tuned<'_>) -> Option<
     );
     let subject = Thing::Iface(name.clone(), bond.name.clone());
     // A port that flaps is why.
-    let symptoms = if because.is_empty() { vec![subject.clone()] } else { because };
+    let symptoms = if because.is_empty() {
+        vec![subject.clone()]
+    } else {
+        because
+    };
     let found = Finding::new(Severity::Warning, subject, sentence)
         .is_loss_of(symptoms)
         .seen_in(name, Family::Bonds, format!("{}: active slave changed {times} times", bond.name))

@@ -111,7 +111,10 @@ fn lost(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         bond.name,
         if has == 1 { "port" } else { "ports" }
     );
-    let recall = Recall::Ports { bond: bond.name.clone(), most: had };
+    let recall = Recall::Ports {
+        bond: bond.name.clone(),
+        most: had,
+    };
     Some(told(node, bond, sentence).recalls(name, recall))
 }
 

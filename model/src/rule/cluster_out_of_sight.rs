@@ -9,14 +9,19 @@ use crate::report::Family;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes = scene.cluster.nodes.values();
-    let expected: Vec<&Node> =
-        nodes.filter(|node| node.seen.hearing != Hearing::Revoked).collect();
+    let expected: Vec<&Node> = nodes
+        .filter(|node| node.seen.hearing != Hearing::Revoked)
+        .collect();
     let is_alone = expected.len() < 2;
     if is_alone || !expected.iter().all(|node| is_silent(scene, node)) {
         return Vec::new();
     }
     let has_heard = expected.iter().any(|node| node.seen.heard_at_ms.is_some());
-    let since = if has_heard { "any more" } else { "since it started" };
+    let since = if has_heard {
+        "any more"
+    } else {
+        "since it started"
+    };
     let sentence = format!(
         "the collector has lost sight of the cluster: none of its {} agents is heard {since}",
         expected.len()

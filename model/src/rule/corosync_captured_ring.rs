@@ -20,10 +20,15 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let links: BTreeSet<LinkNumber> = told.iter().map(|(link, _)| *link).collect();
     let captured: Vec<&String> = told.iter().map(|(_, words)| words).collect();
     let conf = node.corosync_conf().and_then(|conf| conf.local.as_ref());
-    let mut paths = conf.map_or_else(BTreeSet::new, |conf| between(conf, &BTreeSet::from([node.name().clone()])));
+    let mut paths = conf.map_or_else(BTreeSet::new, |conf| {
+        between(conf, &BTreeSet::from([node.name().clone()]))
+    });
     paths.retain(|path| matches!(path, Thing::Knet { link, .. } if links.contains(link)));
     let name = node.name();
-    let sentence = format!("on {name} another route captures corosync's network: {}", listed(&captured));
+    let sentence = format!(
+        "on {name} another route captures corosync's network: {}",
+        listed(&captured)
+    );
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
         .takes(paths)
         .seen_in(name, Family::Links, listed(&captured))
@@ -42,20 +47,33 @@ fn captured(node: &FreshNode<'_>) -> Option<Vec<(LinkNumber, String)>> {
     let conf = node.corosync_conf()?.local.as_ref()?;
     let mut captured = Vec::new();
     for status in corosync.links.iter().flatten() {
-        let Some(own) = status.address.as_ref().and_then(|address| address.parse::<IpAddr>().ok()) else {
+        let Some(own) = status
+            .address
+            .as_ref()
+            .and_then(|address| address.parse::<IpAddr>().ok())
+        else {
             continue;
         };
         let Some((home, prefix)) = home(links, own) else {
             continue;
         };
-        let peers = conf.nodes.iter().filter(|entry| entry.node_id != Some(own_id));
+        let peers = conf
+            .nodes
+            .iter()
+            .filter(|entry| entry.node_id != Some(own_id));
         let peers: Vec<IpAddr> = peers
             .filter_map(|entry| entry.addresses.get(&status.link)?.parse().ok())
             .collect();
-        for link in links.iter().filter(|link| link.name != home.name && link.admin_up == Some(true)) {
+        for link in links
+            .iter()
+            .filter(|link| link.name != home.name && link.admin_up == Some(true))
+        {
             let covers = |address: &&Address| {
                 let length = address.prefix_len.unwrap_or(0);
-                length >= prefix && peers.iter().any(|peer| same_network(address.address, *peer, length))
+                length >= prefix
+                    && peers
+                        .iter()
+                        .any(|peer| same_network(address.address, *peer, length))
             };
             if let Some(address) = link.addresses.iter().flatten().find(covers) {
                 let length = address.prefix_len.unwrap_or(0);
@@ -73,7 +91,11 @@ fn captured(node: &FreshNode<'_>) -> Option<Vec<(LinkNumber, String)>> {
 /// The interface with this address, and the length of its prefix.
 fn home(links: &[Link], own: IpAddr) -> Option<(&Link, u8)> {
     links.iter().find_map(|link| {
-        let address = link.addresses.iter().flatten().find(|address| address.address == own)?;
+        let address = link
+            .addresses
+            .iter()
+            .flatten()
+            .find(|address| address.address == own)?;
         Some((link, address.prefix_len?))
     })
 }
@@ -83,11 +105,17 @@ fn same_network(one: IpAddr, other: IpAddr, length: u8) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {
             let differ = u32::from(one) ^ u32::from(other);
-            differ.checked_shr(32_u32.saturating_sub(length)).unwrap_or(0) == 0
+            differ
+                .checked_shr(32_u32.saturating_sub(length))
+                .unwrap_or(0)
+                == 0
         }
         (IpAddr::V6(one), IpAddr::V6(other)) => {
             let differ = u128::from(one) ^ u128::from(other);
-            differ.checked_shr(128_u32.saturating_sub(length)).unwrap_or(0) == 0
+            differ
+                .checked_shr(128_u32.saturating_sub(length))
+                .unwrap_or(0)
+                == 0
         }
         _ => false,
     }
@@ -107,7 +135,11 @@ mod tests {
             own.address = address.parse().unwrap();
             own.prefix_len = Some(length);
             links.retain(|link| link.name.as_str() != "wg0");
-            links.push(Link { admin_up: Some(true), addresses: Some(vec![own]), ..Link::named(iface("wg0")) });
+            links.push(Link {
+                admin_up: Some(true),
+                addresses: Some(vec![own]),
+                ..Link::named(iface("wg0"))
+            });
         });
     }
 

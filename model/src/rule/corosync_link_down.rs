@@ -18,20 +18,35 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let pairs = pairs(&nodes);
     let known: BTreeSet<Pair> = pairs.keys().cloned().collect();
-    let down: BTreeSet<Pair> =
-        pairs.iter().filter(|(_, is_down)| **is_down).map(|(pair, _)| pair.clone()).collect();
+    let down: BTreeSet<Pair> = pairs
+        .iter()
+        .filter(|(_, is_down)| **is_down)
+        .map(|(pair, _)| pair.clone())
+        .collect();
     let waits_ms = SETTLES_MS.saturating_add(reforming_ms(&nodes));
     let found = groups(&down, &known).into_iter().filter_map(|group| {
         // A node without any link leaves the membership next, and that is then what is told.
-        let is_cut_off = matches!(&group, Group::Node(node, links) if has_no_more(node, links.len(), &known));
+        let is_cut_off =
+            matches!(&group, Group::Node(node, links) if has_no_more(node, links.len(), &known));
         let (found, about) = found(group, &known)?;
-        Some((if is_cut_off { found.settles_in(waits_ms) } else { found }, about))
+        Some((
+            if is_cut_off {
+                found.settles_in(waits_ms)
+            } else {
+                found
+            },
+            about,
+        ))
     });
-    found.map(|(found, about)| with_evidence(found, &about, &nodes)).collect()
+    found
+        .map(|(found, about)| with_evidence(found, &about, &nodes))
+        .collect()
 }
 
 fn has_no_more(node: &NodeName, down: usize, known: &BTreeSet<Pair>) -> bool {
-    let of_node = known.iter().filter(|pair| pair.one == *node || pair.other == *node);
+    let of_node = known
+        .iter()
+        .filter(|pair| pair.one == *node || pair.other == *node);
     let links: BTreeSet<LinkNumber> = of_node.map(|pair| pair.link).collect();
     links.len() == down
 }
@@ -43,7 +58,10 @@ fn found(group: Group, known: &BTreeSet<Pair>) -> Option<(Finding, BTreeSet<Thin
         Group::Network(_) => return None,
         Group::Node(node, links) => {
             let part = |(link, peers): (_, &BTreeSet<_>)| {
-                format!("link {link} of {node} is down to all {}", counted(peers.len() as u64, "peer"))
+                format!(
+                    "link {link} of {node} is down to all {}",
+                    counted(peers.len() as u64, "peer")
+                )
             };
             let parts: Vec<String> = links.iter().map(part).collect();
             let about = things_of(&node, &links);
@@ -54,15 +72,26 @@ fn found(group: Group, known: &BTreeSet<Pair>) -> Option<(Finding, BTreeSet<Thin
             let sentence = format!(
                 "corosync network {link} is down between {} of {all} pairs of nodes: {}",
                 pairs.len(),
-                listed(pairs.iter().take(3).map(|pair| format!("{} and {}", pair.one, pair.other))),
+                listed(
+                    pairs
+                        .iter()
+                        .take(3)
+                        .map(|pair| format!("{} and {}", pair.one, pair.other))
+                ),
             );
-            let more = if pairs.len() > 3 { format!(" and {} more", pairs.len() - 3) } else { String::new() };
+            let more = if pairs.len() > 3 {
+                format!(" and {} more", pairs.len() - 3)
+            } else {
+                String::new()
+            };
             let about = pairs.iter().map(Pair::thing).collect();
             (Thing::Network(link), sentence + &more, about)
         }
         Group::Pair(pair) => {
-            let sentence =
-                format!("corosync link {} between {} and {} is down", pair.link, pair.one, pair.other);
+            let sentence = format!(
+                "corosync link {} between {} and {} is down",
+                pair.link, pair.one, pair.other
+            );
             (pair.thing(), sentence, BTreeSet::from([pair.thing()]))
         }
     };
@@ -83,7 +112,11 @@ fn with_evidence(mut found: Finding, about: &BTreeSet<Thing>, nodes: &[FreshNode
             _ => false,
         };
         let count = about.iter().filter(is_part).count();
-        if count > 0 && node.corosync().is_some_and(|corosync| corosync.links.is_some()) {
+        if count > 0
+            && node
+                .corosync()
+                .is_some_and(|corosync| corosync.links.is_some())
+        {
             let words = format!("{} disconnected", counted(count as u64, "link"));
             found = found.seen_in(node.name(), Family::Corosync, words);
         }
@@ -102,7 +135,11 @@ mod tests {
             world.edit(&format!("pve-{from:02}"), |report| {
                 let links = value(&mut report.corosync).links.as_mut().unwrap();
                 let peers = links[1].peers.as_mut().unwrap();
-                peers.iter_mut().find(|peer| peer.node_id == to).unwrap().connected = Some(false);
+                peers
+                    .iter_mut()
+                    .find(|peer| peer.node_id == to)
+                    .unwrap()
+                    .connected = Some(false);
             });
         }
     }
@@ -122,7 +159,10 @@ mod tests {
         for other in [1, 2, 4, 5, 6, 7, 8] {
             cut(&mut world, 3, other);
         }
-        assert_eq!(world.found(RULE), ["warning pve-03: link 1 of pve-03 is down to all 7 peers"]);
+        assert_eq!(
+            world.found(RULE),
+            ["warning pve-03: link 1 of pve-03 is down to all 7 peers"]
+        );
     }
 
     #[test]
@@ -140,7 +180,11 @@ mod tests {
     fn a_link_that_one_side_still_has_is_for_another_rule() {
         let mut world = World::healthy();
         world.edit("pve-01", |report| {
-            value(&mut report.corosync).links.as_mut().unwrap()[1].peers.as_mut().unwrap()[0].connected = Some(false);
+            value(&mut report.corosync).links.as_mut().unwrap()[1]
+                .peers
+                .as_mut()
+                .unwrap()[0]
+                .connected = Some(false);
         });
         assert!(world.found(RULE).is_empty());
     }

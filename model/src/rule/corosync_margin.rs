@@ -19,9 +19,16 @@ pub(super) struct Votes {
 
 impl Votes {
     pub(super) fn of(node: &FreshNode<'_>) -> Option<Self> {
-        let corosync = node.corosync().filter(|corosync| corosync.quorate == Some(true))?;
+        let corosync = node
+            .corosync()
+            .filter(|corosync| corosync.quorate == Some(true))?;
         let (total, needed) = (corosync.total_votes?, corosync.quorum?);
-        Some(Self { margin: total.saturating_sub(needed), total, needed, expected: corosync.expected_votes? })
+        Some(Self {
+            margin: total.saturating_sub(needed),
+            total,
+            needed,
+            expected: corosync.expected_votes?,
+        })
     }
 
     /// Fewer votes are there than the cluster was built with.
@@ -32,8 +39,10 @@ impl Votes {
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let told: Vec<(Votes, &FreshNode<'_>)> =
-        nodes.iter().filter_map(|node| Some((Votes::of(node)?, node))).collect();
+    let told: Vec<(Votes, &FreshNode<'_>)> = nodes
+        .iter()
+        .filter_map(|node| Some((Votes::of(node)?, node)))
+        .collect();
     let Some(votes) = told.iter().map(|(votes, _)| *votes).min() else {
         return Vec::new();
     };
@@ -44,7 +53,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         // How it was built is nobody's news; that it leaves nothing is worth knowing.
         0 if is_full => (
             Severity::Info,
-            format!("no vote may be lost even with all nodes there: {total}, and {needed} are needed"),
+            format!(
+                "no vote may be lost even with all nodes there: {total}, and {needed} are needed"
+            ),
         ),
         0 => (
             Severity::Critical,
@@ -55,7 +66,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         ),
         1 if !is_full => (
             Severity::Warning,
-            format!("one vote may still be lost: {total} of {} are there, and {needed} are needed", votes.expected),
+            format!(
+                "one vote may still be lost: {total} of {} are there, and {needed} are needed",
+                votes.expected
+            ),
         ),
         _ => return Vec::new(),
     };
@@ -65,15 +79,25 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     );
     let words = |found: Finding, (of, node): &(Votes, &FreshNode<'_>)| {
         let words = format!("Total votes: {}, Quorum: {}", of.total, of.needed);
-        if *of == votes { found.seen_in(node.name(), Family::Corosync, words) } else { found }
+        if *of == votes {
+            found.seen_in(node.name(), Family::Corosync, words)
+        } else {
+            found
+        }
     };
     let found = told.iter().fold(found, words).takes([Thing::Margin]);
     // While one may still be lost, it is part of why votes are missing.
     let mut missing = missing(&nodes);
-    if u32::try_from(missing.len()).is_ok_and(|count| count < votes.expected.saturating_sub(votes.total)) {
+    if u32::try_from(missing.len())
+        .is_ok_and(|count| count < votes.expected.saturating_sub(votes.total))
+    {
         missing.push(Thing::Qdevice);
     }
-    vec![if votes.margin == 1 && !missing.is_empty() { found.is_loss_of(missing) } else { found }]
+    vec![if votes.margin == 1 && !missing.is_empty() {
+        found.is_loss_of(missing)
+    } else {
+        found
+    }]
 }
 
 /// The nodes of the nodelist that no quorate node has among its members.
@@ -83,7 +107,10 @@ fn missing(nodes: &[FreshNode<'_>]) -> Vec<Thing> {
     };
     let quorate = || nodes.iter().filter(|node| is_quorate(node));
     let is_missing = |id: u32| !quorate().any(|node| has_member(node, id) == Some(true));
-    names(conf).filter(|(id, _)| is_missing(*id)).map(|(_, name)| Thing::Node(name)).collect()
+    names(conf)
+        .filter(|(id, _)| is_missing(*id))
+        .map(|(_, name)| Thing::Node(name))
+        .collect()
 }
 
 #[cfg(test)]

@@ -14,8 +14,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let pairs = pairs(&nodes);
     let known: BTreeSet<Pair> = pairs.keys().cloned().collect();
-    let down: BTreeSet<Pair> =
-        pairs.iter().filter(|(_, is_down)| **is_down).map(|(pair, _)| pair.clone()).collect();
+    let down: BTreeSet<Pair> = pairs
+        .iter()
+        .filter(|(_, is_down)| **is_down)
+        .map(|(pair, _)| pair.clone())
+        .collect();
     let links: BTreeSet<LinkNumber> = known.iter().map(|pair| pair.link).collect();
     let lost: Vec<LinkNumber> = groups(&down, &known)
         .into_iter()
@@ -34,7 +37,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         };
         let sentence =
             format!("corosync network {link} is down between all {pairs} pairs of nodes; {rest}");
-        let severity = if left > 1 { Severity::Warning } else { Severity::Critical };
+        let severity = if left > 1 {
+            Severity::Warning
+        } else {
+            Severity::Critical
+        };
         let found = Finding::new(severity, Thing::Network(*link), sentence)
             .settles_in(SETTLES_MS)
             .is_loss_of(known.iter().filter(|pair| pair.link == *link).map(Pair::thing))
@@ -44,7 +51,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
                  rule for UDP 5405 and up. `corosync-cfgtool -s` on any node shows when it is back."
             ));
         let words = |found: Finding, node: &FreshNode<'_>| {
-            found.seen_in(node.name(), Family::Corosync, format!("link {link}: all peers disconnected"))
+            found.seen_in(
+                node.name(),
+                Family::Corosync,
+                format!("link {link}: all peers disconnected"),
+            )
         };
         nodes.iter().filter(|node| speaks(node)).fold(found, words)
     };
@@ -52,7 +63,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn speaks(node: &FreshNode<'_>) -> bool {
-    node.corosync().is_some_and(|corosync| corosync.links.is_some())
+    node.corosync()
+        .is_some_and(|corosync| corosync.links.is_some())
 }
 
 #[cfg(test)]
@@ -66,7 +78,11 @@ mod tests {
         let mut world = World::of(4);
         assert!(world.found(RULE).is_empty());
         world.edit_all(|_, report| {
-            for peer in value(&mut report.corosync).links.as_mut().unwrap()[1].peers.as_mut().unwrap() {
+            for peer in value(&mut report.corosync).links.as_mut().unwrap()[1]
+                .peers
+                .as_mut()
+                .unwrap()
+            {
                 peer.connected = Some(false);
             }
         });
@@ -81,7 +97,11 @@ mod tests {
         let mut world = World::of(4);
         world.edit_all(|name, report| {
             if name.as_str() != "pve-01" {
-                for peer in value(&mut report.corosync).links.as_mut().unwrap()[1].peers.as_mut().unwrap() {
+                for peer in value(&mut report.corosync).links.as_mut().unwrap()[1]
+                    .peers
+                    .as_mut()
+                    .unwrap()
+                {
                     peer.connected = Some(false);
                 }
             }

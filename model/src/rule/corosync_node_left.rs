@@ -21,11 +21,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (id, name) in names(conf) {
         let peers = nodes.iter().filter(|node| *node.name() != name);
-        let told: Vec<(&FreshNode<'_>, bool)> =
-            peers.filter_map(|node| Some((node, has_member(node, id)?))).collect();
+        let told: Vec<(&FreshNode<'_>, bool)> = peers
+            .filter_map(|node| Some((node, has_member(node, id)?)))
+            .collect();
         let is_any_quorate = told.iter().any(|(node, _)| is_quorate(node));
-        let voices: Vec<&(&FreshNode<'_>, bool)> =
-            told.iter().filter(|(node, _)| !is_any_quorate || is_quorate(node)).collect();
+        let voices: Vec<&(&FreshNode<'_>, bool)> = told
+            .iter()
+            .filter(|(node, _)| !is_any_quorate || is_quorate(node))
+            .collect();
         if voices.is_empty() || voices.iter().any(|(_, has)| *has) {
             continue;
         }
@@ -36,16 +39,25 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             left = left.settles_in(REJOINS_MS);
             // It lives: what else is wrong with it may be the cause of this, and stays in sight.
             // Only with those that miss it: with others it may share a part.
-            let is_missed = |link: &Thing| {
-                matches!(link, Thing::Knet { from, to, .. } if names.contains(&from) || names.contains(&to))
-            };
+            let is_missed = |link: &Thing| matches!(link, Thing::Knet { from, to, .. } if names.contains(&from) || names.contains(&to));
             let mut links = between(conf, &BTreeSet::from([name.clone()]));
             links.retain(is_missed);
-            let symptoms = if links.is_empty() { BTreeSet::from([Thing::Node(name.clone())]) } else { links.clone() };
+            let symptoms = if links.is_empty() {
+                BTreeSet::from([Thing::Node(name.clone())])
+            } else {
+                links.clone()
+            };
             // Where it tells itself that it has no quorum, that is what its links are filed under.
-            let tells_itself = itself.is_some_and(|node| node.corosync().is_some_and(|corosync| corosync.quorate == Some(false)));
+            let tells_itself = itself.is_some_and(|node| {
+                node.corosync()
+                    .is_some_and(|corosync| corosync.quorate == Some(false))
+            });
             let left = left.is_loss_of(symptoms);
-            if tells_itself { left } else { left.takes(links) }
+            if tells_itself {
+                left
+            } else {
+                left.takes(links)
+            }
         } else {
             left.takes([Thing::Node(name.clone())])
         };
@@ -57,7 +69,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 fn left(name: &NodeName, peers: &[&NodeName], itself: Option<&FreshNode<'_>>) -> Finding {
     let what = match itself {
         None => "and its agent is not heard: it is down or cut off",
-        Some(node) if node.corosync().is_none() => "its agent is heard: corosync does not answer there",
+        Some(node) if node.corosync().is_none() => {
+            "its agent is heard: corosync does not answer there"
+        }
         Some(_) => "its agent is heard: the node lives and is cut off from its peers",
     };
     let sentence = format!(
@@ -74,7 +88,11 @@ fn left(name: &NodeName, peers: &[&NodeName], itself: Option<&FreshNode<'_>>) ->
          there, and the cables and switch ports of its corosync networks."
     ));
     let words = |found: Finding, peer: &&NodeName| {
-        found.seen_in(peer, Family::Corosync, format!("{name} is not among the members"))
+        found.seen_in(
+            peer,
+            Family::Corosync,
+            format!("{name} is not among the members"),
+        )
     };
     peers.iter().fold(found, words)
 }
@@ -90,7 +108,11 @@ mod tests {
         let gone = format!("pve-{id:02}");
         world.edit_all(|name, report| {
             if name.as_str() != gone {
-                value(&mut report.corosync).members.as_mut().unwrap().retain(|member| member.node_id != id);
+                value(&mut report.corosync)
+                    .members
+                    .as_mut()
+                    .unwrap()
+                    .retain(|member| member.node_id != id);
             }
         });
     }
@@ -111,7 +133,11 @@ mod tests {
         world.hearing("pve-03", Hearing::Silent);
         assert!(world.found(RULE).is_empty());
         world.edit("pve-01", |report| {
-            value(&mut report.corosync).members.as_mut().unwrap().retain(|member| member.node_id != 3);
+            value(&mut report.corosync)
+                .members
+                .as_mut()
+                .unwrap()
+                .retain(|member| member.node_id != 3);
         });
         assert!(world.found(RULE).is_empty());
     }

@@ -27,7 +27,11 @@ impl OneWay {
     }
 
     fn thing(&self) -> Thing {
-        Thing::Knet { from: self.from.clone(), to: self.to.clone(), link: self.link }
+        Thing::Knet {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            link: self.link,
+        }
     }
 }
 
@@ -36,9 +40,15 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let (mut ways, mut known) = (BTreeSet::new(), BTreeSet::new());
     for from in &nodes {
         for to in nodes.iter().filter(|to| to.name() != from.name()) {
-            let links = from.corosync().and_then(|corosync| corosync.links.as_deref());
+            let links = from
+                .corosync()
+                .and_then(|corosync| corosync.links.as_deref());
             for link in links.unwrap_or_default() {
-                let way = OneWay { from: from.name().clone(), to: to.name().clone(), link: link.link };
+                let way = OneWay {
+                    from: from.name().clone(),
+                    to: to.name().clone(),
+                    link: link.link,
+                };
                 let there = connected(from, to, link.link);
                 let back = connected(to, from, link.link);
                 if there.is_some() && back.is_some() {
@@ -51,7 +61,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     let bad: BTreeSet<Pair> = ways.iter().map(OneWay::pair).collect();
-    groups(&bad, &known).into_iter().map(|group| told(&group, &ways)).collect()
+    groups(&bad, &known)
+        .into_iter()
+        .map(|group| told(&group, &ways))
+        .collect()
 }
 
 /// Whether `from` says that this link to `to` is connected.
@@ -59,7 +72,11 @@ fn connected(from: &FreshNode<'_>, to: &FreshNode<'_>, link: LinkNumber) -> Opti
     let id = to.corosync()?.node_id?;
     let links = from.corosync()?.links.as_ref()?;
     let link = links.iter().find(|status| status.link == link)?;
-    let peer = link.peers.as_ref()?.iter().find(|peer| peer.node_id == id)?;
+    let peer = link
+        .peers
+        .as_ref()?
+        .iter()
+        .find(|peer| peer.node_id == id)?;
     peer.connected
 }
 
@@ -67,7 +84,9 @@ fn told(group: &Group, ways: &BTreeSet<OneWay>) -> Finding {
     let is_of_it = |way: &&OneWay| match group {
         Group::Network(link) => way.link == *link,
         Group::Part(_, pairs) => pairs.contains(&way.pair()),
-        Group::Node(node, links) => (way.from == *node || way.to == *node) && links.contains_key(&way.link),
+        Group::Node(node, links) => {
+            (way.from == *node || way.to == *node) && links.contains_key(&way.link)
+        }
         Group::Pair(pair) => way.pair() == *pair,
     };
     let ways: Vec<&OneWay> = ways.iter().filter(is_of_it).collect();
@@ -75,23 +94,51 @@ fn told(group: &Group, ways: &BTreeSet<OneWay>) -> Finding {
         (Group::Node(node, links), _) => {
             let deaf = ways.iter().filter(|way| way.from == *node).count() as u64;
             let dumb = ways.len() as u64 - deaf;
-            let parts = [(deaf, "it does not hear", "that hears it"), (dumb, "it hears", "that does not hear it")];
+            let parts = [
+                (deaf, "it does not hear", "that hears it"),
+                (dumb, "it hears", "that does not hear it"),
+            ];
             let part = |(count, what, who): &(u64, &str, &str)| {
-                let who = if *count == 1 { (*who).to_owned() } else { who.replace("hears it", "hear it").replace("does not", "do not") };
+                let who = if *count == 1 {
+                    (*who).to_owned()
+                } else {
+                    who.replace("hears it", "hear it")
+                        .replace("does not", "do not")
+                };
                 format!("{what} {} {who}", counted(*count, "peer"))
             };
-            let parts: Vec<String> = parts.iter().filter(|(count, ..)| *count > 0).map(part).collect();
-            let sentence = format!("corosync link {} of {node} is one-way: {}", listed(links.keys()), parts.join(", and "));
+            let parts: Vec<String> = parts
+                .iter()
+                .filter(|(count, ..)| *count > 0)
+                .map(part)
+                .collect();
+            let sentence = format!(
+                "corosync link {} of {node} is one-way: {}",
+                listed(links.keys()),
+                parts.join(", and ")
+            );
             (Thing::Node(node.clone()), sentence)
         }
         (Group::Network(link) | Group::Part(link, _), _) => {
-            let sentence = format!("corosync network {link} is one-way between {} pairs of nodes", ways.len());
+            let sentence = format!(
+                "corosync network {link} is one-way between {} pairs of nodes",
+                ways.len()
+            );
             (Thing::Network(*link), sentence)
         }
         (Group::Pair(pair), [way, ..]) => {
             let OneWay { from, to, link } = way;
-            let sentence = format!("corosync link {link} is one-way: {to} hears {from}, and {from} does not hear {to}");
-            (Thing::Knet { from: pair.one.clone(), to: pair.other.clone(), link: *link }, sentence)
+            let sentence = format!(
+                "corosync link {link} is one-way: {to} hears {from}, and {from} does not hear {to}"
+            );
+            (
+                Thing::Knet {
+                    from: pair.one.clone(),
+                    to: pair.other.clone(),
+                    link: *link,
+                },
+                sentence,
+            )
         }
         (Group::Pair(pair), []) => (pair.thing(), "a corosync link is one-way".to_owned()),
     };
@@ -105,8 +152,16 @@ fn told(group: &Group, ways: &BTreeSet<OneWay>) -> Finding {
     let words = |found: Finding, way: &&OneWay| {
         let OneWay { from, to, link } = way;
         found
-            .seen_in(from, Family::Corosync, format!("link {link} to {to}: disconnected"))
-            .seen_in(to, Family::Corosync, format!("link {link} to {from}: connected"))
+            .seen_in(
+                from,
+                Family::Corosync,
+                format!("link {link} to {to}: disconnected"),
+            )
+            .seen_in(
+                to,
+                Family::Corosync,
+                format!("link {link} to {from}: connected"),
+            )
     };
     ways.iter().fold(found, words)
 }

@@ -24,19 +24,33 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let sentence = format!(
         "the qdevice casts no vote for {}: {}",
         listed(silent.iter().map(|(name, _)| name)),
-        silent.first().map(|(_, why)| why.as_str()).unwrap_or_default(),
+        silent
+            .first()
+            .map(|(_, why)| why.as_str())
+            .unwrap_or_default(),
     );
     let found = Finding::new(Severity::Warning, Thing::Qdevice, sentence).remedy(
         "`corosync-qdevice-tool -sv` and `systemctl status corosync-qdevice` on those nodes; does the qnetd's port 5403 \
          answer? Its certificates may be another cluster's.",
     );
-    let words = |found: Finding, (name, why): &(&NodeName, String)| found.seen_in(name, Family::Corosync, why.clone());
+    let words = |found: Finding, (name, why): &(&NodeName, String)| {
+        found.seen_in(name, Family::Corosync, why.clone())
+    };
     // A device that goes with its node is missed before the node is.
-    let found = silent.iter().fold(found, words).settles_in(SETTLES_MS.saturating_add(reforming_ms(&nodes))).takes([Thing::Qdevice]);
+    let found = silent
+        .iter()
+        .fold(found, words)
+        .settles_in(SETTLES_MS.saturating_add(reforming_ms(&nodes)))
+        .takes([Thing::Qdevice]);
     // With the node that it runs on it is gone, and that is told of the node.
-    vec![match place(scene.cluster, scene.now, scene.site, Service::Qdevice) {
-        Some(Place::Node(host)) if scene.node(&host).is_none() => found.is_loss_of([Thing::Node(host)]),
-        Some(Place::Node(_) | Place::Guest(_) | Place::External) | None => found,
+    let host = match place(scene.cluster, scene.now, scene.site, Service::Qdevice) {
+        Some(Place::Node(node)) => Some(node),
+        _ => None,
+    };
+    let is_away = |host: &NodeName| scene.node(host).is_none();
+    vec![match host.filter(is_away) {
+        Some(host) => found.is_loss_of([Thing::Node(host)]),
+        None => found,
     }]
 }
 
@@ -44,9 +58,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 fn why(corosync: &Corosync, is_configured: bool) -> Option<String> {
     let device = corosync.qdevice.as_ref();
     let members = corosync.members.iter().flatten();
-    let local = members.filter(|member| member.local == Some(true)).find_map(|member| member.qdevice_flags.as_ref());
+    let local = members
+        .filter(|member| member.local == Some(true))
+        .find_map(|member| member.qdevice_flags.as_ref());
     let flags = device.and_then(|device| device.flags.as_ref()).or(local);
-    let says = |word: &str| flags.is_some_and(|flags| flags.split(',').any(|flag| flag.trim() == word));
+    let says =
+        |word: &str| flags.is_some_and(|flags| flags.split(',').any(|flag| flag.trim() == word));
     let flags = flags.map_or("", String::as_str);
     if says("NA") {
         Some(format!("it is not alive there ({flags})"))
@@ -54,7 +71,9 @@ fn why(corosync: &Corosync, is_configured: bool) -> Option<String> {
         Some(format!("it is there and does not vote ({flags})"))
     } else if is_configured && says("NR") {
         Some(format!("it is configured and not registered ({flags})"))
-    } else if device.is_some_and(|device| device.votes == Some(0) && device.votes_if_cast != Some(0)) {
+    } else if device
+        .is_some_and(|device| device.votes == Some(0) && device.votes_if_cast != Some(0))
+    {
         Some("it has 0 votes".to_owned())
     } else {
         None

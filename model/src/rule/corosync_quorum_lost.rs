@@ -40,17 +40,29 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     if is_somewhere {
         let part = |(partition, heard): (Partition, Vec<&NodeName>)| {
             let first = (*heard.first()?).clone();
-            let sentence =
-                format!("{}; the other part of the cluster is quorate", has_none(&partition, &heard));
+            let sentence = format!(
+                "{}; the other part of the cluster is quorate",
+                has_none(&partition, &heard)
+            );
             let found = lost(Thing::Node(first), sentence, &heard);
-            let found = if partition.members.len() == 1 { found.settles_in(REJOINS_MS) } else { found };
+            let found = if partition.members.len() == 1 {
+                found.settles_in(REJOINS_MS)
+            } else {
+                found
+            };
             let links = taken(&nodes, [&partition]);
-            Some(because_of(found, &links).takes(links).takes(silent(&nodes, &partition)))
+            Some(
+                because_of(found, &links)
+                    .takes(links)
+                    .takes(silent(&nodes, &partition)),
+            )
         };
         return partitions.into_iter().filter_map(part).collect();
     }
-    let parts: Vec<String> =
-        partitions.iter().map(|(partition, heard)| has_none(partition, heard)).collect();
+    let parts: Vec<String> = partitions
+        .iter()
+        .map(|(partition, heard)| has_none(partition, heard))
+        .collect();
     let sentence = format!("{}; no node that is heard is quorate", parts.join("; "));
     let heard: Vec<&NodeName> = partitions.values().flatten().copied().collect();
     let links = taken(&nodes, partitions.keys());
@@ -60,7 +72,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// What takes all links between the parts takes the quorum.
 fn because_of(found: Finding, links: &BTreeSet<Thing>) -> Finding {
-    if links.is_empty() { found } else { found.is_loss_of(links.iter().cloned()) }
+    if links.is_empty() {
+        found
+    } else {
+        found.is_loss_of(links.iter().cloned())
+    }
 }
 
 fn partition(node: &FreshNode<'_>) -> Option<Partition> {
@@ -82,7 +98,11 @@ fn taken<'a>(
         return BTreeSet::new();
     };
     let inside = |partition: &Partition| -> BTreeSet<NodeName> {
-        partition.members.iter().filter_map(|id| name_of(conf, *id)).collect()
+        partition
+            .members
+            .iter()
+            .filter_map(|id| name_of(conf, *id))
+            .collect()
     };
     partitions
         .into_iter()
@@ -96,7 +116,10 @@ fn silent(nodes: &[FreshNode<'_>], partition: &Partition) -> Vec<Thing> {
         return Vec::new();
     };
     let members = partition.members.iter().filter_map(|id| name_of(conf, *id));
-    members.filter(|name| !is_heard(nodes, name)).map(Thing::Node).collect()
+    members
+        .filter(|name| !is_heard(nodes, name))
+        .map(Thing::Node)
+        .collect()
 }
 
 /// The nodes that are not heard: that they are not there is why the others have no quorum.
@@ -105,7 +128,9 @@ fn outside(nodes: &[FreshNode<'_>]) -> Vec<Thing> {
         return Vec::new();
     };
     let all = names(conf).map(|(_, name)| name);
-    all.filter(|name| !is_heard(nodes, name)).map(Thing::Node).collect()
+    all.filter(|name| !is_heard(nodes, name))
+        .map(Thing::Node)
+        .collect()
 }
 
 fn is_heard(nodes: &[FreshNode<'_>], name: &NodeName) -> bool {
@@ -115,7 +140,9 @@ fn is_heard(nodes: &[FreshNode<'_>], name: &NodeName) -> bool {
 fn has_none(partition: &Partition, nodes: &[&NodeName]) -> String {
     let names: Vec<&str> = nodes.iter().map(|name| name.as_str()).collect();
     let votes = match (partition.votes, partition.needed) {
-        (Some(votes), Some(needed)) => format!("{} of the {needed} that are needed", counted(votes, "vote")),
+        (Some(votes), Some(needed)) => {
+            format!("{} of the {needed} that are needed", counted(votes, "vote"))
+        }
         _ => "too few votes, as corosync says".to_owned(),
     };
     let whose = if nodes.len() == 1 { "has" } else { "have" };

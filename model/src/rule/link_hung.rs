@@ -51,7 +51,8 @@ pub(super) fn look(node: &FreshNode<'_>, tuned: &Tuned<'_>) -> Vec<Finding> {
             Event::NicLinkUp { iface, .. } | Event::NicReset { iface, .. } => {
                 if let Some(hang) = hangs.get_mut(iface) {
                     hang.is_past = true;
-                    hang.is_just_past = at_ms(event).is_some_and(|at| at.saturating_add(RETURNS_MS) > now_ms);
+                    hang.is_just_past =
+                        at_ms(event).is_some_and(|at| at.saturating_add(RETURNS_MS) > now_ms);
                 }
             }
             _ => {}

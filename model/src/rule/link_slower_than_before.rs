@@ -51,7 +51,8 @@ mod tests {
         world.edit("pve-03", |report| {
             value(&mut report.links)[0].speed_mbps = Some(100);
         });
-        let expect = "warning pve-03/eno1: eno1 of pve-03 runs at 100 Mbps; it has run at 10000 Mbps";
+        let expect =
+            "warning pve-03/eno1: eno1 of pve-03 runs at 100 Mbps; it has run at 10000 Mbps";
         assert_eq!(world.found(RULE), [expect]);
     }
 

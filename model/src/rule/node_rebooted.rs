@@ -20,16 +20,31 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let boot = |node: &FreshNode<'_>| {
         let at_ms = node.node.past.sudden_boot_ms?;
-        let is_worth = node.power().is_some() && scene.now.mono_ms.saturating_sub(at_ms) < TOLD_FOR_MS;
+        let is_worth =
+            node.power().is_some() && scene.now.mono_ms.saturating_sub(at_ms) < TOLD_FOR_MS;
         is_worth.then_some(at_ms)
     };
-    let boots: Vec<(u64, &FreshNode<'_>)> = nodes.iter().filter_map(|node| Some((boot(node)?, node))).collect();
-    let first = boots.iter().map(|(at_ms, _)| *at_ms).min().unwrap_or_default();
-    let last = boots.iter().map(|(at_ms, _)| *at_ms).max().unwrap_or_default();
+    let boots: Vec<(u64, &FreshNode<'_>)> = nodes
+        .iter()
+        .filter_map(|node| Some((boot(node)?, node)))
+        .collect();
+    let first = boots
+        .iter()
+        .map(|(at_ms, _)| *at_ms)
+        .min()
+        .unwrap_or_default();
+    let last = boots
+        .iter()
+        .map(|(at_ms, _)| *at_ms)
+        .max()
+        .unwrap_or_default();
     if boots.len() >= MANY && last - first <= TOGETHER_MS {
         return vec![together(scene, first, &boots)];
     }
-    boots.iter().map(|(at_ms, node)| alone(scene, *at_ms, node)).collect()
+    boots
+        .iter()
+        .map(|(at_ms, node)| alone(scene, *at_ms, node))
+        .collect()
 }
 
 fn alone(scene: &Scene<'_>, at_ms: u64, node: &FreshNode<'_>) -> Finding {
@@ -60,7 +75,11 @@ fn together(scene: &Scene<'_>, first_ms: u64, boots: &[(u64, &FreshNode<'_>)]) -
 
 fn with_evidence(found: Finding, boots: &[(u64, &FreshNode<'_>)]) -> Finding {
     let words = |found: Finding, (_, node): &(u64, &FreshNode<'_>)| {
-        found.seen_in(node.name(), Family::Power, format!("boot id {}", node.node.seen.boot_id))
+        found.seen_in(
+            node.name(),
+            Family::Power,
+            format!("boot id {}", node.node.seen.boot_id),
+        )
     };
     boots.iter().fold(found.settles_in(SETTLES_MS), words)
 }
@@ -70,7 +89,10 @@ fn clock(scene: &Scene<'_>, at_ms: u64) -> String {
     let ago_ms = scene.now.mono_ms.saturating_sub(at_ms).cast_signed();
     let unix_ms = scene.now.unix_ms.saturating_sub(ago_ms);
     let at = Timestamp::from_millisecond(unix_ms).ok();
-    at.map_or_else(|| "an unknown time".to_owned(), |at| at.strftime("%H:%M UTC").to_string())
+    at.map_or_else(
+        || "an unknown time".to_owned(),
+        |at| at.strftime("%H:%M UTC").to_string(),
+    )
 }
 
 #[cfg(test)]
@@ -82,7 +104,12 @@ mod tests {
 
     fn restarted(state: PowerState) -> World {
         let mut world = World::of(3);
-        world.edit("pve-02", |report| report.power = known(Power { state, ..Power::default() }));
+        world.edit("pve-02", |report| {
+            report.power = known(Power {
+                state,
+                ..Power::default()
+            })
+        });
         let mut seen = world.cluster.nodes[&name("pve-02")].seen.clone();
         seen.boot_id = "second".to_owned();
         world.cluster.apply(&name("pve-02"), seen, world.now);
@@ -107,7 +134,12 @@ mod tests {
     fn nodes_that_were_reset_together_are_one_finding() {
         let mut world = World::of(5);
         for node in ["pve-02", "pve-03", "pve-04"] {
-            world.edit(node, |report| report.power = known(Power { state: PowerState::Running, ..Power::default() }));
+            world.edit(node, |report| {
+                report.power = known(Power {
+                    state: PowerState::Running,
+                    ..Power::default()
+                })
+            });
             let mut seen = world.cluster.nodes[&name(node)].seen.clone();
             seen.boot_id = "second".to_owned();
             world.cluster.apply(&name(node), seen, world.now);

@@ -13,7 +13,12 @@ use crate::report::{Fact, Family};
 const RETURNS_WITHIN_MS: u64 = 900_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
-    scene.cluster.nodes.values().filter_map(|node| going(scene, node)).collect()
+    scene
+        .cluster
+        .nodes
+        .values()
+        .filter_map(|node| going(scene, node))
+        .collect()
 }
 
 fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
@@ -25,7 +30,9 @@ fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
     let (severity, sentence) = match (&power.state, silent_ms) {
         (PowerState::ShuttingDown, None) => (
             Severity::Warning,
-            format!("{name} is shutting down: it votes until corosync stops there, which can take minutes"),
+            format!(
+                "{name} is shutting down: it votes until corosync stops there, which can take minutes"
+            ),
         ),
         (PowerState::ShuttingDown, Some(ms)) if ms < RETURNS_WITHIN_MS => (
             Severity::Warning,
@@ -35,9 +42,18 @@ fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
         (PowerState::ShutdownScheduled, None) => {
             let at = power.scheduled.as_ref().and_then(|scheduled| scheduled.at);
             let at = at.map(|at| format!(" for {at:.0}")).unwrap_or_default();
-            (Severity::Info, format!("a shutdown of {name} is scheduled{at}"))
+            (
+                Severity::Info,
+                format!("a shutdown of {name} is scheduled{at}"),
+            )
         }
-        (PowerState::Running | PowerState::Booting | PowerState::Unknown | PowerState::ShutdownScheduled, _) => return None,
+        (
+            PowerState::Running
+            | PowerState::Booting
+            | PowerState::Unknown
+            | PowerState::ShutdownScheduled,
+            _,
+        ) => return None,
     };
     let mut found = Finding::new(severity, Thing::Node(name.clone()), sentence)
         .seen_in(name, Family::Power, power.state.to_string())
@@ -46,8 +62,12 @@ fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
     if power.state == PowerState::ShuttingDown {
         // That it leaves its peers, and falls silent, is what a shutdown is.
         let heard: Vec<FreshNode<'_>> = scene.nodes().collect();
-        let links = nodelist(&heard).map(|(_, conf)| between(conf, &BTreeSet::from([name.clone()])));
-        found = found.is_loss_of([]).takes(links.unwrap_or_default()).takes([Thing::Node(name.clone())]);
+        let links =
+            nodelist(&heard).map(|(_, conf)| between(conf, &BTreeSet::from([name.clone()])));
+        found = found
+            .is_loss_of([])
+            .takes(links.unwrap_or_default())
+            .takes([Thing::Node(name.clone())]);
     }
     Some(found)
 }
@@ -67,7 +87,12 @@ mod tests {
     const RULE: &str = "node-shutting-down";
 
     fn power(world: &mut World, state: PowerState) {
-        world.edit("pve-02", |report| report.power = known(Power { state, ..Power::default() }));
+        world.edit("pve-02", |report| {
+            report.power = known(Power {
+                state,
+                ..Power::default()
+            })
+        });
     }
 
     #[test]
@@ -79,6 +104,9 @@ mod tests {
         let expect = "warning pve-02: pve-02 is shutting down: it votes until corosync stops there, which can take minutes";
         assert_eq!(world.found(RULE), [expect]);
         power(&mut world, PowerState::ShutdownScheduled);
-        assert_eq!(world.found(RULE), ["info pve-02: a shutdown of pve-02 is scheduled"]);
+        assert_eq!(
+            world.found(RULE),
+            ["info pve-02: a shutdown of pve-02 is scheduled"]
+        );
     }
 }

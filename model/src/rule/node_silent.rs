@@ -16,8 +16,14 @@ const SETTLES_MS: u64 = 10_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let fresh: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let silent = scene.cluster.nodes.values().filter(|node| is_silent(scene, node));
-    silent.filter_map(|node| silence(scene, node, &fresh)).collect()
+    let silent = scene
+        .cluster
+        .nodes
+        .values()
+        .filter(|node| is_silent(scene, node));
+    silent
+        .filter_map(|node| silence(scene, node, &fresh))
+        .collect()
 }
 
 pub(super) fn is_silent(scene: &Scene<'_>, node: &Node) -> bool {
@@ -37,18 +43,34 @@ fn silence(scene: &Scene<'_>, node: &Node, fresh: &[FreshNode<'_>]) -> Option<Fi
         return None;
     }
     let peers: Vec<(&NodeName, bool)> = id.map_or_else(Vec::new, |id| {
-        fresh.iter().filter_map(|peer| Some((peer.name(), has_member(peer, id)?))).collect()
+        fresh
+            .iter()
+            .filter_map(|peer| Some((peer.name(), has_member(peer, id)?)))
+            .collect()
     });
     let (all, with) = (peers.len(), peers.iter().filter(|(_, has)| *has).count());
     let (severity, what) = if all == 0 {
-        (Severity::Warning, "no peer is heard that could say more".to_owned())
+        (
+            Severity::Warning,
+            "no peer is heard that could say more".to_owned(),
+        )
     } else if with == all {
-        let what = "still have it in the membership: only the agent or its path to the collector is down";
+        let what =
+            "still have it in the membership: only the agent or its path to the collector is down";
         (Severity::Warning, format!("{with} of {all} peers {what}"))
     } else if with == 0 {
-        (Severity::Critical, format!("0 of {all} peers have it in the membership: {}", links(name, fresh)))
+        (
+            Severity::Critical,
+            format!(
+                "0 of {all} peers have it in the membership: {}",
+                links(name, fresh)
+            ),
+        )
     } else {
-        (Severity::Critical, format!("only {with} of {all} peers still have it in the membership"))
+        (
+            Severity::Critical,
+            format!("only {with} of {all} peers still have it in the membership"),
+        )
     };
     let since = node.silent_for_ms(scene.now).map_or_else(
         || format!("{name} was not heard since the collector started"),
@@ -67,7 +89,10 @@ fn silence(scene: &Scene<'_>, node: &Node, fresh: &[FreshNode<'_>]) -> Option<Fi
 /// Does anything of the node still answer on corosync's networks?
 fn links(name: &NodeName, fresh: &[FreshNode<'_>]) -> &'static str {
     let pairs = pairs(fresh);
-    let mut of_node = pairs.iter().filter(|(pair, _)| pair.one == *name || pair.other == *name).peekable();
+    let mut of_node = pairs
+        .iter()
+        .filter(|(pair, _)| pair.one == *name || pair.other == *name)
+        .peekable();
     if of_node.peek().is_none() {
         return "it is down or cut off";
     }
@@ -100,7 +125,11 @@ mod tests {
         let mut world = World::healthy();
         world.hearing("pve-04", Hearing::Silent);
         world.edit_all(|_, report| {
-            value(&mut report.corosync).members.as_mut().unwrap().retain(|member| member.node_id != 4);
+            value(&mut report.corosync)
+                .members
+                .as_mut()
+                .unwrap()
+                .retain(|member| member.node_id != 4);
         });
         let expect = "critical pve-04: pve-04 is silent; 0 of 7 peers have it in the membership: its corosync links \
                       answer, so the network is there and corosync or its membership is not";

@@ -50,14 +50,24 @@ type Switches<'a> = BTreeMap<Option<String>, Vec<Port<'a>>>;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut switches: Switches<'_> = BTreeMap::new();
     let labels = labels(scene);
-    for node in scene.cluster.nodes.values().filter(|node| node.seen.hearing != Hearing::Revoked) {
+    for node in scene
+        .cluster
+        .nodes
+        .values()
+        .filter(|node| node.seen.hearing != Hearing::Revoked)
+    {
         for port in ports(scene, node) {
             let switch = switch_of(scene, node, port.iface, &labels);
             switches.entry(switch).or_default().push(port);
         }
     }
     let unknown = switches.remove(&None).unwrap_or_default();
-    let mut strays = together(unknown.into_iter().filter(|port| matches!(port.standing, Standing::Dark(_))).collect());
+    let mut strays = together(
+        unknown
+            .into_iter()
+            .filter(|port| matches!(port.standing, Standing::Dark(_)))
+            .collect(),
+    );
     let mut found = Vec::new();
     for (switch, ports) in &switches {
         let Some(switch) = switch else {
@@ -65,9 +75,13 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         };
         found.extend(judged(scene, switch, ports, &mut strays));
     }
-    let of_silence = |finding: &Finding| finding.evidence.iter().all(|seen| seen.family == Family::Agent);
+    let of_silence = |finding: &Finding| {
+        finding
+            .evidence
+            .iter()
+            .all(|seen| seen.family == Family::Agent)
+    };
     if found.iter().filter(|finding| of_silence(finding)).count() > 1 {
-        // Nodes that share several switches share more than a switch.
         found.retain(|finding| !of_silence(finding));
     }
     if nodes(&strays) >= MANY {
@@ -77,14 +91,29 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             TOGETHER_MS / 1_000,
             places(&strays),
         );
-        found.push(finding(scene, "not known", Severity::Critical, sentence, &strays));
+        found.push(finding(
+            scene,
+            "not known",
+            Severity::Critical,
+            sentence,
+            &strays,
+        ));
     }
     found
 }
 
-fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut Vec<Port<'a>>) -> Option<Finding> {
+fn judged<'a>(
+    scene: &Scene<'_>,
+    switch: &str,
+    ports: &[Port<'a>],
+    strays: &mut Vec<Port<'a>>,
+) -> Option<Finding> {
     let of = |is: fn(&Standing) -> bool| -> Vec<Port<'a>> {
-        ports.iter().filter(|port| is(&port.standing)).cloned().collect()
+        ports
+            .iter()
+            .filter(|port| is(&port.standing))
+            .cloned()
+            .collect()
     };
     let dark = of(|is| matches!(is, Standing::Dark(_)));
     let mute = of(|is| *is == Standing::Mute);
@@ -92,11 +121,14 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
     let silent = of(|is| *is == Standing::Silent);
     if nodes(&dark) >= 2 && up.is_empty() && mute.is_empty() {
         let mut lost = dark.clone();
-        // What went with it is behind it, or behind what it feeds.
         let at = together(dark.clone());
-        if at.iter().chain(strays.iter()).all(|port| matches!(port.standing, Standing::Dark(Some(_))))
+        if at
+            .iter()
+            .chain(strays.iter())
+            .all(|port| matches!(port.standing, Standing::Dark(Some(_))))
             && !strays.is_empty()
-            && together(at.iter().chain(strays.iter()).cloned().collect()).len() == at.len() + strays.len()
+            && together(at.iter().chain(strays.iter()).cloned().collect()).len()
+                == at.len() + strays.len()
         {
             lost.append(strays);
         }
@@ -116,7 +148,12 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
         let lost: Vec<Port<'a>> = mute.into_iter().chain(up).collect();
         return Some(finding(scene, switch, Severity::Critical, sentence, &lost));
     }
-    if nodes(&silent) >= 2 && dark.is_empty() && up.is_empty() && mute.is_empty() && are_the_silent(scene, &silent) {
+    if nodes(&silent) >= 2
+        && dark.is_empty()
+        && up.is_empty()
+        && mute.is_empty()
+        && are_the_silent(scene, &silent)
+    {
         let names: BTreeSet<&NodeName> = silent.iter().map(|port| port.node).collect();
         let sentence = format!(
             "the {} that are plugged into switch {switch} fell silent together, and no other did: {}; that switch is down, or \
@@ -124,7 +161,13 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
             counted(names.len() as u64, "node"),
             listed(names),
         );
-        return Some(finding(scene, switch, Severity::Critical, sentence, &silent));
+        return Some(finding(
+            scene,
+            switch,
+            Severity::Critical,
+            sentence,
+            &silent,
+        ));
     }
     let flapping: Vec<Port<'a>> = ports.iter().filter(|port| port.flaps).cloned().collect();
     if nodes(&flapping) >= MANY {
@@ -134,7 +177,13 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
             counted(ports.len() as u64, "port"),
             places(&flapping),
         );
-        return Some(finding(scene, switch, Severity::Critical, sentence, &flapping));
+        return Some(finding(
+            scene,
+            switch,
+            Severity::Critical,
+            sentence,
+            &flapping,
+        ));
     }
     let at_once = together(dark);
     if nodes(&at_once) >= MANY {
@@ -145,20 +194,30 @@ fn judged<'a>(scene: &Scene<'_>, switch: &str, ports: &[Port<'a>], strays: &mut 
             TOGETHER_MS / 1_000,
             places(&at_once),
         );
-        return Some(finding(scene, switch, Severity::Warning, sentence, &at_once));
+        return Some(finding(
+            scene,
+            switch,
+            Severity::Warning,
+            sentence,
+            &at_once,
+        ));
     }
     None
 }
 
 /// The ports of a node that have had a link, with what is known of them now.
 fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
-    let fresh = node.is_speaking(scene.now).then_some(FreshNode { node, now: scene.now });
-    // Of a silent node it is what it told last.
+    let fresh = node.is_speaking(scene.now).then_some(FreshNode {
+        node,
+        now: scene.now,
+    });
     let links = match node.held(Family::Links).map(|held| &*held.fact) {
         Some(Fact::Links(links)) => links.known().map_or(&[][..], Vec::as_slice),
         _ => &[],
     };
-    let nics = links.iter().filter(|link| stack::is_nic(link) && link.admin_up != Some(false));
+    let nics = links
+        .iter()
+        .filter(|link| stack::is_nic(link) && link.admin_up != Some(false));
     let port = |link: &'a Link| {
         let past = node.past.ports.get(&link.name)?;
         let standing = match (&fresh, link.carrier) {
@@ -168,30 +227,51 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
             (Some(_), Some(true)) => Standing::Up,
             (Some(_), None) => return None,
         };
-        // A port that never had a link has no cable.
-        let had_link = past.lost_carrier_ms.is_some() || past.chassis.is_some() || past.lacp_partner.is_some();
+        let had_link =
+            past.lost_carrier_ms.is_some() || past.chassis.is_some() || past.lacp_partner.is_some();
         let is_told = had_link || link.carrier == Some(true);
         let tuned = scene.tuned(&node.name).interface(&link.name);
         let flaps = fresh.is_some_and(|fresh| link_flapping::times(&fresh, link, &tuned).is_some());
-        is_told.then_some(Port { node: &node.name, fresh, iface: &link.name, standing, flaps })
+        is_told.then_some(Port {
+            node: &node.name,
+            fresh,
+            iface: &link.name,
+            standing,
+            flaps,
+        })
     };
     nics.filter_map(port).collect()
 }
 
 /// LACP was answered there and is not any more; a port that has just come back is given the time to agree.
 fn is_mute(node: &FreshNode<'_>, iface: &IfaceName, past: &PortPast) -> bool {
-    let is_new = past.got_carrier_ms.is_some_and(|at| node.now.mono_ms < at.saturating_add(AGREES_MS));
+    let is_new = past
+        .got_carrier_ms
+        .is_some_and(|at| node.now.mono_ms < at.saturating_add(AGREES_MS));
     if is_new || past.lacp_partner.is_none() {
         return false;
     }
-    let bonds = node.bonds().into_iter().flatten().filter(|bond| lacp::is_lacp(bond));
-    let mut slaves = bonds.flat_map(|bond| lacp::up(bond));
-    slaves.any(|port| port.name == *iface && port.partner_mac.as_ref().is_some_and(|mac| mac.is_zero()))
+    let bonds = node
+        .bonds()
+        .into_iter()
+        .flatten()
+        .filter(|bond| lacp::is_lacp(bond));
+    let mut slaves = bonds.flat_map(lacp::up);
+    slaves.any(|port| {
+        port.name == *iface && port.partner_mac.as_ref().is_some_and(|mac| mac.is_zero())
+    })
 }
 
 fn speaks_lacp(port: &Port<'_>) -> bool {
-    let bonds = port.fresh.as_ref().and_then(|node| node.bonds()).into_iter().flatten();
-    let mut slaves = bonds.filter(|bond| lacp::is_lacp(bond)).flat_map(|bond| &bond.slaves);
+    let bonds = port
+        .fresh
+        .as_ref()
+        .and_then(|node| node.bonds())
+        .into_iter()
+        .flatten();
+    let mut slaves = bonds
+        .filter(|bond| lacp::is_lacp(bond))
+        .flat_map(|bond| &bond.slaves);
     slaves.any(|slave| slave.name == *port.iface)
 }
 
@@ -203,14 +283,21 @@ fn switch_of(
     labels: &BTreeMap<&str, BTreeSet<&str>>,
 ) -> Option<String> {
     let rows = &scene.site.switches;
-    let declared = rows.iter().find(|switch| switch.ports.iter().any(|ports| ports.fits(&node.name, iface)));
+    let declared = rows.iter().find(|switch| {
+        switch
+            .ports
+            .iter()
+            .any(|ports| ports.fits(&node.name, iface))
+    });
     if let Some(declared) = declared {
         return Some(declared.name.clone());
     }
     let past = node.past.ports.get(iface)?;
     if let Some(chassis) = &past.chassis {
-        // A name stands for it as long as no other switch has it.
-        let name = chassis.name.as_ref().filter(|name| labels.get(name.as_str()).is_some_and(|ids| ids.len() == 1));
+        let name = chassis
+            .name
+            .as_ref()
+            .filter(|name| labels.get(name.as_str()).is_some_and(|ids| ids.len() == 1));
         return Some(name.unwrap_or(&chassis.id).clone());
     }
     past.lacp_partner.as_ref().map(ToString::to_string)
@@ -218,7 +305,11 @@ fn switch_of(
 
 fn labels<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let ports = scene.cluster.nodes.values().flat_map(|node| node.past.ports.values());
+    let ports = scene
+        .cluster
+        .nodes
+        .values()
+        .flat_map(|node| node.past.ports.values());
     for chassis in ports.filter_map(|port| port.chassis.as_ref()) {
         if let Some(name) = &chassis.name {
             labels.entry(name).or_default().insert(&chassis.id);
@@ -234,7 +325,9 @@ fn together(ports: Vec<Port<'_>>) -> Vec<Port<'_>> {
         Standing::Mute | Standing::Up | Standing::Silent => None,
     };
     let from = |first: u64| -> Vec<Port<'_>> {
-        let is_with = |port: &&Port<'_>| since(port).is_some_and(|at| at >= first && at <= first + TOGETHER_MS);
+        let is_with = |port: &&Port<'_>| {
+            since(port).is_some_and(|at| at >= first && at <= first + TOGETHER_MS)
+        };
         ports.iter().filter(is_with).cloned().collect()
     };
     let moments: BTreeSet<u64> = ports.iter().filter_map(since).collect();
@@ -278,23 +371,41 @@ fn also_silent(silent: &[Port<'_>]) -> String {
 /// Are these nodes all that are silent, and fell silent together, while others are heard?
 fn are_the_silent(scene: &Scene<'_>, silent: &[Port<'_>]) -> bool {
     let behind: BTreeSet<&NodeName> = silent.iter().map(|port| port.node).collect();
-    let expected = || scene.cluster.nodes.values().filter(|node| node.seen.hearing != Hearing::Revoked);
+    let expected = || {
+        scene
+            .cluster
+            .nodes
+            .values()
+            .filter(|node| node.seen.hearing != Hearing::Revoked)
+    };
     let quiet = || expected().filter(|node| !node.is_speaking(scene.now));
     let heard: BTreeSet<u64> = quiet().filter_map(|node| node.seen.heard_at_ms).collect();
-    let span = heard.last().zip(heard.first()).map(|(last, first)| last - first);
+    let span = heard
+        .last()
+        .zip(heard.first())
+        .map(|(last, first)| last - first);
     quiet().all(|node| behind.contains(&node.name))
         && expected().count() > behind.len()
         && quiet().all(|node| node.seen.heard_at_ms.is_some())
         && span.is_some_and(|span| span <= SILENT_TOGETHER_MS)
 }
 
-fn finding(scene: &Scene<'_>, switch: &str, severity: Severity, sentence: String, lost: &[Port<'_>]) -> Finding {
+fn finding(
+    scene: &Scene<'_>,
+    switch: &str,
+    severity: Severity,
+    sentence: String,
+    lost: &[Port<'_>],
+) -> Finding {
     let takes = taken(lost);
     let networks = networks(scene, &takes);
     let sentence = if networks.is_empty() {
         sentence
     } else {
-        format!("{sentence}; corosync network {} goes with it", listed(networks))
+        format!(
+            "{sentence}; corosync network {} goes with it",
+            listed(networks)
+        )
     };
     let found = Finding::new(severity, Thing::Switch(switch.to_owned()), sentence)
         .takes([Thing::Switch(switch.to_owned())])
@@ -310,7 +421,10 @@ fn finding(scene: &Scene<'_>, switch: &str, severity: Severity, sentence: String
             Standing::Up => (Family::Links, "carrier, at the same switch"),
             Standing::Silent => return found,
         };
-        let past = port.fresh.as_ref().and_then(|fresh| fresh.node.past.ports.get(port.iface));
+        let past = port
+            .fresh
+            .as_ref()
+            .and_then(|fresh| fresh.node.past.ports.get(port.iface));
         let found = match past {
             Some(past) => found.recalls(
                 port.node,
@@ -326,7 +440,9 @@ fn finding(scene: &Scene<'_>, switch: &str, severity: Severity, sentence: String
     };
     let found = lost.iter().fold(found, words);
     if found.evidence.is_empty() {
-        let silent = |found: Finding, port: &Port<'_>| found.seen_in(port.node, Family::Agent, "nothing is heard of its agent");
+        let silent = |found: Finding, port: &Port<'_>| {
+            found.seen_in(port.node, Family::Agent, "nothing is heard of its agent")
+        };
         return lost.iter().fold(found, silent);
     }
     found
@@ -345,11 +461,13 @@ fn taken(lost: &[Port<'_>]) -> BTreeSet<Thing> {
             continue;
         };
         let taken = stack::taken_with_all(fresh, ports.iter().map(|port| port.iface));
-        // Of a bond that is lost with it, the ports that were dark before are lost too.
         let is_taken = |name: &IfaceName| taken.contains(&Thing::Iface(node.clone(), name.clone()));
         let links = fresh.links().into_iter().flatten();
-        let ports = links.filter(|link| link.master.as_ref().is_some_and(is_taken) && stack::is_nic(link));
-        let ports: Vec<Thing> = ports.map(|link| Thing::Iface(node.clone(), link.name.clone())).collect();
+        let ports =
+            links.filter(|link| link.master.as_ref().is_some_and(is_taken) && stack::is_nic(link));
+        let ports: Vec<Thing> = ports
+            .map(|link| Thing::Iface(node.clone(), link.name.clone()))
+            .collect();
         things.extend(taken);
         things.extend(ports);
     }
@@ -391,7 +509,12 @@ mod tests {
             value(&mut report.links)[*place].carrier = Some(false);
             let neighbours = value(&mut report.lldp);
             let gone = ["eno1", "eno2", "eno3"][*place];
-            neighbours.retain(|neighbour| neighbour.interface.as_ref().is_none_or(|on| on.as_str() != gone));
+            neighbours.retain(|neighbour| {
+                neighbour
+                    .interface
+                    .as_ref()
+                    .is_none_or(|on| on.as_str() != gone)
+            });
         }
     }
 
@@ -412,7 +535,9 @@ mod tests {
         assert!(world.found(RULE).is_empty());
         world.edit("pve-04", |report| dark(report, &[1]));
         assert!(world.found(RULE).is_empty());
-        world.hearing("pve-05", Hearing::Silent).hearing("pve-06", Hearing::Silent);
+        world
+            .hearing("pve-05", Hearing::Silent)
+            .hearing("pve-06", Hearing::Silent);
         assert!(world.found(RULE).is_empty());
     }
 
@@ -433,7 +558,10 @@ mod tests {
         forget(&mut world);
         let found = world.found(RULE);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("3 ports lost their links within 5 s"), "{found:?}");
+        assert!(
+            found[0].contains("3 ports lost their links within 5 s"),
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -444,7 +572,10 @@ mod tests {
             port.partner_mac = Some("00:00:00:00:00:00".parse().unwrap());
         });
         let found = world.found(RULE);
-        assert!(found[0].starts_with("critical switch sw-a: switch sw-a keeps its links up"), "{found:?}");
+        assert!(
+            found[0].starts_with("critical switch sw-a: switch sw-a keeps its links up"),
+            "{found:?}"
+        );
         assert_eq!(found.len(), 1);
     }
 }

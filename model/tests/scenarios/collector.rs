@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use model::cluster::{Cluster, Now, Seen};
 use model::finding::Severity;
@@ -47,7 +48,7 @@ pub(crate) struct Collector {
     started_ms: u64,
     looked_ms: u64,
     /// Where the operator says that the qdevice is.
-    declared: topology::Site,
+    declared: Arc<topology::Site>,
     /// Those that stood by themselves, and were worth calling somebody, with the rule and the subject.
     told: BTreeMap<Number, String>,
     pub(crate) log: String,
@@ -76,10 +77,10 @@ impl Collector {
             on: on(place),
         };
         let dependencies = site.qdevice.iter().map(qdevice).collect();
-        let declared = topology::Site {
+        let declared = Arc::new(topology::Site {
             dependencies,
             ..topology::Site::default()
-        };
+        });
         Self {
             cluster: Cluster::default(),
             declared,
@@ -289,11 +290,12 @@ impl Collector {
     }
 
     pub(crate) fn what_if(&mut self, hypothesis: &Hypothesis, now_ms: u64) {
+        let site = Arc::clone(&self.declared);
         let now = self.now(now_ms);
         let answer = WhatIf::new(
             &self.cluster,
             now,
-            &self.declared,
+            &site,
             Thresholds::default().reforming_warning_ms,
         )
         .map_err(|error| error.to_string())

@@ -8,6 +8,8 @@ const BOND: &str = r#"[{"name":"bond0","monitor_targets":[],"slaves":[
     {"name":"eno1","mii_status":"up","speed_unknown":false},
     {"name":"eno2","mii_status":"down","speed_unknown":false}]}]"#;
 const RULE: &str = "bond-degraded";
+/// What is found has settled by then, and the rules have looked again.
+const SETTLED_MS: u64 = 5_500;
 
 /// A bond with one port up and one down, just read.
 fn bond_of(world: &World) -> v1::Fact {
@@ -31,7 +33,7 @@ fn an_incident_outlives_the_collector_under_its_number() {
     let stream = world.open(hello("pve-01"));
     let bond = bond_of(&world);
     world.say(stream, report(1, vec![bond]));
-    world.advance(1_000);
+    world.advance(SETTLED_MS);
     let numbers = open(&mut world);
     assert_eq!(numbers.len(), 1);
 
@@ -46,7 +48,7 @@ fn an_incident_outlives_the_collector_under_its_number() {
     let stream = again.open(hello("pve-01"));
     let bond = bond_of(&again);
     again.say(stream, report(1, vec![bond]));
-    again.advance(1_000);
+    again.advance(SETTLED_MS);
     assert_eq!(open(&mut again), numbers);
     assert!(is_found(&mut again));
 }
@@ -58,7 +60,7 @@ fn what_the_ledger_does_not_take_is_found_and_not_said_to_be_written() {
     let stream = world.open(hello("pve-01"));
     let bond = bond_of(&world);
     world.say(stream, report(1, vec![bond]));
-    world.advance(1_000);
+    world.advance(SETTLED_MS);
     assert!(is_found(&mut world));
     assert!(open(&mut world).is_empty());
     assert!(world.view().steps_waiting > 0);
@@ -107,7 +109,7 @@ fn what_a_former_run_decided_and_comes_late_is_not_decided_again_under_another_n
     let mut before = World::with(Arc::clone(&ledger), 1);
     let stream = before.open(hello("pve-01"));
     say_bond(&mut before, stream, 1, false);
-    before.advance(200);
+    before.advance(SETTLED_MS);
     assert!(
         open(&mut before).is_empty(),
         "nobody knows what became of it"
@@ -120,7 +122,7 @@ fn what_a_former_run_decided_and_comes_late_is_not_decided_again_under_another_n
     let stream = world.open(hello("pve-02"));
     say_bond(&mut world, stream, 1, false);
     world.say(stream, events(1..=3));
-    world.advance(6_000);
+    world.advance(SETTLED_MS);
     assert_eq!(open(&mut world), [1, 2]);
     let incidents = world.ledger.snapshot_now(&cluster()).unwrap();
     let incidents = incidents.kept.incidents;
@@ -151,7 +153,7 @@ fn in_a_nasty_ledger_and_over_restarts_no_incident_is_doubled_and_no_number_give
             for round in 1..=4 {
                 let which = chance.usize(0..streams.len());
                 say_bond(&mut world, streams[which], round, chance.bool());
-                world.advance(chance.u64(0..3_000));
+                world.advance(chance.u64(0..9_000));
                 check_numbers(&world.view().incidents, seed);
             }
             if chance.bool() {
@@ -177,7 +179,7 @@ fn a_node_that_is_gone_or_sent_away_takes_its_incidents_with_it_and_one_not_hear
         let stream = world.open(hello(node));
         say_bond(&mut world, stream, revision, false);
     }
-    world.advance(1_000);
+    world.advance(SETTLED_MS);
     assert_eq!(open(&mut world), [1, 2, 3]);
 
     let mut again = World::with(Arc::clone(&world.ledger), 2);
@@ -199,6 +201,6 @@ fn a_node_that_is_gone_or_sent_away_takes_its_incidents_with_it_and_one_not_hear
     again.core.enrolled(&name("pve-02"));
     let stream = again.open(hello("pve-02"));
     say_bond(&mut again, stream, 1, false);
-    again.advance(1_000);
+    again.advance(SETTLED_MS);
     assert_eq!(open(&mut again), [2, 3]);
 }
