@@ -142,7 +142,10 @@ macro_rules! keys {
                 match name {
                     $($($table => self.$table_field = inner.read(),)+)?
                     $($($list => self.$list_field.push(inner.read()),)+)?
-                    _ => {}
+                    // Only the names of TABLES are asked for.
+                    _ => {
+                        let _ = inner;
+                    }
                 }
             }
 

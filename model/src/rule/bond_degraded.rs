@@ -12,7 +12,11 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
 }
 
 fn degraded(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
-    let is_down = |port: &&BondPort| port.mii_status.as_ref().is_some_and(|is| *is != MiiStatus::Up);
+    let is_down = |port: &&BondPort| {
+        port.mii_status
+            .as_ref()
+            .is_some_and(|is| *is != MiiStatus::Up)
+    };
     let down: Vec<&BondPort> = bond.slaves.iter().filter(is_down).collect();
     let left = bond.slaves.len() - down.len();
     if down.is_empty() || left == 0 {
@@ -27,7 +31,9 @@ fn degraded(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         names.join(", "),
         if down.len() == 1 { "is" } else { "are" },
     );
-    let lost = down.iter().map(|port| Thing::Iface(name.clone(), port.name.clone()));
+    let lost = down
+        .iter()
+        .map(|port| Thing::Iface(name.clone(), port.name.clone()));
     let found = Finding::new(
         Severity::Warning,
         Thing::Iface(name.clone(), bond.name.clone()),
@@ -40,8 +46,15 @@ fn degraded(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
         names.first().unwrap_or(&""),
     ));
     let words = |found: Finding, port: &&BondPort| {
-        let status = port.mii_status.as_ref().map_or("unknown", |status| status.as_str());
-        found.seen_in(name, Family::Bonds, format!("{}: MII status {status}", port.name))
+        let status = port
+            .mii_status
+            .as_ref()
+            .map_or("unknown", |status| status.as_str());
+        found.seen_in(
+            name,
+            Family::Bonds,
+            format!("{}: MII status {status}", port.name),
+        )
     };
     Some(down.iter().fold(found, words))
 }

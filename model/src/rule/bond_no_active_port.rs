@@ -15,7 +15,10 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
 
 fn dead(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
     let is_down = |status: Option<&MiiStatus>| status.is_some_and(|is| *is == MiiStatus::Down);
-    let all_down = bond.slaves.iter().all(|port| is_down(port.mii_status.as_ref()));
+    let all_down = bond
+        .slaves
+        .iter()
+        .all(|port| is_down(port.mii_status.as_ref()));
     if !all_down {
         return None;
     }
@@ -23,10 +26,19 @@ fn dead(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
     let subject = Thing::Iface(name.clone(), bond.name.clone());
     let sentence = match bond.slaves.len() {
         0 => format!("{} of {name} has no port at all: nothing passes", bond.name),
-        1 => format!("the only port of {} of {name} is down: nothing passes", bond.name),
-        ports => format!("all {ports} ports of {} of {name} are down: nothing passes", bond.name),
+        1 => format!(
+            "the only port of {} of {name} is down: nothing passes",
+            bond.name
+        ),
+        ports => format!(
+            "all {ports} ports of {} of {name} are down: nothing passes",
+            bond.name
+        ),
     };
-    let ports = bond.slaves.iter().map(|port| Thing::Iface(name.clone(), port.name.clone()));
+    let ports = bond
+        .slaves
+        .iter()
+        .map(|port| Thing::Iface(name.clone(), port.name.clone()));
     let mut symptoms: Vec<Thing> = ports.collect();
     if symptoms.is_empty() {
         symptoms.push(subject.clone());
@@ -40,7 +52,11 @@ fn dead(node: &FreshNode<'_>, bond: &Bond) -> Option<Finding> {
             bond.name, bond.name
         ));
     let words = |found: Finding, port: &crate::fact::bond::BondPort| {
-        found.seen_in(name, Family::Bonds, format!("{}: MII status down", port.name))
+        found.seen_in(
+            name,
+            Family::Bonds,
+            format!("{}: MII status down", port.name),
+        )
     };
     Some(bond.slaves.iter().fold(found, words))
 }
@@ -60,7 +76,8 @@ mod tests {
                 port.mii_status = Some(MiiStatus::Down);
             }
         });
-        let expect = "critical pve-03/bond0: all 2 ports of bond0 of pve-03 are down: nothing passes";
+        let expect =
+            "critical pve-03/bond0: all 2 ports of bond0 of pve-03 are down: nothing passes";
         assert_eq!(world.found(RULE), [expect]);
     }
 

@@ -14,7 +14,10 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let name = node.name();
-    let sentence = format!("corosync of {name} runs on another address than its file has: {}", listed(&differ));
+    let sentence = format!(
+        "corosync of {name} runs on another address than its file has: {}",
+        listed(&differ)
+    );
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
         .seen_in(name, Family::Corosync, listed(&differ))
         .seen_in(name, Family::CorosyncConf, "ringN_addr of its own node")
@@ -28,7 +31,12 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
 
 fn differing(node: &FreshNode<'_>) -> Option<Vec<String>> {
     let (corosync, files) = (node.corosync()?, node.corosync_conf()?);
-    let own = files.local.as_ref()?.nodes.iter().find(|entry| entry.node_id == corosync.node_id)?;
+    let own = files
+        .local
+        .as_ref()?
+        .nodes
+        .iter()
+        .find(|entry| entry.node_id == corosync.node_id)?;
     let differ = corosync.links.iter().flatten().filter_map(|link| {
         // A name in the file is not compared: what it resolves to is not known here.
         let runs: IpAddr = link.address.as_ref()?.parse().ok()?;
@@ -49,7 +57,8 @@ mod tests {
         let mut world = World::of(3);
         assert!(world.found(RULE).is_empty());
         world.edit("pve-02", |report| {
-            value(&mut report.corosync).links.as_mut().unwrap()[1].address = Some("10.9.0.2".to_owned());
+            value(&mut report.corosync).links.as_mut().unwrap()[1].address =
+                Some("10.9.0.2".to_owned());
         });
         let expect = "warning pve-02: corosync of pve-02 runs on another address than its file has: link 1 runs on \
                       10.9.0.2, the file has 10.1.0.2";

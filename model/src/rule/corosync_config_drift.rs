@@ -15,15 +15,23 @@ const SETTLES_MS: u64 = 60_000;
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let shared = shared(&nodes);
-    nodes.iter().filter_map(|node| drift(node, shared)).collect()
+    nodes
+        .iter()
+        .filter_map(|node| drift(node, shared))
+        .collect()
 }
 
 /// The copy that most nodes have, if at least three have it and more than half do.
 fn shared<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
-    let copies: Vec<&CorosyncConf> =
-        nodes.iter().filter_map(|node| node.corosync_conf()?.local.as_ref()).collect();
+    let copies: Vec<&CorosyncConf> = nodes
+        .iter()
+        .filter_map(|node| node.corosync_conf()?.local.as_ref())
+        .collect();
     let alike = |one: &CorosyncConf| copies.iter().filter(|other| **other == one).count();
-    let (count, most) = copies.iter().map(|copy| (alike(copy), *copy)).max_by_key(|(count, _)| *count)?;
+    let (count, most) = copies
+        .iter()
+        .map(|copy| (alike(copy), *copy))
+        .max_by_key(|(count, _)| *count)?;
     (count >= 3 && count * 2 > copies.len()).then_some(most)
 }
 
@@ -33,19 +41,33 @@ fn drift(node: &FreshNode<'_>, shared: Option<&CorosyncConf>) -> Option<Finding>
     let local = files.local.as_ref()?;
     let mut reasons = Vec::new();
     if let Some(cluster) = files.cluster.as_ref().filter(|cluster| *cluster != local) {
-        reasons.push(format!("its own copy is not the cluster's ({})", differences(local, cluster)));
+        reasons.push(format!(
+            "its own copy is not the cluster's ({})",
+            differences(local, cluster)
+        ));
     }
     if let Some(shared) = shared.filter(|shared| *shared != local) {
-        reasons.push(format!("its own copy is not what most nodes have ({})", differences(local, shared)));
+        reasons.push(format!(
+            "its own copy is not what most nodes have ({})",
+            differences(local, shared)
+        ));
     }
     let runs = node.corosync().and_then(|corosync| corosync.config_version);
-    if let Some((runs, file)) = runs.zip(local.totem.config_version).filter(|(runs, file)| runs != file) {
-        reasons.push(format!("corosync runs with version {runs}, and the file has {file}"));
+    if let Some((runs, file)) = runs
+        .zip(local.totem.config_version)
+        .filter(|(runs, file)| runs != file)
+    {
+        reasons.push(format!(
+            "corosync runs with version {runs}, and the file has {file}"
+        ));
     }
     if reasons.is_empty() {
         return None;
     }
-    let sentence = format!("corosync.conf of {name} has drifted: {}", reasons.join("; "));
+    let sentence = format!(
+        "corosync.conf of {name} has drifted: {}",
+        reasons.join("; ")
+    );
     let found = Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
         .settles_in(SETTLES_MS)
         .seen_in(name, Family::CorosyncConf, version(local))
@@ -58,7 +80,10 @@ fn drift(node: &FreshNode<'_>, shared: Option<&CorosyncConf>) -> Option<Finding>
 }
 
 fn version(conf: &CorosyncConf) -> String {
-    conf.totem.config_version.map_or_else(|| "no version".to_owned(), |version| format!("version {version}"))
+    conf.totem.config_version.map_or_else(
+        || "no version".to_owned(),
+        |version| format!("version {version}"),
+    )
 }
 
 fn differences(own: &CorosyncConf, other: &CorosyncConf) -> String {
@@ -70,7 +95,10 @@ fn differences(own: &CorosyncConf, other: &CorosyncConf) -> String {
     parts.insert("nodelist", own.nodes != other.nodes);
     parts.insert("quorum", own.quorum != other.quorum);
     parts.insert("other sections", own.other != other.other);
-    let differ = parts.into_iter().filter(|(_, differ)| *differ).map(|(part, _)| part);
+    let differ = parts
+        .into_iter()
+        .filter(|(_, differ)| *differ)
+        .map(|(part, _)| part);
     format!("same version, another content: {}", listed(differ))
 }
 
@@ -97,7 +125,9 @@ mod tests {
     #[test]
     fn corosync_that_runs_with_an_older_file_is_told() {
         let mut world = World::of(2);
-        world.edit("pve-02", |report| value(&mut report.corosync).config_version = Some(7));
+        world.edit("pve-02", |report| {
+            value(&mut report.corosync).config_version = Some(7)
+        });
         let expect = "warning pve-02: corosync.conf of pve-02 has drifted: corosync runs with version 7, and the file has 8";
         assert_eq!(world.found(RULE), [expect]);
     }

@@ -12,7 +12,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let quorum = &conf.quorum;
-    let votes: u64 = conf.nodes.iter().map(|entry| u64::from(entry.votes.unwrap_or(1))).sum();
+    let votes: u64 = conf
+        .nodes
+        .iter()
+        .map(|entry| u64::from(entry.votes.unwrap_or(1)))
+        .sum();
     let is_decided = quorum.device.is_some()
         || quorum.two_node == Some(true)
         || quorum.auto_tie_breaker == Some(true);
@@ -49,7 +53,12 @@ mod tests {
         assert!(World::of(3).found(RULE).is_empty());
         let mut world = World::healthy();
         world.edit_all(|_, report| {
-            value(&mut report.corosync_conf).local.as_mut().unwrap().quorum.device = Some(Device::default());
+            value(&mut report.corosync_conf)
+                .local
+                .as_mut()
+                .unwrap()
+                .quorum
+                .device = Some(Device::default());
         });
         assert!(world.found(RULE).is_empty());
     }

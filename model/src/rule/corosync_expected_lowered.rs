@@ -20,8 +20,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
-    let listed: u32 = conf.nodes.iter().map(|entry| entry.votes.unwrap_or(1)).fold(0, u32::saturating_add);
-    let said = nodes.iter().filter_map(|node| Some((node.corosync()?.expected_votes?, node.name())));
+    let listed: u32 = conf
+        .nodes
+        .iter()
+        .map(|entry| entry.votes.unwrap_or(1))
+        .fold(0, u32::saturating_add);
+    let said = nodes
+        .iter()
+        .filter_map(|node| Some((node.corosync()?.expected_votes?, node.name())));
     let Some((expected, node)) = said.min() else {
         return Vec::new();
     };
@@ -33,8 +39,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
          parts of the cluster could both be quorate"
     );
     let found = Finding::new(Severity::Critical, Thing::Cluster, sentence)
-        .seen_in(node, Family::Corosync, format!("Expected votes: {expected}"))
-        .remedy(format!("`pvecm expected {listed}` on a node, once the others are back or certainly stay off."))
+        .seen_in(
+            node,
+            Family::Corosync,
+            format!("Expected votes: {expected}"),
+        )
+        .remedy(format!(
+            "`pvecm expected {listed}` on a node, once the others are back or certainly stay off."
+        ))
         .way_back(format!("`pvecm expected {expected}`"));
     vec![found]
 }
@@ -49,12 +61,19 @@ mod tests {
     fn fewer_votes_than_the_nodelist_has_are_by_hand() {
         let mut world = World::healthy();
         assert!(world.found(RULE).is_empty());
-        world.edit("pve-02", |report| value(&mut report.corosync).expected_votes = Some(4));
+        world.edit("pve-02", |report| {
+            value(&mut report.corosync).expected_votes = Some(4)
+        });
         let expect = "critical the cluster: pve-02 expects 4 votes, and the nodelist has 8: the expected votes were \
                       lowered by hand, and two parts of the cluster could both be quorate";
         assert_eq!(world.found(RULE), [expect]);
         world.edit_all(|_, report| {
-            value(&mut report.corosync_conf).local.as_mut().unwrap().quorum.last_man_standing = Some(true);
+            value(&mut report.corosync_conf)
+                .local
+                .as_mut()
+                .unwrap()
+                .quorum
+                .last_man_standing = Some(true);
         });
         assert!(world.found(RULE).is_empty());
     }

@@ -69,16 +69,26 @@ fn latencies(nodes: &[FreshNode<'_>]) -> BTreeMap<Pair, u64> {
             continue;
         };
         for (key, value) in cmap.below("stats.knet.node") {
-            let Some((id, link)) = key.strip_suffix(".latency_ave").and_then(|key| key.split_once(".link")) else {
+            let Some((id, link)) = key
+                .strip_suffix(".latency_ave")
+                .and_then(|key| key.split_once(".link"))
+            else {
                 continue;
             };
-            let is_connected = cmap.count(&format!("stats.knet.node{id}.link{link}.connected")) != Some(0);
-            let ids = id.parse().ok().and_then(|id| name_of(conf, id)).zip(link.parse().ok());
+            let is_connected =
+                cmap.count(&format!("stats.knet.node{id}.link{link}.connected")) != Some(0);
+            let ids = id
+                .parse()
+                .ok()
+                .and_then(|id| name_of(conf, id))
+                .zip(link.parse().ok());
             let (Some((name, link)), Some(us), true) = (ids, value.as_count(), is_connected) else {
                 continue;
             };
             if name != *node.name() {
-                let most = told.entry(Pair::new(link, node.name().clone(), name)).or_insert(us);
+                let most = told
+                    .entry(Pair::new(link, node.name().clone(), name))
+                    .or_insert(us);
                 *most = us.max(*most);
             }
         }
@@ -97,9 +107,18 @@ mod tests {
         let mut world = World::of(4);
         for from in 1..=4 {
             let to = (1..=4).filter(|to| *to != from);
-            let keys = to.map(|to| (format!("stats.knet.node{to}.link1.latency_ave"), CmapValue::U32(us(from, to))));
-            let cmap = Cmap { keys: keys.collect() };
-            world.edit(&format!("pve-{from:02}"), |report| report.cmap = known(cmap));
+            let keys = to.map(|to| {
+                (
+                    format!("stats.knet.node{to}.link1.latency_ave"),
+                    CmapValue::U32(us(from, to)),
+                )
+            });
+            let cmap = Cmap {
+                keys: keys.collect(),
+            };
+            world.edit(&format!("pve-{from:02}"), |report| {
+                report.cmap = known(cmap)
+            });
         }
         world
     }
@@ -109,7 +128,11 @@ mod tests {
         assert!(takes(|_, _| 300).found(RULE).is_empty());
         let expect = "warning corosync network 1: corosync network 1 is slow between all nodes: 2.5 ms on average";
         assert_eq!(takes(|_, _| 2_500).found(RULE), [expect]);
-        let expect = "critical pve-03: link 1 of pve-03 is slow to all its peers: 6.0 ms on average";
-        assert_eq!(takes(|from, to| if from == 3 || to == 3 { 6_000 } else { 300 }).found(RULE), [expect]);
+        let expect =
+            "critical pve-03: link 1 of pve-03 is slow to all its peers: 6.0 ms on average";
+        assert_eq!(
+            takes(|from, to| if from == 3 || to == 3 { 6_000 } else { 300 }).found(RULE),
+            [expect]
+        );
     }
 }

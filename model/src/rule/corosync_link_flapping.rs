@@ -99,9 +99,14 @@ mod tests {
     fn connected(world: &mut World, to: u32, bit: u8) {
         let keys = [1, 2, 3, 4].map(|id| {
             let bit = if id == to { bit } else { 1 };
-            (format!("stats.knet.node{id}.link1.connected"), CmapValue::U8(bit))
+            (
+                format!("stats.knet.node{id}.link1.connected"),
+                CmapValue::U8(bit),
+            )
         });
-        world.edit("pve-01", |report| report.cmap = known(Cmap { keys: keys.into() }));
+        world.edit("pve-01", |report| {
+            report.cmap = known(Cmap { keys: keys.into() })
+        });
         world.advance_s(10);
     }
 

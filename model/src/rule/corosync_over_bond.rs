@@ -40,30 +40,45 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     let has_other = others.iter().any(|link| !told.contains_key(link));
-    told.iter().map(|(link, (weak, bonds))| finding(*link, *weak, bonds, has_other)).collect()
+    told.iter()
+        .map(|(link, (weak, bonds))| finding(*link, *weak, bonds, has_other))
+        .collect()
 }
 
 fn weakness(bond: &Bond) -> Option<Trait> {
     match bond.mode.as_ref()? {
-        BondMode::BalanceRr | BondMode::BalanceXor | BondMode::BalanceTlb | BondMode::BalanceAlb | BondMode::Broadcast => {
-            Some(Trait::Balances)
+        BondMode::BalanceRr
+        | BondMode::BalanceXor
+        | BondMode::BalanceTlb
+        | BondMode::BalanceAlb
+        | BondMode::Broadcast => Some(Trait::Balances),
+        BondMode::Ieee8023ad if bond.lacp.as_ref()?.rate == Some(LacpRate::Slow) => {
+            Some(Trait::SlowLacp)
         }
-        BondMode::Ieee8023ad if bond.lacp.as_ref()?.rate == Some(LacpRate::Slow) => Some(Trait::SlowLacp),
         BondMode::Ieee8023ad | BondMode::ActiveBackup | BondMode::Other(_) => None,
     }
 }
 
 /// Each address of corosync on the node with the bond that it stands on, if it stands on one.
 fn bonds_under<'a>(node: &'a FreshNode<'_>) -> Vec<(LinkNumber, Option<&'a Bond>)> {
-    let (Some(corosync), Some(links), Some(bonds)) = (node.corosync(), node.links(), node.bonds()) else {
+    let (Some(corosync), Some(links), Some(bonds)) = (node.corosync(), node.links(), node.bonds())
+    else {
         return Vec::new();
     };
     let statuses = corosync.links.iter().flatten();
     let of = |status: &crate::fact::corosync::LinkStatus| {
         let address: std::net::IpAddr = status.address.as_ref()?.parse().ok()?;
-        let has = |link: &&Link| link.addresses.iter().flatten().any(|own| own.address == address);
+        let has = |link: &&Link| {
+            link.addresses
+                .iter()
+                .flatten()
+                .any(|own| own.address == address)
+        };
         let under = under(links, &links.iter().find(has)?.name);
-        Some((status.link, bonds.iter().find(|bond| under.contains(&bond.name))))
+        Some((
+            status.link,
+            bonds.iter().find(|bond| under.contains(&bond.name)),
+        ))
     };
     statuses.filter_map(of).collect()
 }
@@ -73,11 +88,20 @@ fn under<'a>(links: &'a [Link], top: &'a IfaceName) -> BTreeSet<&'a IfaceName> {
     let mut all = BTreeSet::from([top]);
     loop {
         let carries = |link: &&Link| {
-            let is_port = link.master.as_ref().is_some_and(|master| all.contains(master));
-            let is_raw = links.iter().any(|vlan| all.contains(&vlan.name) && vlan.link.as_ref() == Some(&link.name));
+            let is_port = link
+                .master
+                .as_ref()
+                .is_some_and(|master| all.contains(master));
+            let is_raw = links
+                .iter()
+                .any(|vlan| all.contains(&vlan.name) && vlan.link.as_ref() == Some(&link.name));
             is_port || is_raw
         };
-        let more: Vec<&IfaceName> = links.iter().filter(carries).map(|link| &link.name).collect();
+        let more: Vec<&IfaceName> = links
+            .iter()
+            .filter(carries)
+            .map(|link| &link.name)
+            .collect();
         let before = all.len();
         all.extend(more);
         if all.len() == before {
@@ -87,7 +111,11 @@ fn under<'a>(links: &'a [Link], top: &'a IfaceName) -> BTreeSet<&'a IfaceName> {
 }
 
 fn finding(link: LinkNumber, weak: Trait, bonds: &[Bonded<'_>], has_other: bool) -> Finding {
-    let where_ = listed(bonds.iter().map(|(node, bond)| format!("{}/{bond}", node.name())));
+    let where_ = listed(
+        bonds
+            .iter()
+            .map(|(node, bond)| format!("{}/{bond}", node.name())),
+    );
     let (what, then) = match weak {
         Trait::SlowLacp => (
             "bonds with LACP at the slow rate",
@@ -98,9 +126,17 @@ fn finding(link: LinkNumber, weak: Trait, bonds: &[Bonded<'_>], has_other: bool)
             "when a switch goes mute, links can work in one direction only",
         ),
     };
-    let rest = if has_other { "; another network of corosync does not" } else { "; no network of corosync is without" };
+    let rest = if has_other {
+        "; another network of corosync does not"
+    } else {
+        "; no network of corosync is without"
+    };
     let sentence = format!("corosync network {link} runs over {what} ({where_}): {then}{rest}");
-    let severity = if has_other { Severity::Info } else { Severity::Warning };
+    let severity = if has_other {
+        Severity::Info
+    } else {
+        Severity::Warning
+    };
     let found = Finding::new(severity, Thing::Network(link), sentence)
         .remedy(
             "Give corosync a link of its own on a port without a bond, or set `bond-lacp-rate fast` on the node and on the \
@@ -138,9 +174,15 @@ mod tests {
         let mut world = World::of(2);
         world.edit_all(|_, report| {
             value(&mut report.bonds)[0].mode = Some(BondMode::BalanceRr);
-            value(&mut report.corosync).links.as_mut().unwrap().truncate(1);
+            value(&mut report.corosync)
+                .links
+                .as_mut()
+                .unwrap()
+                .truncate(1);
         });
         let found = world.found(RULE);
-        assert!(found[0].starts_with("warning corosync network 0: corosync network 0 runs over bonds in a balance mode"));
+        assert!(found[0].starts_with(
+            "warning corosync network 0: corosync network 0 runs over bonds in a balance mode"
+        ));
     }
 }

@@ -19,14 +19,23 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     if told.is_empty() {
         return Vec::new();
     }
-    let counts = told.iter().map(|(node, rose)| format!("{} {rose}", node.name()));
-    let sentence = format!("corosync sent messages again within the last 10 minutes: {}", listed(counts));
+    let counts = told
+        .iter()
+        .map(|(node, rose)| format!("{} {rose}", node.name()));
+    let sentence = format!(
+        "corosync sent messages again within the last 10 minutes: {}",
+        listed(counts)
+    );
     let found = Finding::new(Severity::Warning, Thing::Cluster, sentence).remedy(
         "Something loses or delays packets: look at errors and load of the ports under corosync's addresses, at \
          latency (`corosync-cmapctl -m stats | grep latency`), and whether backup, storage or migration shares the network.",
     );
     let words = |found: Finding, (node, rose): &(&FreshNode<'_>, u64)| {
-        found.seen_in(node.name(), Family::Cmap, format!("stats.srp.mcast_retx rose by {rose}"))
+        found.seen_in(
+            node.name(),
+            Family::Cmap,
+            format!("stats.srp.mcast_retx rose by {rose}"),
+        )
     };
     vec![told.iter().fold(found, words)]
 }

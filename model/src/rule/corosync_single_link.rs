@@ -40,7 +40,12 @@ mod tests {
         let mut world = World::of(3);
         assert!(world.found(RULE).is_empty());
         world.edit_all(|_, report| {
-            for node in &mut value(&mut report.corosync_conf).local.as_mut().unwrap().nodes {
+            for node in &mut value(&mut report.corosync_conf)
+                .local
+                .as_mut()
+                .unwrap()
+                .nodes
+            {
                 node.addresses.remove(&1);
             }
         });

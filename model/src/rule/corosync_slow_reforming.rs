@@ -47,7 +47,9 @@ mod tests {
     fn runs_with(world: &mut World, token: u32, consensus: u32) {
         let keys = [("token", token), ("consensus", consensus)]
             .map(|(key, ms)| (format!("runtime.config.totem.{key}"), CmapValue::U32(ms)));
-        world.edit("pve-01", |report| report.cmap = known(Cmap { keys: keys.into() }));
+        world.edit("pve-01", |report| {
+            report.cmap = known(Cmap { keys: keys.into() })
+        });
     }
 
     #[test]
@@ -58,6 +60,8 @@ mod tests {
         assert!(world.found(RULE).is_empty());
         runs_with(&mut world, 22_500, 27_000);
         let found = world.found(RULE);
-        assert!(found[0].starts_with("warning the cluster: after an unclean loss of a node the cluster needs 49.5 s"));
+        assert!(found[0].starts_with(
+            "warning the cluster: after an unclean loss of a node the cluster needs 49.5 s"
+        ));
     }
 }

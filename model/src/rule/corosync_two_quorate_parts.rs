@@ -12,11 +12,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let parts: Vec<(&NodeName, BTreeSet<u32>)> = nodes.iter().filter_map(part).collect();
     // While a membership changes, an older word still has the other's members: only parts without a common one count.
-    let apart = parts.iter().enumerate().find_map(|(place, (one, members))| {
-        let mut others = parts.iter().skip(place + 1);
-        let (other, theirs) = others.find(|(_, theirs)| members.is_disjoint(theirs))?;
-        Some(((*one, members.len()), (*other, theirs.len())))
-    });
+    let apart = parts
+        .iter()
+        .enumerate()
+        .find_map(|(place, (one, members))| {
+            let mut others = parts.iter().skip(place + 1);
+            let (other, theirs) = others.find(|(_, theirs)| members.is_disjoint(theirs))?;
+            Some(((*one, members.len()), (*other, theirs.len())))
+        });
     let Some(((one, ours), (other, theirs))) = apart else {
         return Vec::new();
     };
@@ -36,8 +39,15 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn part<'a>(node: &'a FreshNode<'_>) -> Option<(&'a NodeName, BTreeSet<u32>)> {
-    let corosync = node.corosync().filter(|corosync| corosync.quorate == Some(true))?;
-    let members: BTreeSet<u32> = corosync.members.as_ref()?.iter().map(|member| member.node_id).collect();
+    let corosync = node
+        .corosync()
+        .filter(|corosync| corosync.quorate == Some(true))?;
+    let members: BTreeSet<u32> = corosync
+        .members
+        .as_ref()?
+        .iter()
+        .map(|member| member.node_id)
+        .collect();
     (!members.is_empty()).then_some((node.name(), members))
 }
 
@@ -53,7 +63,11 @@ mod tests {
         let sees = |world: &mut World, node: &str, ids: &[u32]| {
             let ids = ids.to_vec();
             world.edit(node, |report| {
-                value(&mut report.corosync).members.as_mut().unwrap().retain(|member| ids.contains(&member.node_id));
+                value(&mut report.corosync)
+                    .members
+                    .as_mut()
+                    .unwrap()
+                    .retain(|member| ids.contains(&member.node_id));
             });
         };
         sees(&mut world, "pve-01", &[1, 2]);
@@ -62,6 +76,8 @@ mod tests {
         sees(&mut world, "pve-03", &[3, 4]);
         sees(&mut world, "pve-04", &[3, 4]);
         let found = world.found(RULE);
-        assert!(found[0].starts_with("critical the cluster: two parts of the cluster are both quorate: pve-01 with 2"));
+        assert!(found[0].starts_with(
+            "critical the cluster: two parts of the cluster are both quorate: pve-01 with 2"
+        ));
     }
 }

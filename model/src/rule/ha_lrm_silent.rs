@@ -20,7 +20,12 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     };
     let manager = ha.manager.as_ref();
     // Where HA was never used its files say nothing.
-    if manager.is_none_or(|manager| manager.service_status.as_ref().is_none_or(|all| all.is_empty())) {
+    if manager.is_none_or(|manager| {
+        manager
+            .service_status
+            .as_ref()
+            .is_none_or(|all| all.is_empty())
+    }) {
         return Vec::new();
     }
     let Some(reading) = nodes.iter().find(|node| node.name() == reader) else {
@@ -51,7 +56,10 @@ fn finding(reader: &NodeName, name: &NodeName, silent_s: i64, armed: Armed) -> F
     } else {
         "; its watchdog is armed, and the node resets itself if it runs out"
     };
-    let sentence = format!("the local HA manager of {name} has not written for {} min{fence}", silent_s / 60);
+    let sentence = format!(
+        "the local HA manager of {name} has not written for {} min{fence}",
+        silent_s / 60
+    );
     Finding::new(Severity::Critical, Thing::Node(name.clone()), sentence)
         .seen_in(reader, Family::Ha, format!("lrm_status of {name} is {silent_s} s old"))
         .remedy(format!(
@@ -74,7 +82,9 @@ mod tests {
         assert!(world.found(RULE).is_empty());
         world.edit_all(|_, report| {
             let lrm = value(&mut report.ha).lrm.get_mut(&name("pve-02")).unwrap();
-            lrm.timestamp = lrm.timestamp.map(|at| at - std::time::Duration::from_secs(300));
+            lrm.timestamp = lrm
+                .timestamp
+                .map(|at| at - std::time::Duration::from_secs(300));
         });
         let expect = "critical pve-02: the local HA manager of pve-02 has not written for 5 min; its watchdog is armed, \
                       and the node resets itself if it runs out";
@@ -88,7 +98,9 @@ mod tests {
         world.edit_all(|_, report| {
             value(&mut report.corosync).quorate = Some(false);
             let lrm = value(&mut report.ha).lrm.get_mut(&name("pve-02")).unwrap();
-            lrm.timestamp = lrm.timestamp.map(|at| at - std::time::Duration::from_secs(300));
+            lrm.timestamp = lrm
+                .timestamp
+                .map(|at| at - std::time::Duration::from_secs(300));
         });
         assert!(world.found(RULE).is_empty());
     }

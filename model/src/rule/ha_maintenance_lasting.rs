@@ -12,7 +12,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let Some((reader, _)) = best(&nodes) else {
         return Vec::new();
     };
-    let Some(past) = nodes.iter().find(|node| node.name() == reader).map(|node| &node.node.past) else {
+    let Some(past) = nodes
+        .iter()
+        .find(|node| node.name() == reader)
+        .map(|node| &node.node.past)
+    else {
         return Vec::new();
     };
     let limit_ms = u64::from(scene.thresholds.maintenance_without_lease_s) * 1_000;
@@ -60,7 +64,8 @@ mod tests {
         world.advance_s(3_600);
         assert!(world.found(RULE).is_empty());
         world.advance_s(60);
-        let expect = "warning pve-02: pve-02 has been in HA maintenance for 61 min: it takes no HA services";
+        let expect =
+            "warning pve-02: pve-02 has been in HA maintenance for 61 min: it takes no HA services";
         assert_eq!(world.found(RULE), [expect]);
         state(&mut world, HaNodeState::Online);
         assert!(world.found(RULE).is_empty());

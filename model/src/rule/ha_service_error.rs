@@ -13,14 +13,26 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let Some((reader, ha)) = best(&nodes) else {
         return Vec::new();
     };
-    let services = ha.manager.iter().filter_map(|manager| manager.service_status.as_ref()).flatten();
+    let services = ha
+        .manager
+        .iter()
+        .filter_map(|manager| manager.service_status.as_ref())
+        .flatten();
     let in_error = services.filter(|(_, service)| service.state == Some(ServiceState::Error));
-    in_error.map(|(id, service)| finding(reader, id, service)).collect()
+    in_error
+        .map(|(id, service)| finding(reader, id, service))
+        .collect()
 }
 
 fn finding(reader: &NodeName, id: &str, service: &HaService) -> Finding {
-    let on = service.node.as_ref().map(|node| format!(" on {node}")).unwrap_or_default();
-    let sentence = format!("HA has given up {id}{on}: it is in state error, and is not restarted or moved any more");
+    let on = service
+        .node
+        .as_ref()
+        .map(|node| format!(" on {node}"))
+        .unwrap_or_default();
+    let sentence = format!(
+        "HA has given up {id}{on}: it is in state error, and is not restarted or moved any more"
+    );
     Finding::new(Severity::Critical, Thing::Service(id.to_owned()), sentence)
         .seen_in(reader, Family::Ha, format!("manager_status: {id} error"))
         .remedy(format!(

@@ -11,15 +11,24 @@ pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let Some(journal) = node.journal() else {
         return Vec::new();
     };
-    let Some(last) = journal.events.iter().rev().find(|event| is_of_a_watchdog(&event.event)) else {
+    let Some(last) = journal
+        .events
+        .iter()
+        .rev()
+        .find(|event| is_of_a_watchdog(&event.event))
+    else {
         return Vec::new();
     };
     let name = node.name();
     let sentence = match &last.event {
         Event::WatchdogAboutToExpire { .. } => {
-            format!("the watchdog of {name} is about to expire: the node resets itself in 10 to 20 s unless its HA manager answers")
+            format!(
+                "the watchdog of {name} is about to expire: the node resets itself in 10 to 20 s unless its HA manager answers"
+            )
         }
-        Event::WatchdogExpired { .. } | Event::WatchdogClientDidNotStop { .. } | Event::WatchdogMuxExitActive => {
+        Event::WatchdogExpired { .. }
+        | Event::WatchdogClientDidNotStop { .. }
+        | Event::WatchdogMuxExitActive => {
             format!("the watchdog of {name} has expired: the node resets itself within 10 s")
         }
         _ => return Vec::new(),
@@ -61,10 +70,15 @@ mod tests {
 
     fn says(world: &mut World, lines: &[&str]) {
         let events = lines.iter().map(|line| {
-            let json = format!(r#"{{"time": null, "identifier": "watchdog-mux", "message": "said", {line}}}"#);
+            let json = format!(
+                r#"{{"time": null, "identifier": "watchdog-mux", "message": "said", {line}}}"#
+            );
             serde_json::from_str(&json).unwrap()
         });
-        let journal = Journal { events: events.collect(), ..Journal::default() };
+        let journal = Journal {
+            events: events.collect(),
+            ..Journal::default()
+        };
         world.edit("pve-02", |report| report.journal = known(journal));
     }
 
@@ -75,11 +89,19 @@ mod tests {
         let late = r#""event": "watchdog_about_to_expire", "client_pid": 7"#;
         says(&mut world, &[late]);
         assert_eq!(world.found(RULE).len(), 1);
-        says(&mut world, &[late, r#""event": "watchdog_updated_in_time", "client_pid": 7"#]);
+        says(
+            &mut world,
+            &[
+                late,
+                r#""event": "watchdog_updated_in_time", "client_pid": 7"#,
+            ],
+        );
         assert!(world.found(RULE).is_empty());
-        says(&mut world, &[late, r#""event": "watchdog_expired", "client_pid": 7"#]);
-        let expect =
-            "critical pve-02: the watchdog of pve-02 has expired: the node resets itself within 10 s";
+        says(
+            &mut world,
+            &[late, r#""event": "watchdog_expired", "client_pid": 7"#],
+        );
+        let expect = "critical pve-02: the watchdog of pve-02 has expired: the node resets itself within 10 s";
         assert_eq!(world.found(RULE), [expect]);
     }
 }

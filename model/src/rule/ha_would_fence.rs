@@ -14,11 +14,18 @@ use crate::report::{Facts as _, Family};
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     // What cannot be read makes a rule silent; the gate takes it for armed.
-    let is_armed = |node: &&FreshNode<'_>| node.ha().is_some_and(|ha| ha.armed(node.name()) == Armed::Yes);
+    let is_armed = |node: &&FreshNode<'_>| {
+        node.ha()
+            .is_some_and(|ha| ha.armed(node.name()) == Armed::Yes)
+    };
     let armed: Vec<&FreshNode<'_>> = nodes.iter().filter(is_armed).collect();
     let with = |quorate: bool| -> Vec<&NodeName> {
         let says = |node: &FreshNode<'_>| node.corosync().and_then(|corosync| corosync.quorate);
-        armed.iter().filter(|node| says(node) == Some(quorate)).map(|node| node.name()).collect()
+        armed
+            .iter()
+            .filter(|node| says(node) == Some(quorate))
+            .map(|node| node.name())
+            .collect()
     };
     let mut found = Vec::new();
     let without = with(false);
@@ -36,7 +43,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
             None => lost,
         });
     }
-    let is_on_edge = nodes.iter().filter_map(Votes::of).any(|votes| votes.margin == 0 && votes.is_short());
+    let is_on_edge = nodes
+        .iter()
+        .filter_map(Votes::of)
+        .any(|votes| votes.margin == 0 && votes.is_short());
     let quorate = with(true);
     if is_on_edge && !quorate.is_empty() {
         let sentence = format!(
@@ -55,8 +65,13 @@ fn heard_alike(nodes: &[FreshNode<'_>], first: &NodeName) -> BTreeSet<NodeName> 
         return BTreeSet::new();
     };
     let node = nodes.iter().find(|node| node.name() == first);
-    let members = node.and_then(|node| node.corosync()?.members.as_ref()).into_iter().flatten();
-    members.filter_map(|member| super::membership::name_of(conf, member.node_id)).collect()
+    let members = node
+        .and_then(|node| node.corosync()?.members.as_ref())
+        .into_iter()
+        .flatten();
+    members
+        .filter_map(|member| super::membership::name_of(conf, member.node_id))
+        .collect()
 }
 
 fn finding(subject: Thing, sentence: String, nodes: &[&NodeName]) -> Finding {
@@ -66,7 +81,8 @@ fn finding(subject: Thing, sentence: String, nodes: &[&NodeName]) -> Finding {
          off.",
     );
     let found = found.way_back("`ha-manager crm-command arm-ha`");
-    let words = |found: Finding, node: &&NodeName| found.seen_in(node, Family::Ha, "lrm_status: armed");
+    let words =
+        |found: Finding, node: &&NodeName| found.seen_in(node, Family::Ha, "lrm_status: armed");
     nodes.iter().fold(found, words)
 }
 
@@ -85,13 +101,18 @@ mod tests {
         world.edit_all(|_, report| value(&mut report.corosync).total_votes = Some(5));
         let found = world.found(RULE);
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("critical the cluster: if one more vote is lost, pve-01, pve-02"), "{found:?}");
+        assert!(
+            found[0].starts_with("critical the cluster: if one more vote is lost, pve-01, pve-02"),
+            "{found:?}"
+        );
     }
 
     #[test]
     fn an_armed_node_without_quorum_is_told_and_an_unarmed_one_is_not() {
         let mut world = World::healthy();
-        world.edit("pve-08", |report| value(&mut report.corosync).quorate = Some(false));
+        world.edit("pve-08", |report| {
+            value(&mut report.corosync).quorate = Some(false)
+        });
         assert!(world.found(RULE).is_empty());
         with_ha(&mut world);
         let expect = "critical pve-08: pve-08 without quorum and with an armed HA manager: reset 45 to 60 s after the \

@@ -24,7 +24,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let all = node.certificates().into_iter().flatten();
         let (authority, own): (Vec<&Certificate>, Vec<&Certificate>) =
             all.partition(|certificate| certificate.name == AUTHORITY);
-        if let Some(says) = authority.into_iter().find_map(left).filter(|_| !is_authority_told) {
+        if let Some(says) = authority
+            .into_iter()
+            .find_map(left)
+            .filter(|_| !is_authority_told)
+        {
             is_authority_told = true;
             found.push(finding(node, Thing::Cluster, &[says]));
         }
@@ -41,13 +45,21 @@ fn says(certificate: &Certificate, seconds: i64) -> String {
     if seconds < 0 {
         format!("{} has expired", certificate.name)
     } else {
-        format!("{} expires in {}", certificate.name, counted(days.unsigned_abs(), "day"))
+        format!(
+            "{} expires in {}",
+            certificate.name,
+            counted(days.unsigned_abs(), "day")
+        )
     }
 }
 
 fn finding(node: &FreshNode<'_>, subject: Thing, says: &[String]) -> Finding {
     let name = node.name();
-    let whose = if subject == Thing::Cluster { "the cluster".to_owned() } else { name.to_string() };
+    let whose = if subject == Thing::Cluster {
+        "the cluster".to_owned()
+    } else {
+        name.to_string()
+    };
     Finding::new(Severity::Warning, subject, format!("a certificate of {whose} runs out: {}", listed(says)))
         .seen_in(name, Family::Certificates, listed(says))
         .remedy(format!("`pvecm updatecerts` on {name} renews pve-ssl.pem; an ordered one: `pvenode acme cert renew`."))
@@ -64,8 +76,12 @@ mod tests {
 
     fn expires(world: &mut World, name: &str, days: i64) {
         let at = Timestamp::from_millisecond(world.now.unix_ms + days * 86_400_000 + 1_000).ok();
-        let certificate =
-            Certificate { name: name.to_owned(), subject: None, unit: None, expires: at };
+        let certificate = Certificate {
+            name: name.to_owned(),
+            subject: None,
+            unit: None,
+            expires: at,
+        };
         world.edit_all(|_, report| report.certificates = known(vec![certificate.clone()]));
     }
 
@@ -75,7 +91,8 @@ mod tests {
         expires(&mut world, "pve-ssl.pem", 14);
         assert!(world.found(RULE).is_empty());
         expires(&mut world, "pve-ssl.pem", 13);
-        let expect = "warning pve-01: a certificate of pve-01 runs out: pve-ssl.pem expires in 13 days";
+        let expect =
+            "warning pve-01: a certificate of pve-01 runs out: pve-ssl.pem expires in 13 days";
         assert_eq!(world.found(RULE)[0], expect);
         assert_eq!(world.found(RULE).len(), 2);
     }

@@ -8,8 +8,10 @@ use crate::report::Family;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
-    let mut told: Vec<(i64, &FreshNode<'_>)> =
-        nodes.iter().filter_map(|node| Some((node.node.seen.skew_ms?, node))).collect();
+    let mut told: Vec<(i64, &FreshNode<'_>)> = nodes
+        .iter()
+        .filter_map(|node| Some((node.node.seen.skew_ms?, node)))
+        .collect();
     told.sort_by_key(|(skew, _)| *skew);
     // Three and more know better than the collector what time it is.
     let middle = told.get(told.len() / 2).map_or(0, |(skew, _)| *skew);
@@ -44,7 +46,11 @@ fn of_node(node: &FreshNode<'_>, skew: i64, by_peers: bool) -> Finding {
         "the clock of {name} is {} s {} {}",
         seconds(skew),
         if skew > 0 { "ahead of" } else { "behind" },
-        if by_peers { "those of the other nodes" } else { "the collector's" },
+        if by_peers {
+            "those of the other nodes"
+        } else {
+            "the collector's"
+        },
     );
     Finding::new(Severity::Warning, Thing::Node(name.clone()), sentence)
         .seen_in(name, Family::Agent, format!("skew {skew} ms"))
@@ -55,7 +61,11 @@ fn of_node(node: &FreshNode<'_>, skew: i64, by_peers: bool) -> Finding {
 }
 
 fn seconds(ms: i64) -> String {
-    format!("{}.{}", ms.unsigned_abs() / 1_000, ms.unsigned_abs() % 1_000 / 100)
+    format!(
+        "{}.{}",
+        ms.unsigned_abs() / 1_000,
+        ms.unsigned_abs() % 1_000 / 100
+    )
 }
 
 #[cfg(test)]

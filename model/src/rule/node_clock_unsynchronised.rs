@@ -32,11 +32,19 @@ mod tests {
     fn only_a_clock_that_says_so_is_unsynchronised() {
         let mut world = World::of(3);
         let mut found = |synchronised| {
-            world.edit("pve-02", |report| report.time = known(Clock { synchronised, ..Clock::default() }));
+            world.edit("pve-02", |report| {
+                report.time = known(Clock {
+                    synchronised,
+                    ..Clock::default()
+                })
+            });
             world.found(RULE)
         };
         assert!(found(None).is_empty());
         assert!(found(Some(true)).is_empty());
-        assert_eq!(found(Some(false)), ["warning pve-02: the clock of pve-02 is not synchronised"]);
+        assert_eq!(
+            found(Some(false)),
+            ["warning pve-02: the clock of pve-02 is not synchronised"]
+        );
     }
 }

@@ -13,7 +13,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let mut majors: BTreeMap<u32, Vec<&NodeName>> = BTreeMap::new();
     for node in &nodes {
-        let version = node.packages().and_then(|packages| packages.manager_version.as_deref());
+        let version = node
+            .packages()
+            .and_then(|packages| packages.manager_version.as_deref());
         if let Some(major) = version.and_then(|version| version.split('.').next()?.parse().ok()) {
             majors.entry(major).or_default().push(node.name());
         }
@@ -29,7 +31,11 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let words = |found: Finding, node: &FreshNode<'_>| match node.packages() {
         Some(packages) if packages.manager_version.is_some() => {
             let version = packages.manager_version.as_deref().unwrap_or_default();
-            found.seen_in(node.name(), Family::Packages, format!("pve-manager {version}"))
+            found.seen_in(
+                node.name(),
+                Family::Packages,
+                format!("pve-manager {version}"),
+            )
         }
         _ => found,
     };
@@ -48,7 +54,12 @@ mod tests {
         let mut world = World::of(3);
         let runs = |world: &mut World, node: &str, version: &str| {
             let manager_version = Some(version.to_owned());
-            world.edit(node, |report| report.packages = known(Packages { manager_version, ..Packages::default() }));
+            world.edit(node, |report| {
+                report.packages = known(Packages {
+                    manager_version,
+                    ..Packages::default()
+                })
+            });
         };
         runs(&mut world, "pve-01", "9.1.4");
         runs(&mut world, "pve-02", "9.0.1");

@@ -62,12 +62,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     let unknown = switches.remove(&None).unwrap_or_default();
-    let mut strays = together(
-        unknown
-            .into_iter()
-            .filter(|port| matches!(port.standing, Standing::Dark(_)))
-            .collect(),
-    );
+    let unknown = unknown.into_iter();
+    let unknown = unknown.filter(|port| matches!(port.standing, Standing::Dark(_)));
+    let mut strays = together(&unknown.collect::<Vec<_>>());
     let mut found = Vec::new();
     for (switch, ports) in &switches {
         let Some(switch) = switch else {
@@ -121,13 +118,13 @@ fn judged<'a>(
     let silent = of(|is| *is == Standing::Silent);
     if nodes(&dark) >= 2 && up.is_empty() && mute.is_empty() {
         let mut lost = dark.clone();
-        let at = together(dark.clone());
+        let at = together(&dark);
         if at
             .iter()
             .chain(strays.iter())
             .all(|port| matches!(port.standing, Standing::Dark(Some(_))))
             && !strays.is_empty()
-            && together(at.iter().chain(strays.iter()).cloned().collect()).len()
+            && together(&[at.as_slice(), strays.as_slice()].concat()).len()
                 == at.len() + strays.len()
         {
             lost.append(strays);
@@ -185,7 +182,7 @@ fn judged<'a>(
             &flapping,
         ));
     }
-    let at_once = together(dark);
+    let at_once = together(&dark);
     if nodes(&at_once) >= MANY {
         let sentence = format!(
             "{} of {} of switch {switch} lost their links within {} s: {}",
@@ -319,7 +316,7 @@ fn labels<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
 }
 
 /// Those that went dark at about the same moment: of several such moments, the one with the most nodes.
-fn together(ports: Vec<Port<'_>>) -> Vec<Port<'_>> {
+fn together<'a>(ports: &[Port<'a>]) -> Vec<Port<'a>> {
     let since = |port: &Port<'_>| match port.standing {
         Standing::Dark(since) => since,
         Standing::Mute | Standing::Up | Standing::Silent => None,

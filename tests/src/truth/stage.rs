@@ -129,7 +129,13 @@ impl Stage {
         self.bury_agents();
         let real = settle(&self.rack)?;
         let judgement = judge(&self.rack, &real, &outcome)?;
-        let listed = |key| outcome.get(key).and_then(Value::as_array).into_iter().flatten();
+        let listed = |key| {
+            outcome
+                .get(key)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
         let sentences = outcome.get("sentence").into_iter();
         let sentences = sentences.chain(listed("trace")).chain(listed("unknown"));
         let trace = sentences

@@ -9,7 +9,8 @@ use proto::v1;
 use proto::v1::event::Event as Kind;
 use proto::v1::fact::State;
 use quorate_tests::{
-    Agent, Collector, History, Journal, PATIENCE, Rack, Speaker, give_cluster_id, spoken, wait_until,
+    Agent, Collector, History, Journal, PATIENCE, Rack, Speaker, give_cluster_id, spoken,
+    wait_until,
 };
 use serde_json::Value;
 
