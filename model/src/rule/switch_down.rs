@@ -62,12 +62,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     let unknown = switches.remove(&None).unwrap_or_default();
-    let mut strays = together(
-        unknown
-            .into_iter()
-            .filter(|port| matches!(port.standing, Standing::Dark(_)))
-            .collect(),
-    );
+    let is_dark = |port: &Port<'_>| matches!(port.standing, Standing::Dark(_));
+    let dark: Vec<Port<'_>> = unknown.into_iter().filter(is_dark).collect();
+    let mut strays = together(&dark);
     let mut found = Vec::new();
     for (switch, ports) in &switches {
         let Some(switch) = switch else {
@@ -102,6 +99,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one manner of failing after the other, the surest first"
+)]
 fn judged<'a>(
     scene: &Scene<'_>,
     switch: &str,
@@ -121,13 +122,13 @@ fn judged<'a>(
     let silent = of(|is| *is == Standing::Silent);
     if nodes(&dark) >= 2 && up.is_empty() && mute.is_empty() {
         let mut lost = dark.clone();
-        let at = together(dark.clone());
+        let at = together(&dark);
         if at
             .iter()
             .chain(strays.iter())
             .all(|port| matches!(port.standing, Standing::Dark(Some(_))))
             && !strays.is_empty()
-            && together(at.iter().chain(strays.iter()).cloned().collect()).len()
+            && together(&at.iter().chain(strays.iter()).cloned().collect::<Vec<_>>()).len()
                 == at.len() + strays.len()
         {
             lost.append(strays);
@@ -185,7 +186,7 @@ fn judged<'a>(
             &flapping,
         ));
     }
-    let at_once = together(dark);
+    let at_once = together(&dark);
     if nodes(&at_once) >= MANY {
         let sentence = format!(
             "{} of {} of switch {switch} lost their links within {} s: {}",
@@ -256,7 +257,7 @@ fn is_mute(node: &FreshNode<'_>, iface: &IfaceName, past: &PortPast) -> bool {
         .into_iter()
         .flatten()
         .filter(|bond| lacp::is_lacp(bond));
-    let mut slaves = bonds.flat_map(|bond| lacp::up(bond));
+    let mut slaves = bonds.flat_map(lacp::up);
     slaves.any(|port| {
         port.name == *iface && port.partner_mac.as_ref().is_some_and(|mac| mac.is_zero())
     })
@@ -319,12 +320,12 @@ fn labels<'a>(scene: &Scene<'a>) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
 }
 
 /// Those that went dark at about the same moment: of several such moments, the one with the most nodes.
-fn together(ports: Vec<Port<'_>>) -> Vec<Port<'_>> {
+fn together<'a>(ports: &[Port<'a>]) -> Vec<Port<'a>> {
     let since = |port: &Port<'_>| match port.standing {
         Standing::Dark(since) => since,
         Standing::Mute | Standing::Up | Standing::Silent => None,
     };
-    let from = |first: u64| -> Vec<Port<'_>> {
+    let from = |first: u64| -> Vec<Port<'a>> {
         let is_with = |port: &&Port<'_>| {
             since(port).is_some_and(|at| at >= first && at <= first + TOGETHER_MS)
         };
