@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use model::cluster::{Cluster, Held, Seen};
 use model::finding::Finding;
+use model::fleet::FleetFinding;
 use model::incident::{Incidents, Transition, Watch};
 use model::name::NodeName;
 use model::rule::{self, Scene};
@@ -16,6 +17,9 @@ use crate::declared::Declared;
 
 use super::view::{AgedFact, ClusterView, NodeView};
 use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
+
+/// Findings that are said without an incident, while nothing can be written.
+const MAX_NOT_WRITTEN: usize = 50;
 
 #[derive(Debug)]
 pub(super) struct Understanding {
@@ -81,6 +85,23 @@ impl Understanding {
         let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));
         self.found = Arc::new(found);
         steps.unwrap_or_default()
+    }
+
+    /// What the rules found last and no incident tells of; of a cause and what it hides, the cause.
+    pub(super) fn not_written(&self, kept: &Incidents) -> Vec<FleetFinding> {
+        let is_told = |found: &&Finding| {
+            let mut open = kept.open();
+            open.any(|open| open.rule == found.rule && open.subject == found.subject)
+        };
+        let is_hidden = |found: &&Finding| self.found.iter().any(|other| other.explains(found));
+        let not = self
+            .found
+            .iter()
+            .filter(|found| !is_told(found) && !is_hidden(found));
+        let not = not.map(|found| FleetFinding::NotWritten {
+            sentence: found.sentence.clone(),
+        });
+        not.take(MAX_NOT_WRITTEN).collect()
     }
 
     /// What the rules found last.

@@ -80,6 +80,7 @@ fn connected(from: &FreshNode<'_>, to: &FreshNode<'_>, link: LinkNumber) -> Opti
     peer.connected
 }
 
+#[allow(clippy::too_many_lines, reason = "a sentence for each kind of group")]
 fn told(group: &Group, ways: &BTreeSet<OneWay>) -> Finding {
     let is_of_it = |way: &&OneWay| match group {
         Group::Network(link) => way.link == *link,

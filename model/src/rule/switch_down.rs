@@ -62,9 +62,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     }
     let unknown = switches.remove(&None).unwrap_or_default();
-    let unknown = unknown.into_iter();
-    let unknown = unknown.filter(|port| matches!(port.standing, Standing::Dark(_)));
-    let mut strays = together(&unknown.collect::<Vec<_>>());
+    let is_dark = |port: &Port<'_>| matches!(port.standing, Standing::Dark(_));
+    let dark: Vec<Port<'_>> = unknown.into_iter().filter(is_dark).collect();
+    let mut strays = together(&dark);
     let mut found = Vec::new();
     for (switch, ports) in &switches {
         let Some(switch) = switch else {
@@ -99,6 +99,10 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     found
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one manner of failing after the other, the surest first"
+)]
 fn judged<'a>(
     scene: &Scene<'_>,
     switch: &str,
@@ -124,7 +128,7 @@ fn judged<'a>(
             .chain(strays.iter())
             .all(|port| matches!(port.standing, Standing::Dark(Some(_))))
             && !strays.is_empty()
-            && together(&[at.as_slice(), strays.as_slice()].concat()).len()
+            && together(&at.iter().chain(strays.iter()).cloned().collect::<Vec<_>>()).len()
                 == at.len() + strays.len()
         {
             lost.append(strays);
@@ -321,7 +325,7 @@ fn together<'a>(ports: &[Port<'a>]) -> Vec<Port<'a>> {
         Standing::Dark(since) => since,
         Standing::Mute | Standing::Up | Standing::Silent => None,
     };
-    let from = |first: u64| -> Vec<Port<'_>> {
+    let from = |first: u64| -> Vec<Port<'a>> {
         let is_with = |port: &&Port<'_>| {
             since(port).is_some_and(|at| at >= first && at <= first + TOGETHER_MS)
         };
