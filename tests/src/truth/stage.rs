@@ -129,9 +129,9 @@ impl Stage {
         self.bury_agents();
         let real = settle(&self.rack)?;
         let judgement = judge(&self.rack, &real, &outcome)?;
-        let sentences = std::iter::once(&outcome["sentence"])
-            .chain(outcome["trace"].as_array().into_iter().flatten())
-            .chain(outcome["unknown"].as_array().into_iter().flatten());
+        let lists = ["trace", "unknown"].into_iter();
+        let lists = lists.filter_map(|name| outcome.get(name)?.as_array());
+        let sentences = outcome.get("sentence").into_iter().chain(lists.flatten());
         let trace = sentences
             .filter_map(|it| it.as_str().map(str::to_owned))
             .collect();
