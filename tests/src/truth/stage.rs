@@ -129,15 +129,9 @@ impl Stage {
         self.bury_agents();
         let real = settle(&self.rack)?;
         let judgement = judge(&self.rack, &real, &outcome)?;
-        let listed = |key| {
-            outcome
-                .get(key)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-        };
-        let sentences = outcome.get("sentence").into_iter();
-        let sentences = sentences.chain(listed("trace")).chain(listed("unknown"));
+        let lists = ["trace", "unknown"].into_iter();
+        let lists = lists.filter_map(|name| outcome.get(name)?.as_array());
+        let sentences = outcome.get("sentence").into_iter().chain(lists.flatten());
         let trace = sentences
             .filter_map(|it| it.as_str().map(str::to_owned))
             .collect();
