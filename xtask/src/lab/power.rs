@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Power) -> anyhow::Result<()> {
         "no incident was ever shown"
     );
     let said = format!(
-        "{} power cuts, seed {}: {} events of {} nodes were promised, and every one is kept once; {} incidents were shown \
+        "{} power cuts, seed {}: {} events of {} spools were promised, and every one is kept once; {} incidents were shown \
          and came back {} times: none lost, doubled, or under another number",
         args.cuts,
         args.seed,
