@@ -78,6 +78,8 @@ impl World {
             severity: Severity::Warning,
             sentence: format!("about {of}"),
             rests_on: BTreeSet::from([(node(of), Family::Bonds)]),
+            is_over_by_any: false,
+            recalls: BTreeSet::new(),
         };
         let step = Step::Opened {
             rule: "bond-degraded".to_owned(),

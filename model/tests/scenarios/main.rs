@@ -4,6 +4,17 @@
 //! The world (switches, cables, cards, bonds, knet, totem, agents) knows nothing of rules or hypotheses; membership and
 //! votes come of the quorum machine. So a story also holds `what-if` against what then happens. docs/testing.md has
 //! the words of the language.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "all of this is tests, and a story is a file"
+)]
+#![allow(
+    clippy::too_many_lines,
+    reason = "a fact is written down whole, key by key"
+)]
 
 mod collector;
 mod facts;
