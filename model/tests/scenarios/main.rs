@@ -5,6 +5,16 @@
 //! votes come of the quorum machine. So a story also holds `what-if` against what then happens. docs/testing.md has
 //! the words of the language.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a world that is built for tests: what does not fit ends the test"
+)]
+
 mod collector;
 mod facts;
 mod network;
