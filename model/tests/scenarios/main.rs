@@ -16,6 +16,16 @@
     reason = "a fact is written down whole, key by key"
 )]
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::disallowed_methods,
+    reason = "a world that is built for tests: what does not fit ends the test"
+)]
+
 mod collector;
 mod facts;
 mod network;
