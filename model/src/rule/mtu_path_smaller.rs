@@ -9,6 +9,8 @@ use crate::finding::{Finding, Severity, Thing};
 use crate::name::{LinkNumber, NodeName};
 use crate::report::{Facts as _, Family};
 
+/// knet begins with small packets on a link that came up, and looks for what passes in steps (`pmtud_interval`, 60 s).
+const SETTLES_MS: u64 = 90_000;
 /// What knet's own headers, its encryption and IPv6 take of a packet is less than this: 103 of 1500 with Proxmox VE's
 /// encryption.
 const HEADERS_BYTES: u32 = 200;
@@ -108,6 +110,7 @@ fn told(scene: &Scene<'_>, link: LinkNumber, paths: &[Path<'_>]) -> Option<Findi
             least.set,
             least.set.saturating_sub(28)
         ))
+        .settles_in(SETTLES_MS)
         .way_back("Restore the MTU of the switch ports or interfaces.");
     let words = |found: Finding, path: &&Path<'_>| {
         let words = format!(
