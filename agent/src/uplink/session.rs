@@ -225,8 +225,7 @@ impl Session {
             0 => HEARTBEAT,
             ms => Duration::from_millis(ms.clamp(SHORTEST_HEARTBEAT_MS, LONGEST_HEARTBEAT_MS)),
         };
-        // At once: by it the collector learns how this node's clock stands, before it reads the events.
-        self.heartbeats.due = now.monotonic;
+        self.heartbeats.due = now.monotonic + self.heartbeats.every;
         self.is_report_wanted = true;
         Ok(Effect::Welcomed(welcome))
     }

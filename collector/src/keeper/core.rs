@@ -194,7 +194,10 @@ impl Core {
             self.send(stream, Message::SendReport(v1::SendReport { why }));
         }
         match arrived.heard {
-            Heard::Facts(facts) => self.node(&name).facts(facts),
+            Heard::Facts(facts) => {
+                self.node(&name)
+                    .facts(facts, arrived.at, arrived.boottime_ms);
+            }
             Heard::Heartbeat(heartbeat) => {
                 let node = self.node(&name);
                 node.heartbeat(&heartbeat, arrived.at, arrived.boottime_ms);

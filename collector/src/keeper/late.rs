@@ -1,7 +1,7 @@
 //! Which events are history when they arrive. What they add up to is said in [`model::incident::late`].
 //!
 //! The age of an event is told by the wall clock of its node, and brought onto the collector's by the difference that the
-//! heartbeats of the same stream show; before one has come nothing is called late.
+//! node's reports and heartbeats show; before one has come nothing is called late.
 
 use model::fact::journal::JournalEvent;
 use model::incident::late::{LATE_MS, Told, What, worth_telling};

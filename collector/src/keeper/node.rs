@@ -55,6 +55,8 @@ pub(super) struct Node {
     went_back: Option<(u64, u64)>,
     pub(super) contests: Option<v1::Authority>,
     skew_ms: Option<i64>,
+    /// The same by its whole reports, which come before its first heartbeat, and less exactly.
+    reported_skew_ms: Option<i64>,
     hears_nothing_s: Option<u64>,
     dropped: Option<v1::Dropped>,
     pub(super) before: Option<Timestamp>,
@@ -78,6 +80,7 @@ impl Node {
             went_back: None,
             contests: None,
             skew_ms: None,
+            reported_skew_ms: None,
             hears_nothing_s: None,
             dropped: None,
             before: None,
@@ -158,8 +161,9 @@ impl Node {
         }
     }
 
-    pub(super) fn facts(&mut self, facts: Facts) {
+    pub(super) fn facts(&mut self, facts: Facts, now: Now, sent_boottime_ms: u64) {
         if facts.is_whole {
+            self.reported_skew_ms = skew_ms(&facts, now, sent_boottime_ms);
             self.facts.clear();
             self.not_understood.clear();
             self.unknown_families = facts.unknown;
@@ -184,7 +188,7 @@ impl Node {
 
     /// How far its clock is ahead of the collector's, as far as it is known.
     pub(super) fn skew_ms(&self) -> Option<i64> {
-        self.skew_ms
+        self.skew_ms.or(self.reported_skew_ms)
     }
 
     pub(super) fn heartbeat(&mut self, heartbeat: &Heartbeat, now: Now, sent_boottime_ms: u64) {
@@ -348,4 +352,15 @@ impl Node {
         }
         findings
     }
+}
+
+/// By what was read last: when that was, on the node's wall clock and since its boot.
+fn skew_ms(facts: &Facts, now: Now, sent_boottime_ms: u64) -> Option<i64> {
+    let last = facts.facts.iter().filter_map(|heard| {
+        let at = heard.fact.fact.standing().at?;
+        Some((heard.fact.read_at_boottime_ms, at.as_millisecond()))
+    });
+    let (read_ms, unix_ms) = last.max()?;
+    let age_ms = sent_boottime_ms.saturating_sub(read_ms).cast_signed();
+    Some(unix_ms.saturating_add(age_ms).saturating_sub(now.unix_ms))
 }

@@ -101,7 +101,7 @@ impl<'a> Known<'a> {
             }
         }
         for node in fresh {
-            if let Some(id) = super::corosync(node).and_then(|corosync| corosync.node_id) {
+            if let Some(id) = node.corosync().and_then(|corosync| corosync.node_id) {
                 names.insert(id, node.name().clone());
             }
         }
@@ -112,7 +112,7 @@ impl<'a> Known<'a> {
     }
 
     fn hear(&mut self, node: &FreshNode<'a>, names: &BTreeMap<u32, NodeName>) {
-        let links = super::corosync(node).and_then(|corosync| corosync.links.as_ref());
+        let links = node.corosync().and_then(|corosync| corosync.links.as_ref());
         for link in links.into_iter().flatten() {
             self.links.insert(link.link);
             for peer in link.peers.iter().flatten() {
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn an_old_reading_is_unknown() {
         let mut world = World::of(2);
-        world.now.mono_ms += super::super::COROSYNC_FRESH_MS + 1;
+        world.now.mono_ms += crate::cluster::limit_ms(crate::report::Family::Corosync) + 1;
         // The agents speak all the same.
         for node in world.cluster.nodes.values_mut() {
             node.seen.heard_at_ms = Some(world.now.mono_ms);

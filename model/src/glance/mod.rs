@@ -13,16 +13,10 @@ pub use bonds::{BondState, Bonds};
 pub use links::{LinkMatrix, LinkWays, Way};
 pub use votes::Word;
 
-use crate::cluster::{Cluster, FreshNode, Now};
-use crate::fact::corosync::Corosync;
+use crate::cluster::{Cluster, Now};
 use crate::finding::Finding;
 use crate::fleet::Hearing;
 use crate::name::NodeName;
-use crate::report::{Facts as _, Family};
-
-/// An older reading of corosync is no news to a person who looks now: the agent reads it anew every second, and tells
-/// how old it is every ten. Rules wait longer, because they also say when something is over.
-pub const COROSYNC_FRESH_MS: u64 = 30_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glance {
@@ -52,10 +46,4 @@ impl Glance {
             bonds: bonds.collect(),
         }
     }
-}
-
-/// What a node that is heard said of corosync just now.
-fn corosync<'a>(node: &'a FreshNode<'_>) -> Option<&'a Corosync> {
-    let held = node.node.held(Family::Corosync)?;
-    (held.age_ms(node.now) <= COROSYNC_FRESH_MS).then(|| node.corosync())?
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::name::NodeName;
+use crate::report::Facts as _;
 
 /// So many nodes are named; more are counted.
 const MAX_NAMED: usize = 4;
@@ -23,7 +24,7 @@ pub struct Word {
 
 impl Word {
     fn of(node: &FreshNode<'_>) -> Option<Self> {
-        let corosync = super::corosync(node)?;
+        let corosync = node.corosync()?;
         let mut members: Vec<u32> = corosync
             .members
             .iter()
@@ -187,7 +188,7 @@ mod tests {
         check(&world, &[]);
     }
 
-    const COROSYNC_AGE_MS: u64 = super::super::COROSYNC_FRESH_MS + 1;
+    const COROSYNC_AGE_MS: u64 = crate::cluster::limit_ms(crate::report::Family::Corosync) + 1;
 
     #[test]
     fn enough_votes_without_quorum_are_told_as_they_are() {

@@ -8,6 +8,9 @@ use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::report::{Facts as _, Family};
 
+/// It is sampled twice a minute, and a node that is busy for a moment is no slow network.
+const SETTLES_MS: u64 = 90_000;
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let told = latencies(&nodes);
@@ -44,6 +47,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         let severity = if is_critical { Severity::Critical } else { Severity::Warning };
         let sentence = format!("{what}: {}.{} ms on average", worst / 1_000, worst % 1_000 / 100);
         let found = Finding::new(severity, subject, sentence)
+            .settles_in(SETTLES_MS)
             .is_loss_of(pairs.iter().map(|pair| pair.thing()))
             .remedy(
                 "Look for load on that network (backup, storage, migration), for a slow or full uplink between switches, \

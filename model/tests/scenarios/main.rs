@@ -6,18 +6,6 @@
 //! the words of the language.
 #![allow(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "all of this is tests, and a story is a file"
-)]
-#![allow(
-    clippy::too_many_lines,
-    reason = "a fact is written down whole, key by key"
-)]
-
-#![allow(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,

