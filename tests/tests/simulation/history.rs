@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use collector::keeper::LOOK_AGAIN_MS;
 use collector::keeper::view::ClusterView;
 use model::fact::bond::MiiStatus;
-use model::finding::Thing;
+use model::finding::{SETTLES_MS, Thing};
 use model::fleet::Hearing;
 use model::incident::{Incident, Number};
 use model::report::{Fact, Family};
@@ -121,7 +121,7 @@ impl History {
         for thing in shown.difference(&open) {
             let since_ms = *self.untold_ms.entry(thing.clone()).or_insert(now_ms);
             assert!(
-                now_ms - since_ms <= LOOK_AGAIN_MS + 1_000,
+                now_ms - since_ms <= SETTLES_MS + LOOK_AGAIN_MS + 1_000,
                 "seed {}: {thing:?} is shown as degraded since {since_ms}, and no incident is open at {now_ms}",
                 self.seed
             );
