@@ -1,6 +1,6 @@
 //! Corosync runs on another address than its file has: the file was changed, and corosync kept the old one.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::Tuned;
 use super::membership::listed;

@@ -1,8 +1,8 @@
 //! Another interface of the node has a route to the addresses of corosync's peers that is as good as that of the own
 //! network or better: a VPN or a second address in the same network. `ping` works, and corosync does not.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use super::Tuned;
 use super::membership::{between, listed};

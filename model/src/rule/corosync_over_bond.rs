@@ -67,7 +67,7 @@ fn bonds_under<'a>(node: &'a FreshNode<'_>) -> Vec<(LinkNumber, Option<&'a Bond>
     };
     let statuses = corosync.links.iter().flatten();
     let of = |status: &crate::fact::corosync::LinkStatus| {
-        let address: std::net::IpAddr = status.address.as_ref()?.parse().ok()?;
+        let address: core::net::IpAddr = status.address.as_ref()?.parse().ok()?;
         let has = |link: &&Link| {
             link.addresses
                 .iter()

@@ -81,7 +81,7 @@ fn is_unlimited(node: &FreshNode<'_>) -> bool {
 }
 
 fn mtu_of(node: &FreshNode<'_>, address: Option<&str>) -> Option<u32> {
-    let address: std::net::IpAddr = address?.parse().ok()?;
+    let address: core::net::IpAddr = address?.parse().ok()?;
     let mut links = node.links()?.iter();
     let has = |own: &crate::fact::link::Address| own.address == address;
     links

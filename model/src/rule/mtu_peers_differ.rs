@@ -3,8 +3,8 @@
 //! The same network is the same prefix. Networks that are each node's own (the bridge of a container engine) have the
 //! same address on several nodes, and are left out.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Scene;
 use super::peers::{self, Agreed};
