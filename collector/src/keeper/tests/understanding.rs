@@ -64,7 +64,8 @@ fn what_the_ledger_does_not_take_is_found_and_not_said_to_be_written() {
     assert!(is_found(&mut world));
     assert!(open(&mut world).is_empty());
     assert!(world.view().steps_waiting > 0);
-    // What does not answer for so long is called a ledger that cannot be written.
+    // What does not answer for so long is called a ledger that cannot be written; the node is heard all the while.
+    world.say(stream, FromAgent::Heartbeat(heartbeat(1, 1)));
     world.advance(4_000);
     world.says(
         "bond0 of pve-01 runs on 1 of 2 ports: eno2 is down (seen now, and not written down)",
