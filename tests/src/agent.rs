@@ -10,6 +10,8 @@ use serde_json::Value;
 
 use crate::binary::agent_binary;
 use crate::clock::PATIENCE;
+use crate::collector::Collector;
+use crate::journal::Journal;
 use crate::program::Program;
 use crate::rack::Rack;
 
@@ -52,6 +54,19 @@ impl Agent {
         };
         agent.join_also(rack, enrolment, token)?;
         Ok(agent)
+    }
+
+    /// An agent on every node, joined and running, each with a journal to listen to.
+    pub fn on_every_node(rack: &Rack, collector: &Collector) -> Result<Vec<(Journal, Self)>> {
+        let invitation = collector.token(rack, &[])?;
+        let mut agents = Vec::new();
+        for node in rack.nodes() {
+            let journal = Journal::start(rack, node)?;
+            let mut agent = Self::join(rack, node, &invitation.enrolment, &invitation.token)?;
+            agent.start(rack)?;
+            agents.push((journal, agent));
+        }
+        Ok(agents)
     }
 
     /// Joins one more collector.

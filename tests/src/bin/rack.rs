@@ -44,14 +44,7 @@ impl Fleet {
     fn start(rack: &mut Rack, links: usize) -> Result<Self> {
         give_cluster_id(rack, CLUSTER)?;
         let collector = Collector::start(rack, links)?;
-        let invitation = collector.token(rack, &[])?;
-        let mut agents = Vec::new();
-        for node in rack.nodes() {
-            let journal = Journal::start(rack, node)?;
-            let mut agent = Agent::join(rack, node, &invitation.enrolment, &invitation.token)?;
-            agent.start(rack)?;
-            agents.push((journal, agent));
-        }
+        let agents = Agent::on_every_node(rack, &collector)?;
         let station = collector.station();
         let (operator, _) = collector.operator(rack)?;
         println!("{station} {}", rack.init(station)?);

@@ -62,17 +62,10 @@ impl Stage {
         let mut rack = Rack::new(NODES, LINKS).unwrap();
         give_cluster_id(&rack, CLUSTER).unwrap();
         let collector = Collector::start(&mut rack, LINKS).unwrap();
-        let invitation = collector.token(&rack, &[]).unwrap();
-        let nodes: Vec<String> = rack.nodes().map(str::to_owned).collect();
-        let (mut agents, mut journals, mut speakers) = (Vec::new(), Vec::new(), Vec::new());
-        for node in &nodes {
-            journals.push(Journal::start(&rack, node).unwrap());
-            let (enrolment, token) = (&invitation.enrolment, &invitation.token);
-            let mut agent = Agent::join(&rack, node, enrolment, token).unwrap();
-            agent.start(&rack).unwrap();
-            agents.push(agent);
-            speakers.push(Speaker::start(&rack, node, SPEAKER).unwrap());
-        }
+        let agents = Agent::on_every_node(&rack, &collector).unwrap();
+        let (journals, agents): (Vec<_>, Vec<_>) = agents.into_iter().unzip();
+        let speaker = |node| Speaker::start(&rack, node, SPEAKER).unwrap();
+        let speakers = rack.nodes().map(speaker).collect();
         let stage = Self {
             rack,
             collector,
