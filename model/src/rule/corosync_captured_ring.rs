@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Tuned;
 use super::membership::{between, listed};
+use super::networks::same_network;
 use crate::cluster::FreshNode;
 use crate::fact::link::{Address, Link};
 use crate::finding::{Finding, Severity, Thing};
@@ -98,27 +99,6 @@ fn home(links: &[Link], own: IpAddr) -> Option<(&Link, u8)> {
             .find(|address| address.address == own)?;
         Some((link, address.prefix_len?))
     })
-}
-
-fn same_network(one: IpAddr, other: IpAddr, length: u8) -> bool {
-    let length = u32::from(length);
-    match (one, other) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            let differ = u32::from(one) ^ u32::from(other);
-            differ
-                .checked_shr(32_u32.saturating_sub(length))
-                .unwrap_or(0)
-                == 0
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => {
-            let differ = u128::from(one) ^ u128::from(other);
-            differ
-                .checked_shr(128_u32.saturating_sub(length))
-                .unwrap_or(0)
-                == 0
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
 use super::membership::counted;
+use super::networks::same_network;
 use crate::cluster::FreshNode;
 use crate::fact::link::{Address, Link};
 use crate::fact::storage::{StorageConfig, StorageKind};
@@ -91,7 +92,7 @@ fn loads(node: &FreshNode<'_>) -> Vec<(String, Vec<IpAddr>)> {
     let datacenter = node.ha().and_then(|ha| ha.config.datacenter.as_ref());
     let network = datacenter.and_then(|datacenter| datacenter.migration_network.as_deref());
     let migrations = network.and_then(cidr).map(|(network, prefix)| {
-        let inside = |own: &Address| same_network(own.address, network, prefix);
+        let inside = |own: &Address| shares_network(own.address, network, prefix);
         ("migrations".to_owned(), own_addresses(node, inside))
     });
     storages
@@ -122,7 +123,7 @@ fn own_addresses(node: &FreshNode<'_>, is_in: impl Fn(&Address) -> bool) -> Vec<
 
 fn contains(own: &Address, other: IpAddr) -> bool {
     own.prefix_len
-        .is_some_and(|prefix| same_network(own.address, other, prefix))
+        .is_some_and(|prefix| shares_network(own.address, other, prefix))
 }
 
 fn cidr(text: &str) -> Option<(IpAddr, u8)> {
@@ -130,16 +131,9 @@ fn cidr(text: &str) -> Option<(IpAddr, u8)> {
     Some((address.parse().ok()?, prefix.parse().ok()?))
 }
 
-fn same_network(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
-    let bits = |address: IpAddr| match address {
-        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    };
-    let ((one, length), (other, other_length)) = (bits(one), bits(other));
-    if length != other_length || prefix == 0 || prefix > length {
-        return false;
-    }
-    (one ^ other).leading_zeros() >= u32::from(prefix)
+/// A prefix of no length is no network.
+fn shares_network(one: IpAddr, other: IpAddr, prefix: u8) -> bool {
+    prefix > 0 && same_network(one, other, prefix)
 }
 
 fn finding(sharing: &Sharing, nodes: &BTreeSet<NodeName>, is_free: bool) -> Finding {
@@ -232,7 +226,7 @@ mod tests {
     #[test]
     fn networks_are_compared_by_their_prefix() {
         let is = |one: &str, other: &str, prefix| {
-            same_network(one.parse().unwrap(), other.parse().unwrap(), prefix)
+            shares_network(one.parse().unwrap(), other.parse().unwrap(), prefix)
         };
         assert!(is("10.0.0.1", "10.0.0.200", 24));
         assert!(!is("10.0.1.1", "10.0.0.200", 24));

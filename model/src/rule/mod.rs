@@ -12,6 +12,7 @@ mod ha_testing;
 mod ha_view;
 mod lacp;
 mod membership;
+mod networks;
 #[cfg(test)]
 mod ordinary;
 mod peers;

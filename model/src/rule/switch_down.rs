@@ -283,14 +283,7 @@ fn switch_of(
     iface: &IfaceName,
     labels: &BTreeMap<&str, BTreeSet<&str>>,
 ) -> Option<String> {
-    let rows = &scene.site.switches;
-    let declared = rows.iter().find(|switch| {
-        switch
-            .ports
-            .iter()
-            .any(|ports| ports.fits(&node.name, iface))
-    });
-    if let Some(declared) = declared {
+    if let Some(declared) = scene.site.switch_of(&node.name, iface) {
         return Some(declared.name.clone());
     }
     let past = node.past.ports.get(iface)?;

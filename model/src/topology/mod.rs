@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::fact::corosync::{Corosync, LinkStatus};
+use crate::fact::corosync_conf::CorosyncConf;
 use crate::fact::link::Link;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::report::Facts as _;
@@ -215,21 +216,27 @@ fn standing(fresh: &FreshNode<'_>, link: &Link) -> Standing {
     }
 }
 
+/// Of what corosync reads on the nodes that are heard, the newest version.
+fn newest_conf<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
+    let confs = nodes
+        .iter()
+        .filter_map(|fresh| fresh.corosync_conf()?.local.as_ref());
+    confs.max_by_key(|conf| conf.totem.config_version)
+}
+
 type Addresses = BTreeMap<LinkNumber, String>;
 
 /// The nodelist of the newest configuration that is heard; what a running corosync says of itself comes before it.
 fn corosync_addresses(cluster: &Cluster, now: Now) -> BTreeMap<NodeName, Addresses> {
-    let confs = cluster
-        .fresh(now)
-        .filter_map(|fresh| fresh.corosync_conf()?.local.clone());
-    let newest = confs.max_by_key(|conf| conf.totem.config_version);
+    let nodes: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
     let mut all: BTreeMap<NodeName, Addresses> = BTreeMap::new();
-    for node in newest.into_iter().flat_map(|conf| conf.nodes) {
-        if let Some(name) = node.name.and_then(|name| NodeName::new(name).ok()) {
-            all.insert(name, node.addresses);
+    for node in newest_conf(&nodes).into_iter().flat_map(|conf| &conf.nodes) {
+        let name = node.name.as_ref();
+        if let Some(name) = name.and_then(|name| NodeName::new(name.clone()).ok()) {
+            all.insert(name, node.addresses.clone());
         }
     }
-    for fresh in cluster.fresh(now) {
+    for fresh in &nodes {
         let links = fresh
             .corosync()
             .and_then(|corosync: &Corosync| corosync.links.as_ref());

@@ -4,7 +4,7 @@
 
 use core::net::IpAddr;
 
-use super::{Place, Service, Site};
+use super::{Place, Service, Site, newest_conf};
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::name::NodeName;
 use crate::report::Facts as _;
@@ -30,21 +30,15 @@ pub fn place(cluster: &Cluster, now: Now, site: &Site, service: Service) -> Opti
 
 /// The node of the cluster whose own address, or name, corosync.conf has as that of qnetd.
 fn host_of_qnetd(cluster: &Cluster, now: Now) -> Option<NodeName> {
-    let confs = cluster
-        .fresh(now)
-        .filter_map(|fresh| fresh.corosync_conf()?.local.clone());
-    let newest = confs.max_by_key(|conf| conf.totem.config_version)?;
-    let host = newest.quorum.device?.host?;
+    let nodes: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
+    let host = newest_conf(&nodes)?.quorum.device.as_ref()?.host.as_ref()?;
     let address: Option<IpAddr> = host.parse().ok();
-    let is_it = |fresh: &FreshNode<'_>| {
+    let is_it = |fresh: &&FreshNode<'_>| {
         let links = fresh.links().into_iter().flatten();
         let mut own = links.flat_map(|link| link.addresses.iter().flatten());
-        fresh.name().as_str() == host || own.any(|one| Some(one.address) == address)
+        fresh.name().as_str() == host.as_str() || own.any(|one| Some(one.address) == address)
     };
-    cluster
-        .fresh(now)
-        .find(is_it)
-        .map(|fresh| fresh.name().clone())
+    nodes.iter().find(is_it).map(|fresh| fresh.name().clone())
 }
 
 #[cfg(test)]
