@@ -112,6 +112,37 @@ fn a_cable_that_passes_one_way_only_is_one_incident_of_its_node() {
 }
 
 #[test]
+fn a_dead_switch_is_named() {
+    let mut stage = stage(4, 2);
+    stage.rack.kill_switch(1).unwrap();
+    expect_one_cause(&stage, "switch-down", "switch sw-1");
+}
+
+#[test]
+fn a_dead_switch_is_named_although_the_agents_streams_went_over_it() {
+    let mut stage = stage(4, 2);
+    stage.rack.kill_switch(0).unwrap();
+    expect_one_cause(&stage, "switch-down", "switch sw-0");
+}
+
+#[test]
+fn swapped_cables_are_one_incident_of_their_node() {
+    let stage = stage(4, 2);
+    stage.rack.swap_cables("pve-03", 0, 1).unwrap();
+    expect_one_cause(&stage, "corosync-quorum-lost", "pve-03");
+}
+
+#[test]
+fn half_of_eight_behind_each_of_two_switches_is_one_incident_of_the_switch_that_is_out_of_sight() {
+    let mut stage = of_plan(Plan::new(8, 1).halves());
+    stage.rack.cut_uplink(0).unwrap();
+    expect_one_cause(&stage, "switch-down", "switch sw-1");
+    let told = lines(&stage).into_iter();
+    let quorum = told.filter(|line| line.contains("corosync-quorum-lost the cluster"));
+    assert_eq!(quorum.count(), 1);
+}
+
+#[test]
 fn a_cluster_whose_only_switch_dies_is_out_of_sight() {
     let mut stage = stage(4, 1);
     stage.rack.kill_switch(0).unwrap();

@@ -80,11 +80,15 @@ pub(super) struct Link {
 impl Link {
     pub(super) async fn keep_up(mut self) {
         let mut backoff = Backoff::default();
+        // A way that broke is tried again after the others.
+        let mut first = 0;
         loop {
             let addresses = self.enrolled.borrow_and_update().addresses.clone();
+            let count = addresses.len().max(1);
             let mut lived = None;
-            for address in addresses {
-                let (ended, since) = self.once(&address).await;
+            let ways = addresses.iter().enumerate().cycle();
+            for (place, address) in ways.skip(first % count).take(addresses.len()) {
+                let (ended, since) = self.once(address).await;
                 let is_change = matches!(ended, Ended::Changed);
                 self.shared.note_end(&self.id());
                 if !is_change {
@@ -96,6 +100,9 @@ impl Link {
                 }
                 if let Some(since) = since {
                     lived = Some(since.elapsed());
+                    if matches!(ended, Ended::Connection(_) | Ended::Silent(_)) {
+                        first = (place + 1) % count;
+                    }
                     break;
                 }
             }

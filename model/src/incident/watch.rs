@@ -24,6 +24,9 @@ const OUTLIVES_MS: u64 = 150_000;
 /// So long a symptom must be without its cause until it stands by itself.
 const LEAVES_MS: u64 = 12_000;
 
+/// From a finding to its root, over what is hidden itself.
+const MOST_STEPS: usize = 4;
+
 type Key = (&'static str, Thing);
 
 /// What is remembered between two looks; gone after a restart, and nothing is lost by that.
@@ -295,18 +298,33 @@ fn said(finding: &Finding) -> Said {
     }
 }
 
-/// For each finding its cause: one that no other explains, of several the one that takes most.
+/// For each finding its cause: one that no other explains, of several the one that takes most. What is explained only by
+/// something that is hidden itself goes where that goes.
 fn causes(findings: &[Finding]) -> Vec<Option<&Finding>> {
     let is_hidden = |cause: &Finding| findings.iter().any(|other| other.explains(cause));
-    let roots: Vec<&Finding> = findings
+    let (hidden, roots): (Vec<&Finding>, Vec<&Finding>) = findings
         .iter()
-        .filter(|finding| !finding.takes.is_empty() && !is_hidden(finding))
-        .collect();
+        .filter(|finding| !finding.takes.is_empty())
+        .partition(|finding| is_hidden(finding));
     let cause = |finding: &Finding| {
-        let explaining = roots.iter().filter(|root| root.explains(finding));
-        explaining.max_by_key(|root| root.takes.len()).copied()
+        let mut hides = most(&hidden, finding);
+        let mut root = most(&roots, finding);
+        // Causes that explain each other in a ring have no root.
+        for _ in 0..MOST_STEPS {
+            if root.is_some() {
+                return root;
+            }
+            root = most(&roots, hides?);
+            hides = most(&hidden, hides?);
+        }
+        root
     };
     findings.iter().map(cause).collect()
+}
+
+fn most<'a>(among: &[&'a Finding], finding: &Finding) -> Option<&'a Finding> {
+    let explaining = among.iter().filter(|cause| cause.explains(finding));
+    explaining.max_by_key(|cause| cause.takes.len()).copied()
 }
 
 /// Who goes under whom now, and was not there before.

@@ -1,7 +1,7 @@
 //! No agent at all is heard: the collector, or its network, is the likelier cause than eight nodes at once.
 
 use super::Scene;
-use super::node_silent::is_silent;
+use super::node_silent::{SETTLES_MS, is_silent};
 use crate::cluster::Node;
 use crate::finding::{Finding, Severity, Thing};
 use crate::fleet::Hearing;
@@ -36,7 +36,8 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         found.seen_in(&node.name, Family::Agent, "nothing is heard of its agent")
     };
     // Any of them that speaks again ends it.
-    vec![expected.iter().fold(found.is_over_by_any(), evidence)]
+    let found = found.settles_in(SETTLES_MS).is_over_by_any();
+    vec![expected.iter().fold(found, evidence)]
 }
 
 #[cfg(test)]

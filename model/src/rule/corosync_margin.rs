@@ -1,10 +1,13 @@
 //! How many votes may still be lost: none, or one where there were more. What the cluster has at full strength is how
 //! it was built, and only told where that is none.
 
+use std::collections::BTreeSet;
+
 use super::Scene;
-use super::membership::{counted, has_member, is_quorate, names, nodelist};
+use super::membership::{between, counted, has_member, is_quorate, names, nodelist};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
+use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 
 /// What one quorate node says of the votes.
@@ -86,31 +89,30 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     };
     let found = told.iter().fold(found, words).takes([Thing::Margin]);
-    // While one may still be lost, it is part of why votes are missing.
-    let mut missing = missing(&nodes);
-    if u32::try_from(missing.len())
-        .is_ok_and(|count| count < votes.expected.saturating_sub(votes.total))
-    {
-        missing.push(Thing::Qdevice);
-    }
-    vec![if votes.margin == 1 && !missing.is_empty() {
-        found.is_loss_of(missing)
-    } else {
-        found
+    vec![match lost_with(&nodes, &votes) {
+        lost if lost.is_empty() => found,
+        lost => found.is_loss_of(lost),
     }]
 }
 
-/// The nodes of the nodelist that no quorate node has among its members.
-fn missing(nodes: &[FreshNode<'_>]) -> Vec<Thing> {
+/// The ways to the nodes that no quorate node has among its members: what took those took their votes. What is told is
+/// that, and what it means for the others goes with it.
+fn lost_with(nodes: &[FreshNode<'_>], votes: &Votes) -> BTreeSet<Thing> {
     let Some((_, conf)) = nodelist(nodes) else {
-        return Vec::new();
+        return BTreeSet::new();
     };
     let quorate = || nodes.iter().filter(|node| is_quorate(node));
     let is_missing = |id: u32| !quorate().any(|node| has_member(node, id) == Some(true));
-    names(conf)
+    let missing: BTreeSet<NodeName> = names(conf)
         .filter(|(id, _)| is_missing(*id))
-        .map(|(_, name)| Thing::Node(name))
-        .collect()
+        .map(|(_, name)| name)
+        .collect();
+    let mut lost = between(conf, &missing);
+    let short = votes.expected.saturating_sub(votes.total);
+    if u32::try_from(missing.len()).is_ok_and(|count| count < short) {
+        lost.insert(Thing::Qdevice);
+    }
+    lost
 }
 
 #[cfg(test)]

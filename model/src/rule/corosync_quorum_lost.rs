@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Scene;
 use super::corosync_node_left::REJOINS_MS;
-use super::membership::{between, counted, name_of, names, nodelist};
+use super::membership::{between, counted, listed, name_of, names, nodelist};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
@@ -21,53 +21,87 @@ struct Partition {
 
 type Partitions<'a> = BTreeMap<Partition, Vec<&'a NodeName>>;
 
+/// What is known of the nodes that are heard and do not say that they have no quorum.
+enum Elsewhere<'a> {
+    Quorate,
+    /// Corosync does not answer there, and they have votes enough.
+    Unknown(Vec<&'a NodeName>),
+    Nobody,
+}
+
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
     let mut partitions: Partitions<'_> = BTreeMap::new();
-    let mut is_somewhere = false;
-    for node in &nodes {
-        let Some(quorate) = node.corosync().and_then(|corosync| corosync.quorate) else {
-            continue;
-        };
-        is_somewhere |= quorate;
-        if let Some(partition) = partition(node).filter(|_| !quorate) {
+    for node in nodes.iter().filter(|node| quorate(node) == Some(false)) {
+        if let Some(partition) = partition(node) {
             partitions.entry(partition).or_default().push(node.name());
         }
     }
-    if partitions.is_empty() {
-        return Vec::new();
-    }
-    if is_somewhere {
-        let part = |(partition, heard): (Partition, Vec<&NodeName>)| {
-            let first = (*heard.first()?).clone();
-            let sentence = format!(
-                "{}; the other part of the cluster is quorate",
-                has_none(&partition, &heard)
-            );
-            let found = lost(Thing::Node(first), sentence, &heard);
-            let found = if partition.members.len() == 1 {
-                found.settles_in(REJOINS_MS)
-            } else {
-                found
-            };
-            let links = taken(&nodes, [&partition]);
-            Some(
-                because_of(found, &links)
-                    .takes(links)
-                    .takes(silent(&nodes, &partition)),
-            )
-        };
-        return partitions.into_iter().filter_map(part).collect();
-    }
+    let rest = match elsewhere(&nodes, &partitions) {
+        _ if partitions.is_empty() => return Vec::new(),
+        Elsewhere::Nobody => return vec![of_all(&nodes, &partitions)],
+        Elsewhere::Quorate => "the other part of the cluster is quorate".to_owned(),
+        Elsewhere::Unknown(names) => format!(
+            "whether another part of the cluster is quorate is not known: corosync does not answer on {}",
+            listed(names)
+        ),
+    };
+    let part = |(partition, heard): (Partition, Vec<&NodeName>)| {
+        let first = (*heard.first()?).clone();
+        let sentence = format!("{}; {rest}", has_none(&partition, &heard));
+        // A corosync that is restarted is alone at first; and a part that has just fallen silent said last that it
+        // is quorate.
+        let found = lost(Thing::Node(first), sentence, &heard).settles_in(REJOINS_MS);
+        let links = taken(&nodes, [&partition]);
+        Some(
+            because_of(found, &links)
+                .takes(links)
+                .takes(silent(&nodes, &partition)),
+        )
+    };
+    partitions.into_iter().filter_map(part).collect()
+}
+
+fn of_all(nodes: &[FreshNode<'_>], partitions: &Partitions<'_>) -> Finding {
     let parts: Vec<String> = partitions
         .iter()
         .map(|(partition, heard)| has_none(partition, heard))
         .collect();
     let sentence = format!("{}; no node that is heard is quorate", parts.join("; "));
     let heard: Vec<&NodeName> = partitions.values().flatten().copied().collect();
-    let links = taken(&nodes, partitions.keys());
+    let links = taken(nodes, partitions.keys());
     let found = because_of(lost(Thing::Cluster, sentence, &heard), &links);
-    vec![found.takes(links).takes(outside(&nodes))]
+    found.takes(links).takes(outside(nodes))
+}
+
+fn elsewhere<'a>(nodes: &'a [FreshNode<'_>], partitions: &Partitions<'_>) -> Elsewhere<'a> {
+    if nodes.iter().any(|node| quorate(node) == Some(true)) {
+        return Elsewhere::Quorate;
+    }
+    let names = || nodes.iter().filter(|node| quorate(node).is_none());
+    let votes: u64 = names().map(|node| votes_of(nodes, node.name())).sum();
+    let needed = partitions.keys().filter_map(|partition| partition.needed);
+    match needed.min() {
+        Some(needed) if votes < needed.into() => Elsewhere::Nobody,
+        _ if votes == 0 => Elsewhere::Nobody,
+        _ => Elsewhere::Unknown(names().map(FreshNode::name).collect()),
+    }
+}
+
+fn quorate(node: &FreshNode<'_>) -> Option<bool> {
+    node.corosync()?.quorate
+}
+
+/// As the nodelist gives them; without it, the one that every node has unless it is told otherwise.
+fn votes_of(nodes: &[FreshNode<'_>], name: &NodeName) -> u64 {
+    let entry = nodelist(nodes).and_then(|(_, conf)| {
+        let mut entries = conf.nodes.iter();
+        entries.find(|entry| entry.name.as_deref() == Some(name.as_str()))
+    });
+    entry
+        .and_then(|entry| entry.votes)
+        .unwrap_or(1)
+        .into()
 }
 
 /// What takes all links between the parts takes the quorum.
@@ -186,6 +220,18 @@ mod tests {
         without_quorum(&mut world, &[7, 8]);
         let expect = "critical pve-07: pve-07, pve-08 have no quorum: 2 votes of the 5 that are needed; the other part \
                       of the cluster is quorate";
+        assert_eq!(world.found(RULE), [expect]);
+    }
+
+    #[test]
+    fn of_nodes_whose_corosync_does_not_answer_nothing_is_claimed() {
+        let mut world = World::of(4);
+        without_quorum(&mut world, &[3]);
+        for node in ["pve-01", "pve-02", "pve-04"] {
+            world.edit(node, |report| value(&mut report.corosync).quorate = None);
+        }
+        let expect = "critical pve-03: pve-03 has no quorum: 1 vote of the 3 that are needed; whether another part of the \
+                      cluster is quorate is not known: corosync does not answer on pve-01, pve-02, pve-04";
         assert_eq!(world.found(RULE), [expect]);
     }
 

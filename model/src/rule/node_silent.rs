@@ -11,8 +11,8 @@ use crate::report::Family;
 /// A collector that has just started has not heard anybody yet.
 const START_MS: u64 = 120_000;
 
-/// An agent that is updated, or whose connection broke, is back after that.
-const SETTLES_MS: u64 = 10_000;
+/// An agent that is updated, or whose connection broke and that finds another way, is back after that.
+pub(super) const SETTLES_MS: u64 = 10_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let fresh: Vec<FreshNode<'_>> = scene.nodes().collect();

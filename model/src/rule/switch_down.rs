@@ -56,7 +56,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .values()
         .filter(|node| node.seen.hearing != Hearing::Revoked)
     {
-        for port in ports(scene, node) {
+        for port in ports(scene, node, &labels) {
             let switch = switch_of(scene, node, port.iface, &labels);
             switches.entry(switch).or_default().push(port);
         }
@@ -158,7 +158,7 @@ fn judged<'a>(
         let names: BTreeSet<&NodeName> = silent.iter().map(|port| port.node).collect();
         let sentence = format!(
             "the {} that are plugged into switch {switch} fell silent together, and no other did: {}; that switch is down, or \
-             what else they share (power, rack)",
+             what else they share (uplink, power, rack)",
             counted(names.len() as u64, "node"),
             listed(names),
         );
@@ -207,7 +207,11 @@ fn judged<'a>(
 }
 
 /// The ports of a node that have had a link, with what is known of them now.
-fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
+fn ports<'a>(
+    scene: &Scene<'a>,
+    node: &'a Node,
+    labels: &BTreeMap<&str, BTreeSet<&str>>,
+) -> Vec<Port<'a>> {
     let fresh = node.is_speaking(scene.now).then_some(FreshNode {
         node,
         now: scene.now,
@@ -216,9 +220,13 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
         Some(Fact::Links(links)) => links.known().map_or(&[][..], Vec::as_slice),
         _ => &[],
     };
-    let nics = links
+    // A NIC, and whatever else a switch is known to be behind: a card can be of any kind.
+    let is_port =
+        |link: &&Link| stack::is_nic(link) || switch_of(scene, node, &link.name, labels).is_some();
+    let ports = links
         .iter()
-        .filter(|link| stack::is_nic(link) && link.admin_up != Some(false));
+        .filter(|link| link.admin_up != Some(false))
+        .filter(is_port);
     let port = |link: &'a Link| {
         let past = node.past.ports.get(&link.name)?;
         let standing = match (&fresh, link.carrier) {
@@ -241,7 +249,7 @@ fn ports<'a>(scene: &Scene<'a>, node: &'a Node) -> Vec<Port<'a>> {
             flaps,
         })
     };
-    nics.filter_map(port).collect()
+    ports.filter_map(port).collect()
 }
 
 /// LACP was answered there and is not any more; a port that has just come back is given the time to agree.

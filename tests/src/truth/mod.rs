@@ -100,6 +100,7 @@ pub fn run(
             let random = Rng::with_seed(seed.wrapping_add(rack as u64));
             let played = play(name, plan, random, *share, rack == 0, &tally, say);
             if let Err(error) = played.with_context(|| format!("the rack of {name}")) {
+                say(&format!("{error:#}"));
                 failed
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
