@@ -20,7 +20,7 @@ use crate::keeper::Own;
 use crate::keeper::cache::Cache;
 use crate::keepers::Keepers;
 use crate::ledger::LEDGER;
-use crate::ledger::sqlite::Retention;
+use crate::ledger::sqlite_retention::Retention;
 use crate::ledger::store::Store;
 use crate::registrar::Registrar;
 use crate::roster::Roster;

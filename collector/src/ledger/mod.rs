@@ -15,6 +15,7 @@ pub mod store;
 
 mod sqlite_history;
 mod sqlite_look;
+pub(crate) mod sqlite_retention;
 mod sqlite_schema;
 
 #[cfg(test)]

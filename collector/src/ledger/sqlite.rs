@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::decision::{Decision, KeptEvent, KeptStep, Record, Revision, SpoolRow, TakenEvent};
 use super::sqlite_history::{newest, steps};
 use super::sqlite_look::{count, events, head, number, read, snapshot};
+use super::sqlite_retention::{Retention, retain};
 use super::sqlite_schema as schema;
 use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 
@@ -26,28 +27,8 @@ const MAX_WAITING: usize = 256;
 const MAX_TOGETHER: usize = 64;
 /// Readers at the same time.
 const MAX_READERS: usize = 4;
-/// How many decisions are kept one by one, behind the newest.
-const KEPT_DECISIONS: u64 = 100_000;
-/// Rows that are taken away in one go, so that no append waits for long.
-const MAX_REMOVED_AT_ONCE: usize = 5_000;
 
 const RETAIN_EVERY: Duration = Duration::from_hours(1);
-
-/// How long events are kept, and how many of a cluster. Whichever is reached first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    pub max_age: Duration,
-    pub max_events: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            max_age: Duration::from_hours(90 * 24),
-            max_events: 2_000_000,
-        }
-    }
-}
 
 /// In a file that was put back from a copy: no number of an incident up to so many behind the last is given again.
 pub fn leave_a_gap(path: &Path, numbers: u64) -> Result<(), LedgerError> {
@@ -390,54 +371,4 @@ fn insert(
             event.body
         ])?;
     Ok(Some(place))
-}
-
-/// Whole incidents, whose last step closed them before the time that is kept.
-const FORGET_INCIDENTS: &str = "
-    DELETE FROM transition WHERE cluster = ?1 AND incident IN (
-        SELECT incident FROM transition AS last WHERE cluster = ?1 AND closes AND at_unix_ms < ?2
-            AND place = (SELECT MAX(place) FROM transition
-                         WHERE cluster = ?1 AND incident = last.incident))";
-
-fn retain(
-    connection: &mut Connection,
-    retention: Retention,
-    now_unix_ms: i64,
-) -> Result<u64, rusqlite::Error> {
-    let max_age_ms = i64::try_from(retention.max_age.as_millis()).unwrap_or(i64::MAX);
-    let oldest_ms = now_unix_ms.saturating_sub(max_age_ms);
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let clusters: Vec<(String, i64, i64)> = transaction
-        .prepare_cached("SELECT cluster, revision, last_place FROM head")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut removed = 0;
-    for (cluster, revision, last_place) in clusters {
-        let first_place = last_place.saturating_sub(number(retention.max_events));
-        // Only from the oldest on: what is left has no hole.
-        removed += transaction
-            .prepare_cached(
-                "DELETE FROM event WHERE cluster = ?1 AND place IN (
-                     SELECT place FROM (SELECT place, kept_unix_ms FROM event WHERE cluster = ?1
-                                        ORDER BY place LIMIT ?4)
-                     WHERE place <= ?2 OR kept_unix_ms < ?3)",
-            )?
-            .execute(params![
-                cluster,
-                first_place,
-                oldest_ms,
-                number(MAX_REMOVED_AT_ONCE as u64)
-            ])?;
-        transaction
-            .prepare_cached(FORGET_INCIDENTS)?
-            .execute(params![cluster, oldest_ms])?;
-        transaction
-            .prepare_cached("DELETE FROM decision WHERE cluster = ?1 AND revision <= ?2")?
-            .execute(params![
-                cluster,
-                revision.saturating_sub(number(KEPT_DECISIONS))
-            ])?;
-    }
-    transaction.commit()?;
-    Ok(removed as u64)
 }

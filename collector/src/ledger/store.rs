@@ -11,7 +11,8 @@ use model::identity::ClusterId;
 use tokio::sync::{Mutex, watch};
 
 use super::decision::{Decision, KeptEvent, KeptStep, Record, Revision};
-use super::sqlite::{Retention, Sqlite};
+use super::sqlite::Sqlite;
+use super::sqlite_retention::Retention;
 use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 use crate::answer::chain;
 

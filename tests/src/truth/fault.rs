@@ -56,6 +56,15 @@ impl Fault {
         }
     }
 
+    fn is_mute(&self) -> bool {
+        matches!(self, Self::Mute(_))
+    }
+
+    /// At the terminal all is dark or all is mute.
+    pub(crate) fn are_of_one_manner(faults: &[Self]) -> bool {
+        faults.iter().all(Self::is_mute) || !faults.iter().any(Self::is_mute)
+    }
+
     pub(crate) fn asked(&self) -> v1::Failure {
         let part = match self {
             Self::Node(node) => Part::Node(node.clone()),
@@ -64,7 +73,7 @@ impl Fault {
         };
         v1::Failure {
             part: Some(part),
-            is_mute: matches!(self, Self::Mute(_)),
+            is_mute: self.is_mute(),
         }
     }
 

@@ -173,7 +173,7 @@ impl Stage {
         let failures = faults.iter().map(Fault::asked).collect();
         let answer = self.collector.what_if(&self.rack, failures)?;
         let outcome: Value = serde_json::from_str(&answer.json)?;
-        if at_the_terminal {
+        if at_the_terminal && Fault::are_of_one_manner(faults) {
             let mut args = vec!["what-if".to_owned(), "--json".to_owned()];
             args.extend(faults.iter().flat_map(Fault::arguments));
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
