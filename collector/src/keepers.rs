@@ -22,7 +22,7 @@ pub enum KeepersError {
 }
 
 /// Clusters of one collector.
-pub const MAX_CLUSTERS: usize = 256;
+pub const MAX_CLUSTERS: usize = 1_024;
 
 /// Which collector this is for a cluster; asked when the cluster's keeper is started.
 pub type OwnOf = dyn Fn(&ClusterId) -> Own + Send + Sync;
