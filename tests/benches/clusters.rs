@@ -5,7 +5,11 @@
     clippy::print_stderr,
     reason = "it talks to a developer"
 )]
-#![allow(clippy::unwrap_used, reason = "the worlds it looks at are its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the worlds it looks at are its own"
+)]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,8 +36,9 @@ const CLUSTERS: usize = 1_000;
 const REPORTS: usize = 2_000;
 const VERSION: &str = "0.1.0";
 const BOOT: &str = "11111111-6a36-4d0a-9f3c-0c6f7f1e2d3c";
-/// Of the cost with one cluster: what the caches of a processor make of a thousand is not the collector's.
-const MOST_PERCENT: u128 = 150;
+/// Of the cost with one cluster. What was not touched for long is in no cache of the processor, and that costs too.
+const MOST_PERCENT: u128 = 125;
+const MOST_PERCENT_IN_TURN: u128 = 200;
 
 fn main() -> ExitCode {
     // No clock runs: nobody falls silent while others are measured.
@@ -42,67 +47,97 @@ fn main() -> ExitCode {
         .start_paused(true)
         .build()
         .unwrap();
-    let [one, many] = [1, CLUSTERS].map(|clusters| {
-        let took = runtime.block_on(report_of_one_of(clusters));
-        println!(
-            "a report of a node, {clusters} clusters of {NODES}: {} µs",
-            took.as_micros()
-        );
-        took
+    let (alone, same, in_turn) = runtime.block_on(async {
+        let alone = Clusters::of(1).await.report(1).await;
+        let mut many = Clusters::of(CLUSTERS).await;
+        (alone, many.report(1).await, many.report(CLUSTERS).await)
     });
-    if many.as_nanos() * 100 > one.as_nanos() * MOST_PERCENT {
-        eprintln!(
-            "a report of one of {CLUSTERS} clusters costs more than {MOST_PERCENT} % of what it costs with one"
+    let mut code = ExitCode::SUCCESS;
+    let us = |took: Duration| took.as_micros();
+    println!(
+        "a report of a node to its cluster of {NODES}: {} µs",
+        us(alone)
+    );
+    let among_many = [
+        ("of one among", same, MOST_PERCENT),
+        ("of each in turn of", in_turn, MOST_PERCENT_IN_TURN),
+    ];
+    for (what, took, percent) in among_many {
+        println!(
+            "{what} {CLUSTERS} clusters: {} µs (limit {percent} % of that)",
+            us(took)
         );
-        return ExitCode::FAILURE;
+        if took.as_nanos() * 100 > alone.as_nanos() * percent {
+            eprintln!("over its limit: a report {what} {CLUSTERS} clusters");
+            code = ExitCode::FAILURE;
+        }
     }
-    ExitCode::SUCCESS
+    code
 }
 
-async fn report_of_one_of(clusters: usize) -> Duration {
-    let own = |_: &ClusterId| Own {
-        collector: BOOT.to_owned(),
-        epoch: 1,
-        is_authority: true,
-    };
-    let keepers = Keepers::new(Arc::new(Memory::new()), None, VERSION, 7, own);
-    let mut world = World::of(NODES);
-    let up = reports(&world);
-    world.edit("pve-01", |report: &mut NodeReport| {
-        value(&mut report.links)[2].carrier = Some(false);
-    });
-    let down = reports(&world);
-    let mut places = Vec::new();
-    for number in 0..clusters {
-        let id = ClusterId::new(&format!("{number:08x}-6a36-4d0a-9f3c-0c6f7f1e2d3c")).unwrap();
-        let keeper = keepers.keeper(&id).await.unwrap();
-        let mut agents = Vec::new();
-        for (node, facts) in &up {
-            let mut agent = Agent::connect(&keeper, &id, node).await;
-            agent.report(&keeper, facts).await;
-            agents.push(agent);
-        }
-        places.push((keeper, agents));
-    }
-    let mut took = Vec::new();
-    for round in 0..REPORTS {
-        let place = round % clusters;
-        let (keeper, agents) = &mut places[place];
-        let facts = if round / clusters % 2 == 0 {
-            &down
-        } else {
-            &up
+type Said = Vec<(NodeName, Vec<v1::Fact>)>;
+
+/// Keepers whose nodes have all told everything once.
+struct Clusters {
+    places: Vec<(Keeper, Vec<Agent>)>,
+    /// Before and after a port of the first node lost its carrier.
+    says: [Said; 2],
+    rounds: usize,
+    _keepers: Keepers,
+}
+
+impl Clusters {
+    async fn of(count: usize) -> Self {
+        let own = |_: &ClusterId| Own {
+            collector: BOOT.to_owned(),
+            epoch: 1,
+            is_authority: true,
         };
-        let begun = Instant::now();
-        agents[0].report(keeper, &facts[0].1).await;
-        took.push(begun.elapsed());
+        let keepers = Keepers::new(Arc::new(Memory::new()), None, VERSION, 7, own);
+        let mut world = World::of(NODES);
+        let up = reports(&world);
+        world.edit("pve-01", |report: &mut NodeReport| {
+            value(&mut report.links)[2].carrier = Some(false);
+        });
+        let down = reports(&world);
+        let mut places = Vec::new();
+        for number in 0..count {
+            let id = ClusterId::new(format!("{number:08x}-6a36-4d0a-9f3c-0c6f7f1e2d3c")).unwrap();
+            let keeper = keepers.keeper(&id).await.unwrap();
+            let mut agents = Vec::new();
+            for (node, facts) in &up {
+                let mut agent = Agent::connect(&keeper, &id, node).await;
+                agent.report(&keeper, facts).await;
+                agents.push(agent);
+            }
+            places.push((keeper, agents));
+        }
+        Self {
+            places,
+            says: [up, down],
+            rounds: 0,
+            _keepers: keepers,
+        }
     }
-    took.sort_unstable();
-    took[REPORTS / 2]
+
+    /// What a report costs that comes from the first so many clusters in turn.
+    async fn report(&mut self, from: usize) -> Duration {
+        let mut took = Vec::new();
+        for round in 0..REPORTS {
+            self.rounds += 1;
+            let (keeper, agents) = &mut self.places[round % from];
+            let (_, facts) = &self.says[self.rounds / from % 2][0];
+            let begun = Instant::now();
+            agents[0].report(keeper, facts).await;
+            took.push(begun.elapsed());
+        }
+        took.sort_unstable();
+        took[REPORTS / 2]
+    }
 }
 
 /// What every node says, in the order of their names.
-fn reports(world: &World) -> Vec<(NodeName, Vec<v1::Fact>)> {
+fn reports(world: &World) -> Said {
     let facts = |facts: Vec<ReadFact>| facts.iter().filter_map(ReadFact::to_wire).collect();
     let nodes = world.cluster.nodes.iter();
     nodes

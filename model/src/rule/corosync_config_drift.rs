@@ -27,11 +27,14 @@ fn shared<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
         .iter()
         .filter_map(|node| node.corosync_conf()?.local.as_ref())
         .collect();
-    let alike = |one: &CorosyncConf| copies.iter().filter(|other| **other == one).count();
-    let (count, most) = copies
-        .iter()
-        .map(|copy| (alike(copy), *copy))
-        .max_by_key(|(count, _)| *count)?;
+    let mut alike: Vec<(&CorosyncConf, usize)> = Vec::new();
+    for copy in &copies {
+        match alike.iter_mut().find(|(known, _)| known == copy) {
+            Some((_, count)) => *count += 1,
+            None => alike.push((copy, 1)),
+        }
+    }
+    let (most, count) = alike.into_iter().max_by_key(|(_, count)| *count)?;
     (count >= 3 && count * 2 > copies.len()).then_some(most)
 }
 

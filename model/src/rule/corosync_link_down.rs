@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
-use super::membership::{Group, Pair, counted, groups, listed, pairs, reforming_ms, things_of};
+use super::membership::{
+    Group, Pair, counted, groups, is_any_down, listed, pairs, reforming_ms, things_of,
+};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::{LinkNumber, NodeName};
@@ -16,6 +18,9 @@ pub(super) const SETTLES_MS: u64 = 7_000;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
+    if !is_any_down(&nodes) {
+        return Vec::new();
+    }
     let pairs = pairs(&nodes);
     let known: BTreeSet<Pair> = pairs.keys().cloned().collect();
     let down: BTreeSet<Pair> = pairs

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Scene;
 use super::corosync_link_down::SETTLES_MS;
-use super::membership::{Group, Pair, groups, pairs};
+use super::membership::{Group, Pair, groups, is_any_down, pairs};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::LinkNumber;
@@ -12,6 +12,9 @@ use crate::report::{Facts as _, Family};
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
+    if !is_any_down(&nodes) {
+        return Vec::new();
+    }
     let pairs = pairs(&nodes);
     let known: BTreeSet<Pair> = pairs.keys().cloned().collect();
     let down: BTreeSet<Pair> = pairs

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Scene;
-use super::membership::{Group, Pair, counted, groups, listed};
+use super::membership::{Group, Pair, counted, groups, is_any_down, listed};
 use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
 use crate::name::{LinkNumber, NodeName};
@@ -37,6 +37,9 @@ impl OneWay {
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let nodes: Vec<FreshNode<'_>> = scene.nodes().collect();
+    if !is_any_down(&nodes) {
+        return Vec::new();
+    }
     let (mut ways, mut known) = (BTreeSet::new(), BTreeSet::new());
     for from in &nodes {
         for to in nodes.iter().filter(|to| to.name() != from.name()) {

@@ -160,6 +160,15 @@ pub(super) fn pairs(nodes: &[FreshNode<'_>]) -> BTreeMap<Pair, bool> {
     pairs
 }
 
+/// Whether anybody tells of a link that is down: where nobody does, there is nothing to put together.
+pub(super) fn is_any_down(nodes: &[FreshNode<'_>]) -> bool {
+    let links = nodes
+        .iter()
+        .filter_map(|node| node.corosync()?.links.as_ref());
+    let mut peers = links.flatten().flat_map(|link| link.peers.iter().flatten());
+    peers.any(|peer| peer.connected == Some(false))
+}
+
 /// How long the membership takes at most to follow what was lost: token and consensus, as corosync runs with them.
 pub(super) fn reforming_ms(nodes: &[FreshNode<'_>]) -> u64 {
     let times = nodes.iter().filter_map(|node| {

@@ -121,10 +121,11 @@ pub struct Topology {
 impl Topology {
     pub fn of(cluster: &Cluster, now: Now, site: &Site) -> Self {
         let mut topology = Self::default();
-        for (node, addresses) in corosync_addresses(cluster, now) {
-            let fresh = cluster.fresh(now).find(|fresh| *fresh.name() == node);
+        let heard: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
+        for (node, addresses) in corosync_addresses(&heard) {
+            let fresh = heard.iter().find(|fresh| *fresh.name() == node);
             for (link, address) in addresses {
-                let stack = match &fresh {
+                let stack = match fresh {
                     Some(fresh) if fresh.links().is_some() => {
                         stack::of_address(fresh, link, &address)
                     }
@@ -217,7 +218,7 @@ fn standing(fresh: &FreshNode<'_>, link: &Link) -> Standing {
 }
 
 /// Of what corosync reads on the nodes that are heard, the newest version.
-fn newest_conf<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
+pub(crate) fn newest_conf<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
     let confs = nodes
         .iter()
         .filter_map(|fresh| fresh.corosync_conf()?.local.as_ref());
@@ -227,16 +228,15 @@ fn newest_conf<'a>(nodes: &'a [FreshNode<'_>]) -> Option<&'a CorosyncConf> {
 type Addresses = BTreeMap<LinkNumber, String>;
 
 /// The nodelist of the newest configuration that is heard; what a running corosync says of itself comes before it.
-fn corosync_addresses(cluster: &Cluster, now: Now) -> BTreeMap<NodeName, Addresses> {
-    let nodes: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
+fn corosync_addresses(nodes: &[FreshNode<'_>]) -> BTreeMap<NodeName, Addresses> {
     let mut all: BTreeMap<NodeName, Addresses> = BTreeMap::new();
-    for node in newest_conf(&nodes).into_iter().flat_map(|conf| &conf.nodes) {
+    for node in newest_conf(nodes).into_iter().flat_map(|conf| &conf.nodes) {
         let name = node.name.as_ref();
         if let Some(name) = name.and_then(|name| NodeName::new(name.clone()).ok()) {
             all.insert(name, node.addresses.clone());
         }
     }
-    for fresh in &nodes {
+    for fresh in nodes {
         let links = fresh
             .corosync()
             .and_then(|corosync: &Corosync| corosync.links.as_ref());

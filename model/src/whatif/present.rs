@@ -14,6 +14,7 @@ use crate::quorum::cluster::{Cluster as Voters, Observed};
 use crate::quorum::config::{QuorumConfig, Refusal};
 use crate::reading::Reading;
 use crate::report::{Fact, Facts as _, Family};
+use crate::topology::newest_conf;
 
 /// An LRM writes every 10 s or so as long as its node is quorate.
 const LRM_IS_OLD_S: i64 = 60;
@@ -77,12 +78,9 @@ pub(crate) struct Present {
 
 impl Present {
     pub(crate) fn of(cluster: &Cluster, now: Now) -> Result<Self, NotKnown> {
-        let confs = cluster
-            .fresh(now)
-            .filter_map(|fresh| fresh.corosync_conf()?.local.clone());
-        let newest = confs.max_by_key(|conf| conf.totem.config_version);
-        let conf = newest.ok_or(NotKnown::NoConfiguration)?;
-        let config = QuorumConfig::new(&conf).map_err(NotKnown::Refused)?;
+        let heard: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
+        let conf = newest_conf(&heard).ok_or(NotKnown::NoConfiguration)?;
+        let config = QuorumConfig::new(conf).map_err(NotKnown::Refused)?;
         let ids: Vec<NodeId> = config.votes.keys().copied().collect();
         let named = |id: &NodeId| {
             let made_up = || NodeName::new(format!("node-{id}")).ok();
@@ -93,14 +91,11 @@ impl Present {
             memberships: Vec::new(),
             links: Vec::new(),
             armed: names.iter().map(|name| armed(cluster, now, name)).collect(),
-            token_ms: cluster
-                .fresh(now)
+            token_ms: heard
+                .iter()
                 .filter_map(|fresh| fresh.cmap()?.count("runtime.config.totem.token"))
                 .min(),
-            reforming_ms: cluster
-                .fresh(now)
-                .filter_map(|fresh| reforming(&fresh))
-                .max(),
+            reforming_ms: heard.iter().filter_map(reforming).max(),
             config,
             ids,
             names,
