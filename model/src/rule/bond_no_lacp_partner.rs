@@ -7,11 +7,15 @@ use crate::fact::bond::{Bond, BondPort};
 use crate::finding::{Finding, Severity, Thing};
 use crate::report::{Facts as _, Family};
 
+/// A switch that comes back answers on one bond after the other, and with the slow rate only every 30 s.
+const SETTLES_MS: u64 = 35_000;
+
 pub(super) fn look(node: &FreshNode<'_>, _: &Tuned<'_>) -> Vec<Finding> {
     let bonds = node.bonds().into_iter().flatten();
     bonds
         .filter(|bond| lacp::is_lacp(bond))
         .flat_map(|bond| unanswered(node, bond))
+        .map(|found| found.settles_in(SETTLES_MS))
         .collect()
 }
 

@@ -65,7 +65,9 @@ fn stands_only_on(link: &Link, links: &[Link], lost: &BTreeSet<&IfaceName>) -> b
         let on_it = links
             .iter()
             .filter(|port| port.master.as_ref() == Some(&link.name));
-        on_it.filter(|port| is_uplink(port))
+        // What a bond is made of leads out, whatever kind of card it is; a bridge has guests on it too.
+        let is_bond = link.kind.as_deref() == Some("bond");
+        on_it.filter(move |port| is_bond || is_uplink(port))
     };
     // A port without a carrier carries nothing, whatever took it.
     let mut carrying = ports().filter(|port| port.carrier != Some(false));

@@ -401,13 +401,16 @@ fn finding(
 ) -> Finding {
     let takes = taken(lost);
     let networks = networks(scene, &takes);
-    let sentence = if networks.is_empty() {
-        sentence
-    } else {
-        format!(
+    let sentence = match networks.len() {
+        0 => sentence,
+        1 => format!(
             "{sentence}; corosync network {} goes with it",
             listed(networks)
-        )
+        ),
+        _ => format!(
+            "{sentence}; corosync networks {} go with it",
+            listed(networks)
+        ),
     };
     let found = Finding::new(severity, Thing::Switch(switch.to_owned()), sentence)
         .takes([Thing::Switch(switch.to_owned())])
