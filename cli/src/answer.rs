@@ -16,16 +16,8 @@ struct Failure<'a> {
 /// Prints it and exits 0; without one says why, as JSON too if that was asked for, and exits 3.
 pub(crate) fn give(answer: Result<String, impl Error>, is_json: bool) -> ExitCode {
     match answer {
-        Ok(text) => match show::print(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Whoever closed the pipe knows; everything else is worth a word.
-                if error.kind() != ErrorKind::BrokenPipe {
-                    show::complain(&format!("the answer cannot be written: {error}"));
-                }
-                ExitCode::from(exit::UNKNOWN)
-            }
-        },
+        Ok(text) if printed(&text) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(exit::UNKNOWN),
         Err(error) => {
             let why = show::with_causes(&error);
             show::complain(&why);
@@ -35,6 +27,18 @@ pub(crate) fn give(answer: Result<String, impl Error>, is_json: bool) -> ExitCod
             ExitCode::from(exit::UNKNOWN)
         }
     }
+}
+
+/// Whether it went out; if not, that is said.
+pub(crate) fn printed(text: &str) -> bool {
+    let printed = show::print(text);
+    if let Err(error) = &printed {
+        // Whoever closed the pipe knows; everything else is worth a word.
+        if error.kind() != ErrorKind::BrokenPipe {
+            show::complain(&format!("the answer cannot be written: {error}"));
+        }
+    }
+    printed.is_ok()
 }
 
 /// One object in one line.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use proto::dial::{DialError, dial};
 use proto::tls::{self, TlsError};
 use proto::v1;
+use proto::v1::gate_client::GateClient;
 use proto::v1::query_client::QueryClient;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -23,8 +24,6 @@ use tonic::{Code, Response, Status};
 use crate::show;
 
 pub(crate) use history::{Told, notice};
-
-type Query = QueryClient<Channel>;
 
 /// Names the operator's file, where no option does.
 const VARIABLE: &str = "QUORATE_IDENTITY";
@@ -186,7 +185,7 @@ impl Client {
             with_closed_incidents,
         };
         let (address, answer) =
-            self.ask(&async |query: &mut Query| query.get_status(request.clone()).await)?;
+            self.ask(&async |channel| query(channel).get_status(request.clone()).await)?;
         judged(address, cluster, answer)
     }
 
@@ -195,7 +194,7 @@ impl Client {
         request: &v1::WhatIfRequest,
     ) -> Result<v1::WhatIfResponse, NoAnswer> {
         let (address, answer) =
-            self.ask(&async |query: &mut Query| query.what_if(request.clone()).await)?;
+            self.ask(&async |channel| query(channel).what_if(request.clone()).await)?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 
@@ -204,14 +203,22 @@ impl Client {
         request: &v1::ListRisksRequest,
     ) -> Result<v1::ListRisksResponse, NoAnswer> {
         let (address, answer) =
-            self.ask(&async |query: &mut Query| query.list_risks(request.clone()).await)?;
+            self.ask(&async |channel| query(channel).list_risks(request.clone()).await)?;
+        answer.map_err(|status| NoAnswer::Refused { address, status })
+    }
+
+    pub(crate) fn check(&self, request: &v1::CheckRequest) -> Result<v1::Verdict, NoAnswer> {
+        let (address, answer) = self.ask(&async |channel| {
+            let mut gate = GateClient::new(channel);
+            gate.check(request.clone()).await
+        })?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 
     /// Asks one collector after the other, until one says something, yes or no; and which it was.
     fn ask<T>(
         &self,
-        question: &impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
+        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
     ) -> Result<(String, Result<T, Status>), NoAnswer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -233,18 +240,21 @@ impl Client {
     async fn ask_one<T>(
         &self,
         address: &str,
-        question: &impl AsyncFn(&mut Query) -> Result<Response<T>, Status>,
+        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
     ) -> Result<Result<T, Status>, Missed> {
         let channel = dial(address, Arc::clone(&self.tls)).await?;
-        let mut query = QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES);
         let address = address.to_owned();
-        match tokio::time::timeout(DEADLINE, question(&mut query)).await {
+        match tokio::time::timeout(DEADLINE, question(channel)).await {
             Err(_) => Err(Missed::Late { address }),
             Ok(Ok(answer)) => Ok(Ok(answer.into_inner())),
             Ok(Err(source)) if is_of_the_way(&source) => Err(Missed::Broken { address, source }),
             Ok(Err(refused)) => Ok(Err(refused)),
         }
     }
+}
+
+fn query(channel: Channel) -> QueryClient<Channel> {
+    QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES)
 }
 
 /// Whether the connection failed, and not the question. A certificate that the collector does not take ends the

@@ -1,8 +1,9 @@
-//! The service Gate: may I? In this version whoever may ask is told that nobody can say yet; whoever may not is refused.
-//! Unknown is never good news: no lease is given, and no verdict but UNKNOWN.
+//! The service Gate: may I? Whoever may ask is given the model's verdict on the cluster as it is seen now; whoever may not is
+//! refused. Leases are not given in this version: who asks for one is told UNKNOWN.
 
 use std::sync::Arc;
 
+use model::gate::{Kind, Verdict};
 use model::identity::Role;
 use model::name::NodeName;
 use proto::v1;
@@ -13,18 +14,16 @@ use crate::answer::chain;
 use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
+use crate::keeper::actor::Keeper;
 use crate::keepers::Keepers;
+use crate::query::beside;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
+use crate::verdict::{self, judge};
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
-const OBSERVER: &str = "observer";
-const UNSETTLED: &str = "authority";
-/// In this version nothing that is said is valid for longer than it takes to read it.
-const VALID_MS: u32 = 0;
-const NOT_JUDGED: &str =
-    "UNKNOWN - this version of the collector does not judge yet: look at `pvecm status` yourself";
+const NO_LEASES: &str = "this version of the collector gives no leases";
 
 /// The service.
 #[derive(Debug)]
@@ -91,19 +90,24 @@ impl Judge {
         Ok(cluster)
     }
 
-    /// Why this collector has no say about a cluster, if it has none.
-    async fn no_say(&self, cluster: &Cluster) -> Option<v1::Reason> {
-        let view = match self.keepers.keeper(&cluster.id).await {
-            Ok(keeper) => keeper.view(),
+    /// What is known of the cluster, or why this collector has no say about it.
+    async fn say(&self, cluster: &Cluster) -> Result<Keeper, Verdict> {
+        let keeper = match self.keepers.keeper(&cluster.id).await {
+            Ok(keeper) => keeper,
             Err(error) => {
                 let sentence = format!(
                     "nothing is known of the cluster {:?}: {}",
                     cluster.name,
                     chain(&error)
                 );
-                return Some(reason(UNSETTLED, cluster, sentence, String::new()));
+                return Err(Verdict::unknown(
+                    Kind::NothingKnown,
+                    sentence,
+                    String::new(),
+                ));
             }
         };
+        let view = keeper.view();
         if !view.own.is_authority {
             let sentence = format!(
                 "seen from an observer: this collector, {}, only looks on",
@@ -113,46 +117,43 @@ impl Judge {
                 Some(told) => format!("ask the collector {}, which decides", told.collector),
                 None => "ask the collector that decides".to_owned(),
             };
-            return Some(reason(OBSERVER, cluster, sentence, remedy));
+            return Err(Verdict::unknown(Kind::Observer, sentence, remedy));
         }
         if view.is_authority {
-            return None;
+            return Ok(keeper);
         }
         let sentence = "it is not settled which collector decides for the cluster";
         let remedy = "`quorate status` shows who was told of another one; exactly one may decide";
         let (sentence, remedy) = (sentence.to_owned(), remedy.to_owned());
-        Some(reason(UNSETTLED, cluster, sentence, remedy))
+        Err(Verdict::unknown(Kind::AuthorityUnsettled, sentence, remedy))
     }
 
-    async fn verdict(&self, cluster: &Cluster) -> v1::Verdict {
-        let reason = self.no_say(cluster).await;
-        let sentence = match &reason {
-            Some(reason) => format!("UNKNOWN - {}; {}", reason.sentence, reason.remedy),
-            None => NOT_JUDGED.to_owned(),
+    async fn verdict(
+        &self,
+        cluster: &Cluster,
+        check: v1::CheckRequest,
+    ) -> Result<v1::Verdict, Status> {
+        let keeper = match self.say(cluster).await {
+            Ok(keeper) => keeper,
+            Err(unknown) => return verdict::message(unknown),
         };
-        v1::Verdict {
-            answer: v1::Answer::Unknown.into(),
-            sentence: sentence.trim_end_matches("; ").to_owned(),
-            reasons: reason.into_iter().collect(),
-            valid_ms: VALID_MS,
-        }
+        let named = check.nodes.into_iter();
+        let nodes = named.map(|name| node_name("nodes", name));
+        let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, check.action)?;
+        let declared = self.keepers.declared().clone();
+        let judge = move || judge(&keeper.view(), &declared, &wanted, keeper.now());
+        beside(judge).await
     }
 
-    async fn no_lease(&self, cluster: &Cluster) -> Response<v1::LeaseAnswer> {
-        Response::new(v1::LeaseAnswer {
-            verdict: Some(self.verdict(cluster).await),
+    async fn no_lease(&self, cluster: &Cluster) -> Result<Response<v1::LeaseAnswer>, Status> {
+        let why = match self.say(cluster).await {
+            Ok(_) => Verdict::unknown(Kind::NoLeases, NO_LEASES.to_owned(), String::new()),
+            Err(unknown) => unknown,
+        };
+        Ok(Response::new(v1::LeaseAnswer {
+            verdict: Some(verdict::message(why)?),
             lease: None,
-        })
-    }
-}
-
-fn reason(kind: &str, cluster: &Cluster, sentence: String, remedy: String) -> v1::Reason {
-    v1::Reason {
-        kind: kind.to_owned(),
-        subject: cluster.id.to_string(),
-        sentence,
-        remedy,
-        way_back: String::new(),
+        }))
     }
 }
 
@@ -172,8 +173,10 @@ impl Gate for Judge {
         if check.nodes.is_empty() {
             return Err(nobody_named());
         }
-        said(&asker, "check", &cluster, &check.nodes);
-        Ok(Response::new(self.verdict(&cluster).await))
+        let nodes = check.nodes.clone();
+        let verdict = self.verdict(&cluster, check).await?;
+        said(&asker, "check", &cluster, &nodes, &verdict.sentence);
+        Ok(Response::new(verdict))
     }
 
     async fn begin(
@@ -186,8 +189,8 @@ impl Gate for Judge {
         if check.nodes.is_empty() {
             return Err(nobody_named());
         }
-        said(&asker, "begin", &cluster, &check.nodes);
-        Ok(self.no_lease(&cluster).await)
+        said(&asker, "begin", &cluster, &check.nodes, NO_LEASES);
+        self.no_lease(&cluster).await
     }
 
     async fn end(
@@ -198,8 +201,8 @@ impl Gate for Judge {
         let end = request.into_inner();
         let nodes = [end.node];
         let cluster = self.authorise(&asker, &end.cluster, &nodes)?;
-        said(&asker, "end", &cluster, &nodes);
-        Ok(self.no_lease(&cluster).await)
+        said(&asker, "end", &cluster, &nodes, NO_LEASES);
+        self.no_lease(&cluster).await
     }
 
     async fn r#break(
@@ -210,8 +213,8 @@ impl Gate for Judge {
         let request = request.into_inner();
         let nodes = [request.node];
         let cluster = self.authorise(&asker, &request.cluster, &nodes)?;
-        said(&asker, "break", &cluster, &nodes);
-        Ok(self.no_lease(&cluster).await)
+        said(&asker, "break", &cluster, &nodes, NO_LEASES);
+        self.no_lease(&cluster).await
     }
 
     /// No lease was ever given, so there is none. Where another collector gives them, none here does not mean none.
@@ -221,11 +224,8 @@ impl Gate for Judge {
     ) -> Result<Response<v1::ListLeasesResponse>, Status> {
         let asker = asker(&request)?;
         let cluster = self.authorise(&asker, &request.into_inner().cluster, &[])?;
-        if let Some(v1::Reason {
-            sentence, remedy, ..
-        }) = self.no_say(&cluster).await
-        {
-            let why = format!("leases are not known here: {sentence}; {remedy}");
+        if let Err(unknown) = self.say(&cluster).await {
+            let why = format!("leases are not known here: {}", unknown.sentence);
             return Err(Status::failed_precondition(why));
         }
         Ok(Response::new(v1::ListLeasesResponse::default()))
@@ -233,9 +233,9 @@ impl Gate for Judge {
 }
 
 /// Every use of the gate can be read in the log afterwards.
-fn said(asker: &Asker, what: &str, cluster: &Cluster, nodes: &[String]) {
+fn said(asker: &Asker, what: &str, cluster: &Cluster, nodes: &[String], answer: &str) {
     tracing::info!(
-        "{} at {} asked to {what} {} of the cluster {:?}: UNKNOWN",
+        "{} at {} asked to {what} {} of the cluster {:?}: {answer}",
         asker.name(),
         asker.peer.address,
         nodes.join(", "),

@@ -32,6 +32,7 @@ pub mod routes;
 mod screen;
 pub mod serve;
 pub mod tls;
+mod verdict;
 mod watch;
 
 use std::panic::catch_unwind;

@@ -310,7 +310,7 @@ fn node_name(name: &str) -> Result<NodeName, Status> {
 }
 
 /// What takes a while must not keep a thread from the streams.
-async fn beside<T: Send + 'static>(
+pub(crate) async fn beside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Status> + Send + 'static,
 ) -> Result<T, Status> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -31,3 +31,5 @@ pub mod history;
 pub mod risks;
 pub mod topology;
 pub mod whatif;
+
+pub mod gate;

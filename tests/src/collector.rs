@@ -181,6 +181,15 @@ impl Collector {
         output(command, &[args, &["--identity", OPERATOR]].concat())
     }
 
+    /// The same with its exit code, whatever it is.
+    pub fn asked(&self, rack: &Rack, args: &[&str]) -> Result<std::process::Output> {
+        let mut command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
+        let asked = command.args(args).args(["--identity", OPERATOR]);
+        asked
+            .output()
+            .context("the terminal's program cannot be run")
+    }
+
     /// Its one cluster at a glance, over the wire.
     pub fn cluster(&self, rack: &Rack, with_closed: bool) -> Result<v1::ClusterStatus> {
         let request = v1::GetStatusRequest {

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use proto::dial::dial;
 use proto::v1;
-use proto::v1::query_client::QueryClient;
 use tonic::{Status, Streaming};
 
-use super::{Client, DEADLINE, MOST_ANSWER_BYTES, Missed, NoAnswer, is_of_the_way};
+use super::{Client, DEADLINE, Missed, NoAnswer, is_of_the_way, query};
 use crate::show;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -106,7 +105,7 @@ impl Client {
                     continue;
                 }
             };
-            let mut query = QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES);
+            let mut query = query(channel);
             let asked = query.list_history(request.clone());
             let to = || address.clone();
             match tokio::time::timeout(DEADLINE, asked).await {

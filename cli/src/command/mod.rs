@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod check;
 mod events;
 mod explain;
 mod incidents;
@@ -30,6 +31,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Status(status::Args),
     Incidents(incidents::Args),
     Events(events::Args),
@@ -42,6 +44,7 @@ enum Command {
 impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
+            Command::Check(args) => check::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
             Command::Events(args) => events::run(&args),

@@ -1403,8 +1403,10 @@ pub struct CheckRequest {
     /// Id or name of the cluster; may be left out where there is only one.
     #[prost(string, tag = "1")]
     pub cluster: ::prost::alloc::string::String,
+    /// All of them at once.
     #[prost(string, repeated, tag = "2")]
     pub nodes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Left out: a reboot.
     #[prost(enumeration = "Action", tag = "3")]
     pub action: i32,
 }
@@ -1420,8 +1422,11 @@ pub struct Verdict {
     /// How long it may be acted on, counted from its arrival.
     #[prost(uint32, tag = "4")]
     pub valid_ms: u32,
+    /// All of it, as the JSON of `quorate check --json`.
+    #[prost(string, tag = "5")]
+    pub json: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Reason {
     /// A word of a closed list; one that a client does not know is shown as it is.
     #[prost(string, tag = "1")]
@@ -1434,6 +1439,24 @@ pub struct Reason {
     pub remedy: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub way_back: ::prost::alloc::string::String,
+    #[prost(enumeration = "Weight", tag = "6")]
+    pub weight: i32,
+    #[prost(message, repeated, tag = "7")]
+    pub evidence: ::prost::alloc::vec::Vec<Seen>,
+}
+/// A reading that a reason rests on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Seen {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Its key in `quorate-agent snapshot --json`.
+    #[prost(string, tag = "2")]
+    pub family: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub words: ::prost::alloc::string::String,
+    /// When the verdict was given, on the collector's own clock.
+    #[prost(uint64, tag = "4")]
+    pub age_ms: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BeginRequest {
@@ -1563,6 +1586,46 @@ impl Answer {
             "ANSWER_WARN" => Some(Self::Warn),
             "ANSWER_NO_GO" => Some(Self::NoGo),
             "ANSWER_UNKNOWN" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+/// What a reason does to the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Weight {
+    Unspecified = 0,
+    /// What every such action does on a healthy cluster.
+    Note = 1,
+    /// Worse than usual: WARN.
+    Warning = 2,
+    /// Needed evidence is not there: UNKNOWN.
+    Missing = 3,
+    /// NO-GO.
+    Blocker = 4,
+}
+impl Weight {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WEIGHT_UNSPECIFIED",
+            Self::Note => "WEIGHT_NOTE",
+            Self::Warning => "WEIGHT_WARNING",
+            Self::Missing => "WEIGHT_MISSING",
+            Self::Blocker => "WEIGHT_BLOCKER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WEIGHT_UNSPECIFIED" => Some(Self::Unspecified),
+            "WEIGHT_NOTE" => Some(Self::Note),
+            "WEIGHT_WARNING" => Some(Self::Warning),
+            "WEIGHT_MISSING" => Some(Self::Missing),
+            "WEIGHT_BLOCKER" => Some(Self::Blocker),
             _ => None,
         }
     }

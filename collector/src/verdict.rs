@@ -1,0 +1,90 @@
+//! May I? The model's verdict on the cluster as it is seen now, as a message.
+
+use model::gate::{self, Action, Answer, Reason, Request, Seen, Verdict, Weight};
+use model::name::NodeName;
+use model::rule::Scene;
+use proto::v1;
+use tonic::Status;
+
+use crate::declared::Declared;
+use crate::keeper::Now;
+use crate::keeper::understanding::cluster_of;
+use crate::keeper::view::ClusterView;
+
+/// What is asked; an action that this version does not know is nothing that it can judge.
+pub(crate) fn request(nodes: Vec<NodeName>, action: i32) -> Result<Request, Status> {
+    let action = match v1::Action::try_from(action) {
+        Ok(v1::Action::Reboot | v1::Action::Unspecified) => Action::Reboot,
+        Ok(v1::Action::Shutdown) => Action::Shutdown,
+        Ok(v1::Action::Upgrade) => Action::Upgrade,
+        Ok(v1::Action::Network) => Action::Network,
+        Err(_) => {
+            let why = format!("action: {action} is none that this collector knows");
+            return Err(Status::invalid_argument(why));
+        }
+    };
+    let nodes = nodes.into_iter().collect();
+    Ok(Request { nodes, action })
+}
+
+/// Judges on what is published: nobody waits for the one who keeps it.
+pub(crate) fn judge(
+    view: &ClusterView,
+    declared: &Declared,
+    request: &Request,
+    now: Now,
+) -> Result<v1::Verdict, Status> {
+    let cluster = cluster_of(view, now);
+    let scene = Scene {
+        cluster: &cluster,
+        now,
+        thresholds: &declared.thresholds,
+        site: &declared.site,
+    };
+    message(gate::check(&scene, &view.found, request))
+}
+
+pub(crate) fn message(verdict: Verdict) -> Result<v1::Verdict, Status> {
+    let json = serde_json::to_string(&verdict)
+        .map_err(|error| Status::internal(format!("the verdict is no JSON: {error}")))?;
+    let answer = match verdict.answer {
+        Answer::Go => v1::Answer::Go,
+        Answer::Warn => v1::Answer::Warn,
+        Answer::NoGo => v1::Answer::NoGo,
+        Answer::Unknown => v1::Answer::Unknown,
+    };
+    Ok(v1::Verdict {
+        answer: answer.into(),
+        sentence: verdict.sentence,
+        reasons: verdict.reasons.into_iter().map(reason).collect(),
+        valid_ms: verdict.valid_ms,
+        json,
+    })
+}
+
+fn reason(reason: Reason) -> v1::Reason {
+    let weight = match reason.weight {
+        Weight::Note => v1::Weight::Note,
+        Weight::Warning => v1::Weight::Warning,
+        Weight::Missing => v1::Weight::Missing,
+        Weight::Blocker => v1::Weight::Blocker,
+    };
+    v1::Reason {
+        kind: reason.kind.name().to_owned(),
+        subject: reason.subject.to_string(),
+        sentence: reason.sentence,
+        remedy: reason.remedy,
+        way_back: reason.way_back,
+        weight: weight.into(),
+        evidence: reason.evidence.into_iter().map(seen).collect(),
+    }
+}
+
+fn seen(seen: Seen) -> v1::Seen {
+    v1::Seen {
+        node: seen.node.to_string(),
+        family: seen.family.to_owned(),
+        words: seen.words,
+        age_ms: seen.age_ms,
+    }
+}

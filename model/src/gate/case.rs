@@ -1,0 +1,116 @@
+//! What is asked, before the cluster as it is now.
+
+use super::Request;
+use super::verdict::Seen;
+use crate::cluster::FreshNode;
+use crate::fact::corosync_conf::CorosyncConf;
+use crate::name::NodeName;
+use crate::report::{Facts as _, Family};
+use crate::rule::Scene;
+use crate::topology::newest_conf;
+
+pub(super) struct Case<'a> {
+    pub(super) scene: &'a Scene<'a>,
+    pub(super) request: &'a Request,
+    /// All nodes that are heard.
+    pub(super) heard: Vec<FreshNode<'a>>,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(scene: &'a Scene<'a>, request: &'a Request) -> Self {
+        Self {
+            scene,
+            request,
+            heard: scene.nodes().collect(),
+        }
+    }
+
+    pub(super) fn is_target(&self, node: &NodeName) -> bool {
+        self.request.nodes.contains(node)
+    }
+
+    /// The nodes asked about that are heard.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &FreshNode<'a>> {
+        self.heard.iter().filter(|node| self.is_target(node.name()))
+    }
+
+    /// Those asked about that are known and not heard.
+    pub(super) fn silent_targets(&self) -> impl Iterator<Item = &'a NodeName> {
+        let nodes = self.request.nodes.iter();
+        nodes.filter(|name| {
+            self.scene.cluster.nodes.contains_key(*name) && self.node(name).is_none()
+        })
+    }
+
+    /// The nodes that stay and are heard.
+    pub(super) fn others(&self) -> impl Iterator<Item = &FreshNode<'a>> {
+        self.heard
+            .iter()
+            .filter(|node| !self.is_target(node.name()))
+    }
+
+    pub(super) fn node(&self, name: &NodeName) -> Option<&FreshNode<'a>> {
+        self.heard.iter().find(|node| node.name() == name)
+    }
+
+    pub(super) fn conf(&self) -> Option<&CorosyncConf> {
+        newest_conf(&self.heard)
+    }
+
+    /// The nodes of the nodelist.
+    pub(super) fn names(&self) -> Vec<(u32, NodeName)> {
+        let nodes = self.conf().into_iter().flat_map(|conf| &conf.nodes);
+        nodes
+            .filter_map(|entry| Some((entry.node_id?, NodeName::new(entry.name.clone()?).ok()?)))
+            .collect()
+    }
+
+    /// Of all fresh nodes that are quorate, whether they have this node among their members; `None` if they do not agree, or
+    /// nobody says.
+    pub(super) fn is_member(&self, id: u32) -> Option<bool> {
+        let told = self.heard.iter().filter_map(|node| {
+            let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
+            let members = corosync.members.as_ref()?;
+            Some(members.iter().any(|member| member.node_id == id))
+        });
+        let told: Vec<bool> = told.collect();
+        let first = *told.first()?;
+        told.iter().all(|has| *has == first).then_some(first)
+    }
+
+    /// All who are heard and quorate say that it is no member.
+    pub(super) fn is_out(&self, name: &NodeName) -> bool {
+        let mut names = self.names().into_iter();
+        let id = names.find(|(_, known)| known == name).map(|(id, _)| id);
+        id.is_some_and(|id| self.is_member(id) == Some(false))
+    }
+
+    pub(super) fn seen(
+        &self,
+        node: &FreshNode<'_>,
+        family: Family,
+        words: impl Into<String>,
+    ) -> Option<Seen> {
+        let held = node.node.held(family)?;
+        Some(Seen {
+            node: node.name().clone(),
+            family: family.key(),
+            words: words.into(),
+            age_ms: held.age_ms(self.scene.now),
+        })
+    }
+
+    /// Known, fresh, and nothing of it could not be read: a file that was left out can hold the very thing that forbids it.
+    pub(super) fn is_whole(&self, node: &FreshNode<'_>, family: Family) -> bool {
+        node.fact(family).is_some_and(|fact| {
+            let standing = fact.standing();
+            standing.known && standing.problems.is_empty()
+        })
+    }
+
+    /// It was looked for and is not there, which is knowledge; a family that failed, is old or was never told is not.
+    pub(super) fn is_absent(&self, node: &FreshNode<'_>, family: Family) -> bool {
+        node.fact(family)
+            .is_some_and(|fact| *fact == family.absent())
+    }
+}

@@ -1,0 +1,228 @@
+//! What does the HA manager do with the node's services, and can it?
+
+use super::case::Case;
+use super::request::Action;
+use super::verdict::{Kind, Reason};
+use crate::cluster::FreshNode;
+use crate::fact::guests::{Disk, Guest};
+use crate::fact::ha::{Armed, Ha, HaService, ServiceState};
+use crate::fact::ha_config::{HaConfig, ShutdownPolicy};
+use crate::finding::Thing;
+use crate::name::NodeName;
+use crate::report::{Facts as _, Family};
+
+/// What HA does with every service of the nodes asked about is known, and nothing holds their shutdown up.
+#[derive(Debug)]
+pub(super) struct NothingStuck(());
+
+pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<NothingStuck> {
+    let before = reasons.len();
+    let mut told = Vec::new();
+    for node in case.targets() {
+        // Without quorum the files of HA read as they did yesterday.
+        let is_quorate = node.corosync().and_then(|it| it.quorate) == Some(true);
+        let is_whole = is_quorate && case.is_whole(node, Family::Ha);
+        match node.ha().filter(|_| is_whole) {
+            Some(ha) => services(case, node, ha, reasons, &mut told),
+            None if case.is_absent(node, Family::Ha) => {}
+            None => {
+                let name = node.name();
+                let sentence = format!(
+                    "what {name} says of HA is missing, too old or not whole, so what becomes of its services is not known"
+                );
+                reasons.push(
+                    Reason::missing(Kind::HaUnknown, Thing::Node(name.clone()), sentence).remedy(
+                        format!(
+                            "`quorate-agent snapshot` on {name} says what cannot be read, and why."
+                        ),
+                    ),
+                );
+            }
+        }
+    }
+    let is_clear = reasons.len() == before;
+    reasons.extend(told);
+    is_clear.then_some(NothingStuck(()))
+}
+
+fn services(
+    case: &Case<'_>,
+    node: &FreshNode<'_>,
+    ha: &Ha,
+    reasons: &mut Vec<Reason>,
+    told: &mut Vec<Reason>,
+) {
+    let name = node.name();
+    let all = ha
+        .manager
+        .as_ref()
+        .and_then(|manager| manager.service_status.as_ref());
+    let here: Vec<(&String, &HaService)> = all
+        .into_iter()
+        .flatten()
+        // One whose node cannot be read is on every node.
+        .filter(|(_, service)| service.node.as_ref().is_none_or(|on| on == name))
+        .collect();
+    if case.request.action == Action::Network {
+        if ha.armed(name) != Armed::No {
+            let sentence = format!(
+                "the watchdog of {name} is armed or may be: if the change cuts it off for a minute, it resets itself"
+            );
+            told.push(
+                Reason::warning(Kind::WatchdogArmed, Thing::Node(name.clone()), sentence)
+                    .seen(case.seen(node, Family::Ha, "lrm_status"))
+                    .remedy(format!("`ha-manager crm-command node-maintenance enable {name}` moves its services away first."))
+                    .way_back(format!("`ha-manager crm-command node-maintenance disable {name}`")),
+            );
+        }
+        return;
+    }
+    let in_transit = |service: &HaService| {
+        matches!(
+            service.state,
+            Some(
+                ServiceState::Migrate
+                    | ServiceState::Relocate
+                    | ServiceState::Fence
+                    | ServiceState::Recovery
+            )
+        )
+    };
+    for (id, service) in &here {
+        let subject = Thing::Service((*id).clone());
+        if in_transit(service) {
+            let sentence = format!("HA is moving {id}, which {name} has or takes");
+            reasons.push(
+                Reason::blocker(Kind::ServiceStuck, subject, sentence)
+                    .seen(case.seen(node, Family::Ha, "manager_status"))
+                    .remedy("`ha-manager status` shows when it is done."),
+            );
+            continue;
+        }
+        let what = what_becomes(&ha.config, case.request.action);
+        if what == Becomes::Moves
+            && let Some(why) = cannot_move(case, node, id)
+        {
+            let sentence = format!(
+                "{id} cannot leave {name} ({why}), and with shutdown_policy migrate the shutdown waits for it for ever"
+            );
+            reasons.push(
+                Reason::blocker(Kind::ServiceStuck, subject, sentence)
+                    .seen(case.seen(node, Family::Guests, why))
+                    .remedy(format!("Stop it first (`ha-manager set {id} --state stopped`), or free it of what ties it."))
+                    .way_back(format!("`ha-manager set {id} --state started`")),
+            );
+        } else {
+            let sentence = format!("{id}: HA {}", what.words(name));
+            told.push(Reason::note(Kind::ServiceMoves, subject, sentence));
+        }
+    }
+}
+
+/// What HA does with the services of a node that goes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Becomes {
+    Freezes,
+    IsTakenOver,
+    Moves,
+}
+
+impl Becomes {
+    fn words(self, node: &NodeName) -> String {
+        match self {
+            Self::Freezes => format!("stops it, and starts it again on {node}"),
+            Self::IsTakenOver => "stops it, and another node takes it over".to_owned(),
+            Self::Moves => "moves it to another node first".to_owned(),
+        }
+    }
+}
+
+fn what_becomes(config: &HaConfig, action: Action) -> Becomes {
+    let policy = config.datacenter.as_ref();
+    let policy = policy.and_then(|datacenter| datacenter.shutdown_policy.as_ref());
+    match policy {
+        Some(ShutdownPolicy::Freeze) => Becomes::Freezes,
+        Some(ShutdownPolicy::Failover) => Becomes::IsTakenOver,
+        Some(ShutdownPolicy::Migrate) => Becomes::Moves,
+        // What is not known may be the one that can hold the shutdown up.
+        Some(ShutdownPolicy::Other(_)) => Becomes::Moves,
+        Some(ShutdownPolicy::Conditional) | None if action == Action::Shutdown => {
+            Becomes::IsTakenOver
+        }
+        Some(ShutdownPolicy::Conditional) | None => Becomes::Freezes,
+    }
+}
+
+/// Why no other node can take it; what is not known of it counts.
+fn cannot_move(case: &Case<'_>, node: &FreshNode<'_>, service: &str) -> Option<String> {
+    let (_, id) = service.split_once(':')?;
+    let id: u32 = id.parse().ok()?;
+    let guests = node.guests()?;
+    let Some(guest) = guests.here.iter().find(|guest| guest.id == id) else {
+        return Some("its configuration is not known".to_owned());
+    };
+    let Some(config) = &guest.config else {
+        return Some("its configuration cannot be read".to_owned());
+    };
+    if let Some(device) = config
+        .passthrough
+        .iter()
+        .find(|device| device.mapping.is_none())
+    {
+        return Some(format!("it holds {} of the host", device.slot));
+    }
+    let tied = config
+        .disks
+        .iter()
+        .find(|disk| !disk.cdrom && is_local(node, guest, disk));
+    if let Some(disk) = tied {
+        return Some(format!("its disk {} is on this node alone", disk.slot));
+    }
+    strictly_here(case, node, service)
+}
+
+/// A disk that no other node sees and that is not replicated either. A machine's own disks can be copied along while it
+/// moves, but HA does not do that.
+fn is_local(node: &FreshNode<'_>, guest: &Guest, disk: &Disk) -> bool {
+    if disk.shared || disk.slot.starts_with("unused") {
+        return false;
+    }
+    let Some(storage) = node.storage() else {
+        return true;
+    };
+    let configured = storage.configured.iter().flatten();
+    let of_disk = configured
+        .filter(|known| Some(&known.id) == disk.storage.as_ref())
+        .find_map(|known| known.is_shared());
+    let mut jobs = storage.replication.iter().flatten();
+    let is_copied = jobs.any(|job| job.guest == Some(guest.id) && !job.disabled && !job.removed);
+    of_disk != Some(true) && !is_copied
+}
+
+/// A rule or a group that leaves it no other node.
+fn strictly_here(case: &Case<'_>, node: &FreshNode<'_>, service: &str) -> Option<String> {
+    let config = &node.ha()?.config;
+    let is_other = |of: &[(NodeName, Option<u32>)]| {
+        of.iter()
+            .any(|(name, _)| name != node.name() && !case.is_target(name))
+    };
+    let rules = config.rules.iter().flatten();
+    let mut strict = rules.filter(|rule| {
+        !rule.disabled && rule.strict && rule.resources.iter().any(|of| of == service)
+    });
+    if strict.any(|rule| !is_other(&rule.nodes)) {
+        return Some("a strict rule keeps it there".to_owned());
+    }
+    let resource = config
+        .resources
+        .iter()
+        .flatten()
+        .find(|of| of.id == service)?;
+    let group = config
+        .groups
+        .iter()
+        .flatten()
+        .find(|of| Some(&of.id) == resource.group.as_ref())?;
+    (group.restricted && !is_other(&group.nodes))
+        .then(|| format!("group {} keeps it there", group.id))
+}

@@ -1,0 +1,116 @@
+//! Are all the others there, and is none of them on its way down or up?
+
+use super::case::Case;
+use super::verdict::{Kind, Reason};
+use crate::cluster::FreshNode;
+use crate::fact::power::PowerState;
+use crate::finding::Thing;
+use crate::name::NodeName;
+use crate::report::{Facts as _, Family};
+
+/// Every node that stays is in the membership, by all who are heard.
+#[derive(Debug)]
+pub(super) struct AllThere(());
+
+pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllThere> {
+    let names = case.names();
+    if names.is_empty() {
+        // That nobody told the nodelist is said by the votes.
+        return None;
+    }
+    let mut is_known = true;
+    let mut silent = Vec::new();
+    for (id, name) in names.iter().filter(|(_, name)| !case.is_target(name)) {
+        match case.is_member(*id) {
+            Some(true) if case.node(name).is_none() => silent.push(name),
+            Some(true) => {}
+            Some(false) => reasons.push(down(case, name)),
+            None => {
+                is_known = false;
+                let sentence = format!("whether {name} is in the membership is not certain");
+                reasons.push(
+                    Reason::missing(Kind::NodeDown, Thing::Node(name.clone()), sentence)
+                        .remedy("Wait until the membership has settled, and ask again."),
+                );
+            }
+        }
+    }
+    for node in case.others() {
+        reasons.extend(power(case, node));
+    }
+    match silent.as_slice() {
+        [] => {}
+        [one] => {
+            let sentence = format!(
+                "the agent of {one} is silent; all who are heard have it in the membership"
+            );
+            reasons.push(
+                Reason::warning(Kind::AgentSilent, Thing::Node((*one).clone()), sentence)
+                    .remedy(format!("`systemctl status quorate-agent` on {one}.")),
+            );
+        }
+        several => {
+            is_known = false;
+            let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+            let sentence = format!("{} agents are silent: {}", several.len(), names.join(", "));
+            reasons.push(
+                Reason::missing(Kind::AgentsSilent, Thing::Cluster, sentence)
+                    .remedy("`systemctl status quorate-agent` on each of them."),
+            );
+        }
+    }
+    is_known.then_some(AllThere(()))
+}
+
+fn down(case: &Case<'_>, name: &NodeName) -> Reason {
+    let sentence = format!("{name} is not in the membership: two nodes would be missing at once");
+    let told = case.others().filter_map(|node| {
+        let words = format!("{name} is not among the members");
+        node.corosync()?;
+        case.seen(node, Family::Corosync, words)
+    });
+    Reason::blocker(Kind::NodeDown, Thing::Node(name.clone()), sentence)
+        .seen(told.take(2))
+        .remedy(format!(
+            "Bring {name} back first: its console, `systemctl status corosync` there."
+        ))
+}
+
+fn power(case: &Case<'_>, node: &FreshNode<'_>) -> Option<Reason> {
+    let name = node.name();
+    let subject = Thing::Node(name.clone());
+    let Some(power) = node.power() else {
+        let sentence = format!("whether {name} is on its way down is not known");
+        return Some(Reason::warning(Kind::PowerUnknown, subject, sentence));
+    };
+    let seen = case.seen(node, Family::Power, power.state.to_string());
+    let reason = match power.state {
+        PowerState::Running => return None,
+        PowerState::ShuttingDown => Reason::blocker(
+            Kind::NodeGoing,
+            subject,
+            format!("{name} is shutting down: never two nodes at once"),
+        )
+        .remedy(format!("Wait until {name} is back and healthy.")),
+        PowerState::ShutdownScheduled => Reason::blocker(
+            Kind::NodeGoing,
+            subject,
+            format!("a shutdown of {name} is scheduled: never two nodes at once"),
+        )
+        .remedy(format!("`shutdown -c` on {name} takes it back.")),
+        PowerState::Booting => Reason::blocker(
+            Kind::NodeComing,
+            subject,
+            format!("{name} has not finished booting"),
+        )
+        .remedy(format!(
+            "`systemctl list-jobs` on {name} shows what it waits for."
+        )),
+        PowerState::Unknown => Reason::warning(
+            Kind::PowerUnknown,
+            subject,
+            format!("whether {name} is on its way down is not known"),
+        ),
+    };
+    Some(reason.seen(seen))
+}

@@ -1,0 +1,49 @@
+//! May this be done now? Every ground that a decision stands on is one file here; each looks by itself, and all that they
+//! say is listed.
+//!
+//! GO is only built from complete, fresh evidence ([`verdict::Evidence`]): a ground hands out its part when it has seen
+//! enough, and nobody else can make one. What is not known takes it away and never adds to it. That nothing was found
+//! wrong is no evidence.
+
+mod backups;
+mod case;
+mod ceph;
+mod guests;
+mod ha;
+mod members;
+mod places;
+mod redundancy;
+mod request;
+mod returning;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod verdict;
+mod votes;
+
+use crate::finding::Finding;
+use crate::rule::Scene;
+use case::Case;
+use verdict::Evidence;
+
+pub use request::{Action, Request};
+pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
+
+/// Judges without any effect. `found` is what the rules find: some of them compare with the past, which whoever looks at a
+/// view of the cluster alone has not.
+pub fn check(scene: &Scene<'_>, found: &[Finding], request: &Request) -> Verdict {
+    let case = Case::new(scene, request);
+    let mut reasons = request.unknown_nodes(scene);
+    let votes = votes::look(&case, &mut reasons);
+    let members = members::look(&case, &mut reasons);
+    let returns = returning::look(&case, &mut reasons);
+    let tasks = tasks::look(&case, &mut reasons);
+    let ha = ha::look(&case, &mut reasons);
+    let ceph = ceph::look(&case, &mut reasons);
+    places::look(&case, &mut reasons);
+    redundancy::look(&case, found, &mut reasons);
+    guests::look(&case, &mut reasons);
+    backups::look(&case, &mut reasons);
+    let evidence = || Some(Evidence::of(votes?, members?, returns?, tasks?, ha?, ceph?));
+    Verdict::of(request, evidence().as_ref(), reasons)
+}

@@ -1,0 +1,254 @@
+//! Are the votes enough that stay? Played through the quorum machine, on numbers that two nodes agree on.
+
+use std::fmt;
+
+use super::case::Case;
+use super::verdict::{Kind, Reason, Seen};
+use crate::finding::Thing;
+use crate::name::NodeName;
+use crate::report::{Facts as _, Family};
+use crate::whatif::{Answer, Hypothesis, Outcome, Part, WhatIf};
+
+/// The votes that stay are enough, wherever a node stays.
+#[derive(Debug)]
+pub(super) struct Enough {
+    before: u32,
+    after: u32,
+    needed: u32,
+}
+
+impl fmt::Display for Enough {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (after, before, needed) = (self.after, self.before, self.needed);
+        write!(f, "{after} of {before} votes stay, and {needed} are needed")
+    }
+}
+
+pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough> {
+    let names = case.names();
+    if !names.is_empty() && names.iter().all(|(_, name)| case.is_target(name)) {
+        let sentence = "no node of the cluster stays".to_owned();
+        reasons.push(Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence));
+        return None;
+    }
+    let confirmed = confirmed(case, reasons);
+    let scene = case.scene;
+    let reforming_ms = scene.thresholds.reforming_warning_ms;
+    let mut what_if = match WhatIf::new(scene.cluster, scene.now, scene.site, reforming_ms) {
+        Ok(what_if) => what_if,
+        Err(why) => {
+            reasons.push(unknown(why.to_string()));
+            return None;
+        }
+    };
+    let parts = case.request.nodes.iter().cloned().map(Part::Node);
+    let outcome = match what_if.play(&Hypothesis::dark(parts)) {
+        Ok(outcome) => outcome,
+        Err(no_such) => {
+            reasons.push(unknown(no_such.to_string()));
+            return None;
+        }
+    };
+    one_more(case, &mut what_if, reasons);
+    reforming(&outcome, reasons);
+    let kept = kept(case, &outcome, reasons)?;
+    let before = confirmed?;
+    if kept.1 == kept.2 {
+        let sentence = format!(
+            "no vote may be lost meanwhile: {} of {before} votes stay, and {} are needed",
+            kept.1, kept.2
+        );
+        reasons.push(Reason::warning(Kind::NoMargin, Thing::Margin, sentence));
+    }
+    let (_, after, needed) = kept;
+    let enough = Enough {
+        before,
+        after,
+        needed,
+    };
+    let note = Reason::note(Kind::Votes, Thing::Cluster, enough.to_string());
+    reasons.push(note);
+    Some(enough)
+}
+
+fn unknown(why: String) -> Reason {
+    Reason::missing(Kind::VotesUnknown, Thing::Cluster, why).remedy(
+        "`quorate status` shows which nodes are heard and what they say of corosync; `pvecm status` on a node needs no \
+         collector.",
+    )
+}
+
+/// What two quorate nodes, one of them to stay, say alike of votes and members.
+fn confirmed(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<u32> {
+    type Says = (u32, u32, Vec<u32>);
+    let says = |node: &crate::cluster::FreshNode<'_>| -> Option<Says> {
+        let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
+        let mut members: Vec<u32> = corosync
+            .members
+            .as_ref()?
+            .iter()
+            .map(|member| member.node_id)
+            .collect();
+        members.sort_unstable();
+        Some((corosync.total_votes?, corosync.quorum?, members))
+    };
+    let told: Vec<(&NodeName, Says)> = case
+        .heard
+        .iter()
+        .filter_map(|node| Some((node.name(), says(node)?)))
+        .collect();
+    let stays = |name: &NodeName| !case.is_target(name);
+    let seen = |name: &NodeName, (votes, needed, _): &Says| -> Option<Seen> {
+        let node = case.node(name)?;
+        let words = format!("Total votes: {votes}, Quorum: {needed}");
+        case.seen(node, Family::Corosync, words)
+    };
+    let Some((first, says)) = told.iter().find(|(name, _)| stays(name)) else {
+        reasons.push(unknown(
+            "no node that stays is heard to be quorate, so the votes are not known".to_owned(),
+        ));
+        return None;
+    };
+    if let Some((other, otherwise)) = told.iter().find(|(_, other)| other != says) {
+        let sentence = format!("{first} and {other} do not say the same of votes and members");
+        let evidence = [seen(first, says), seen(other, otherwise)];
+        reasons.push(
+            Reason::missing(Kind::VotesUnconfirmed, Thing::Cluster, sentence)
+                .seen(evidence.into_iter().flatten())
+                .remedy("Wait until the membership has settled, and ask again."),
+        );
+        return None;
+    }
+    if told.len() < 2 {
+        let sentence =
+            format!("{first} alone says what the votes are, and no second node confirms it");
+        reasons.push(
+            Reason::missing(Kind::VotesUnconfirmed, Thing::Cluster, sentence)
+                .seen(seen(first, says))
+                .remedy("`quorate status` shows which agents are silent; start them."),
+        );
+        return None;
+    }
+    Some(says.0)
+}
+
+/// Node, votes and needed votes of the part that stays quorate; what does not stay so is said.
+fn kept(
+    case: &Case<'_>,
+    outcome: &Outcome,
+    reasons: &mut Vec<Reason>,
+) -> Option<(NodeName, u32, u32)> {
+    let stay: Vec<_> = outcome
+        .camps
+        .iter()
+        .filter(|camp| !camp.nodes.iter().all(|node| case.is_target(node)))
+        .collect();
+    let largest = stay.iter().max_by_key(|camp| (camp.quorate, camp.votes))?;
+    let what = format!("{} of {}", case.request.action, case.request.names());
+    match largest.quorate {
+        Answer::Yes => {}
+        Answer::Unknown => {
+            let why = outcome.unknown.first().unwrap_or(&largest.reason);
+            reasons.push(unknown(format!(
+                "whether quorum is kept is not certain: {why}"
+            )));
+            return None;
+        }
+        Answer::No => {
+            let sentence = format!(
+                "the {what} leaves {} of {} votes, and {} are needed",
+                largest.votes, largest.expected, largest.needed
+            );
+            reasons.push(
+                Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence).remedy(
+                    "Bring back the nodes that are missing first: `pvecm status` shows who votes.",
+                ),
+            );
+            return None;
+        }
+    }
+    let first = largest.nodes.first()?.clone();
+    let mut is_kept = true;
+    for camp in stay.iter().filter(|camp| camp.quorate != Answer::Yes) {
+        let names: Vec<&str> = camp.nodes.iter().map(NodeName::as_str).collect();
+        let names = names.join(", ");
+        let was_quorate = camp.nodes.iter().any(|name| {
+            let corosync = case.node(name).and_then(|node| node.corosync());
+            corosync.and_then(|corosync| corosync.quorate) == Some(true)
+        });
+        if !was_quorate {
+            // It is not this action that takes the quorum there; that it is not there is for another ground.
+            continue;
+        }
+        is_kept = false;
+        let subject = camp
+            .nodes
+            .first()
+            .cloned()
+            .map_or(Thing::Cluster, Thing::Node);
+        reasons.push(if camp.quorate == Answer::No {
+            let sentence = format!("the {what} takes the quorum from {names}: {}", camp.reason);
+            Reason::blocker(Kind::QuorumLostForSome, subject, sentence).remedy(format!(
+                "Give {names} another path first: `quorate risks` shows what it depends on."
+            ))
+        } else {
+            unknown(format!(
+                "whether {names} keeps its quorum is not certain: {}",
+                camp.reason
+            ))
+        });
+    }
+    is_kept.then_some((first, largest.votes, largest.needed))
+}
+
+/// And if one more node fails meanwhile?
+fn one_more(case: &Case<'_>, what_if: &mut WhatIf, reasons: &mut Vec<Reason>) {
+    let others: Vec<NodeName> = case.others().map(|node| node.name().clone()).collect();
+    let mut lost = Vec::new();
+    for other in &others {
+        let parts = case.request.nodes.iter().chain([other]);
+        let hypothesis = Hypothesis::dark(parts.cloned().map(Part::Node));
+        let is_kept = what_if
+            .play(&hypothesis)
+            .is_ok_and(|outcome| outcome.is_quorum_kept() == Answer::Yes);
+        if !is_kept {
+            lost.push(other.as_str());
+        }
+    }
+    let sentence = match lost.len() {
+        0 => "if one more node fails meanwhile, quorum is kept, whichever it is".to_owned(),
+        all if all == others.len() => "if one more node fails meanwhile, quorum is lost".to_owned(),
+        _ => format!(
+            "if one of {} fails meanwhile, quorum is lost",
+            lost.join(", ")
+        ),
+    };
+    if !others.is_empty() {
+        reasons.push(Reason::note(Kind::OneMore, Thing::Margin, sentence));
+    }
+}
+
+fn reforming(outcome: &Outcome, reasons: &mut Vec<Reason>) {
+    let Some(reforming) = outcome.reforming.filter(|it| it.is_dangerous) else {
+        return;
+    };
+    let fencing: Vec<&str> = outcome.fencing.iter().map(|it| it.node.as_str()).collect();
+    let who = if fencing.is_empty() {
+        "nobody's watchdog runs".to_owned()
+    } else {
+        format!(
+            "{} may reset themselves although quorum is kept",
+            fencing.join(", ")
+        )
+    };
+    let sentence = format!(
+        "if it goes down without a word, forming anew takes {} s: {who}",
+        reforming.ms / 1_000
+    );
+    reasons.push(
+        Reason::warning(Kind::Reforming, Thing::Cluster, sentence).remedy(
+            "`token_coefficient: 125` in the totem section of corosync.conf makes it shorter (Proxmox VE 9.1 writes it by \
+             itself).",
+        ).way_back("Take the line out again, and raise config_version."),
+    );
+}
