@@ -221,12 +221,10 @@ fn ports<'a>(
         _ => &[],
     };
     // A NIC, and whatever else a switch is known to be behind: a card can be of any kind.
-    let is_port =
-        |link: &&Link| stack::is_nic(link) || switch_of(scene, node, &link.name, labels).is_some();
+    let is_known = |link: &Link| switch_of(scene, node, &link.name, labels).is_some();
     let ports = links
         .iter()
-        .filter(|link| link.admin_up != Some(false))
-        .filter(is_port);
+        .filter(|link| link.admin_up != Some(false) && (stack::is_nic(link) || is_known(link)));
     let port = |link: &'a Link| {
         let past = node.past.ports.get(&link.name)?;
         let standing = match (&fresh, link.carrier) {
@@ -363,10 +361,9 @@ fn places(ports: &[Port<'_>]) -> String {
 
 fn also_silent(silent: &[Port<'_>]) -> String {
     let names: BTreeSet<&NodeName> = silent.iter().map(|port| port.node).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("; also at it, and silent: {}", listed(names))
+    match names.len() {
+        0 => String::new(),
+        _ => format!("; also at it, and silent: {}", listed(names)),
     }
 }
 
