@@ -1,9 +1,10 @@
 //! What is asked, before the cluster as it is now.
 
 use super::Request;
-use super::verdict::Seen;
+use super::verdict::{Reason, Seen};
 use crate::cluster::FreshNode;
 use crate::fact::corosync_conf::CorosyncConf;
+use crate::finding::Finding;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 use crate::rule::Scene;
@@ -98,6 +99,19 @@ impl<'a> Case<'a> {
             words: words.into(),
             age_ms: held.age_ms(self.scene.now),
         })
+    }
+
+    /// What a rule found, as a reason: page, chat and terminal say the same.
+    pub(super) fn told(&self, reason: Reason, found: &Finding) -> Reason {
+        let seen = found.evidence.iter().filter_map(|seen| {
+            let node = self.node(&seen.node)?;
+            self.seen(node, seen.family, seen.words.clone())
+        });
+        let seen: Vec<Seen> = seen.collect();
+        reason
+            .seen(seen)
+            .remedy(found.remedy.clone())
+            .way_back(found.way_back.clone())
     }
 
     /// Known, fresh, and nothing of it could not be read: a file that was left out can hold the very thing that forbids it.

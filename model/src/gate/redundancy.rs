@@ -38,17 +38,8 @@ pub(super) fn look(case: &Case<'_>, found: &[Finding], reasons: &mut Vec<Reason>
         is_worse && !is_effect(one) && !is_of_target(case, &one.subject)
     };
     for one in found.iter().filter(counts) {
-        let seen = one.evidence.iter().filter_map(|seen| {
-            let node = case.node(&seen.node)?;
-            case.seen(node, seen.family, seen.words.clone())
-        });
-        let seen: Vec<_> = seen.collect();
-        reasons.push(
-            Reason::warning(Kind::Redundancy, one.subject.clone(), one.sentence.clone())
-                .seen(seen)
-                .remedy(one.remedy.clone())
-                .way_back(one.way_back.clone()),
-        );
+        let reason = Reason::warning(Kind::Redundancy, one.subject.clone(), one.sentence.clone());
+        reasons.push(case.told(reason, one));
     }
 }
 

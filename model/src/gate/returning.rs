@@ -99,7 +99,6 @@ fn state(case: &Case<'_>, node: &FreshNode<'_>, reasons: &mut Vec<Reason>) {
     reasons.push(weight(kind, Thing::Node(name.clone()), sentence).seen(seen));
 }
 
-/// The rule's own words: page, chat and terminal say the same.
 fn would_not(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     let Some(rule) = rule::named(RULE) else {
         return;
@@ -111,20 +110,8 @@ fn would_not(case: &Case<'_>, reasons: &mut Vec<Reason>) {
         if !case.is_target(name) {
             continue;
         }
-        let seen = found.evidence.iter().filter_map(|seen| {
-            let node = case.node(&seen.node)?;
-            case.seen(node, seen.family, seen.words.clone())
-        });
-        let seen: Vec<_> = seen.collect();
-        reasons.push(
-            Reason::blocker(
-                Kind::WouldNotReturn,
-                found.subject.clone(),
-                found.sentence.clone(),
-            )
-            .seen(seen)
-            .remedy(found.remedy.clone())
-            .way_back(found.way_back.clone()),
-        );
+        let (subject, sentence) = (found.subject.clone(), found.sentence.clone());
+        let reason = Reason::blocker(Kind::WouldNotReturn, subject, sentence);
+        reasons.push(case.told(reason, &found));
     }
 }
