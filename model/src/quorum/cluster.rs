@@ -104,9 +104,13 @@ impl Cluster {
     /// before they count for the last time.
     pub fn outcomes_without_barrier(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
         let everybody: Vec<NodeId> = self.voters.keys().copied().collect();
-        let mut orders = Order::all(&everybody, Counted::AtTheEnd);
-        orders.extend(Order::all(&everybody, Counted::AtOnce));
-        self.outcomes_in(event, orders)
+        let counted = [
+            Counted::AtTheEnd,
+            Counted::AtOnce,
+            Counted::AtOnceWithoutQdevice,
+        ];
+        let orders = counted.map(|counted| Order::all(&everybody, counted));
+        self.outcomes_in(event, orders.concat())
     }
 
     /// Who may make a difference by beginning to speak: the first of each run of nodes that say the same of
@@ -395,7 +399,7 @@ impl Cluster {
     fn speak(&mut self, node: NodeId) -> Option<NodeInfo> {
         let voter = self.voters.get_mut(&node)?;
         let word = voter.node_info();
-        if self.order.counted == Counted::AtOnce {
+        if self.order.counted != Counted::AtTheEnd {
             voter.sync_activate();
         }
         Some(word)
@@ -417,12 +421,16 @@ impl Cluster {
             .iter()
             .map(|node| (*node, self.qdevice_votes_for(*node, members)))
             .collect();
+        let at_once = self.order.counted == Counted::AtOnceWithoutQdevice;
         let mut words = Vec::new();
         for (node, votes) in votes_for {
             if let Some(voter) = self.voters.get_mut(&node)
                 && voter.poll_qdevice(votes)
             {
                 words.push(voter.node_info());
+                if at_once && !votes {
+                    voter.sync_activate();
+                }
             }
         }
         self.deliver(index, &words);

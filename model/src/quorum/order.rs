@@ -35,6 +35,9 @@ pub(crate) enum Counted {
     AtTheEnd,
     /// When it has spoken, whatever it has heard by then: corosync-vqsim, which has no such barrier.
     AtOnce,
+    /// Also when the qdevice has left it, before it hears its own word of that: corosync-vqsim too, whose qdevice
+    /// leaves in the middle of a forming membership.
+    AtOnceWithoutQdevice,
 }
 
 impl Order {
