@@ -36,6 +36,22 @@ tar -cf "$work/input.tar" -C "$work/input" .
 truncate -s 64M "$work/results.tar"
 : > "$work/log"
 
+# An INIT with a line `# nodes: N` gets two cables for each of N nodes, between cards of the machine itself: eno-p1-0 to
+# far-p1-0 and so on. Its third serial port leads to QEMU's monitor, whose `set_link CARD off` takes the carrier from a card.
+cables=()
+nodes=$(sed -n 's/^# nodes: \([1-9]\)$/\1/p' "$init")
+for n in $(seq 1 "${nodes:-0}"); do
+  for port in 0 1; do
+    for card in "eno-p$n-$port,mac=02:00:00:00:0$n:0$port" "far-p$n-$port,mac=02:00:00:00:fa:$n$port"; do
+      cables+=(-netdev "hubport,id=at-${card%%,*},hubid=$n$port"
+        -device "virtio-net-pci,netdev=at-${card%%,*},speed=25000,duplex=full,romfile=,id=$card")
+    done
+  done
+done
+if [ -n "$nodes" ]; then
+  cables+=(-chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor -serial "unix:$work/monitor")
+fi
+
 # The network card is cabled to nothing: it is there because it sits on a bus and has a driver's speed, which a
 # veth has not. TMPDIR is where QEMU keeps what is written to the root disk.
 TMPDIR=$work qemu-system-x86_64 -M q35 -cpu max -accel "${QUORATE_LAB_ACCEL:-tcg,thread=multi}" -smp 2 -m 2048 -display none -no-reboot \
@@ -47,6 +63,7 @@ TMPDIR=$work qemu-system-x86_64 -M q35 -cpu max -accel "${QUORATE_LAB_ACCEL:-tcg
   -drive "file=$work/results.tar,if=virtio,format=raw,cache=unsafe" \
   -netdev hubport,id=nowhere,hubid=0 \
   -device virtio-net-pci,netdev=nowhere,mac=02:00:00:00:00:99,speed=25000,duplex=full,romfile= \
+  ${cables[@]+"${cables[@]}"} \
   </dev/null &
 qemu=$!
 

@@ -1,7 +1,9 @@
 //! `cargo xtask lab`: boots a real Debian 13 kernel under QEMU, makes the fixtures that only a real kernel, a real
-//! corosync and a real journal can make, and puts the agent before those. The work is done by the scripts in `xtask/lab/`.
+//! corosync and a real journal can make, and puts the agent and the collector before those. The work is done by the
+//! scripts in `xtask/lab/`.
 
 mod power;
+mod stories;
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -14,6 +16,7 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::shell;
 pub(crate) use power::{Power, run as power};
+use stories::Stories;
 
 /// What the machine is built by; a machine is kept until this file changes.
 const RECIPE: &str = "build-machine.sh";
@@ -38,6 +41,7 @@ enum Task {
     },
     Agent(Agent),
     Power(Power),
+    Stories(Stories),
 }
 
 /// Put the agent before real bonds, bridges, corosync and a journal, and look whether it sees what changes
@@ -59,6 +63,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Task::Agent(args) => agent(args),
         Task::Power(args) => power::run(args),
+        Task::Stories(args) => stories::run(args),
     }
 }
 
