@@ -2,6 +2,7 @@
 //!
 //! The file is what `quorate-collector operator add` writes. It holds a key, and is refused if others may read it.
 
+mod gate;
 mod history;
 
 use std::io;
@@ -13,7 +14,6 @@ use std::time::Duration;
 use proto::dial::{DialError, dial};
 use proto::tls::{self, TlsError};
 use proto::v1;
-use proto::v1::gate_client::GateClient;
 use proto::v1::query_client::QueryClient;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -204,14 +204,6 @@ impl Client {
     ) -> Result<v1::ListRisksResponse, NoAnswer> {
         let (address, answer) =
             self.ask(&async |channel| query(channel).list_risks(request.clone()).await)?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
-    }
-
-    pub(crate) fn check(&self, request: &v1::CheckRequest) -> Result<v1::Verdict, NoAnswer> {
-        let (address, answer) = self.ask(&async |channel| {
-            let mut gate = GateClient::new(channel);
-            gate.check(request.clone()).await
-        })?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 

@@ -5,6 +5,7 @@ mod client;
 mod command;
 mod exit;
 mod show;
+mod verdict;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;

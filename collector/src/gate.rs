@@ -1,5 +1,5 @@
-//! The service Gate: may I? Whoever may ask is given the model's verdict on the cluster as it is seen now; whoever may not is
-//! refused. Leases are not given in this version: who asks for one is told UNKNOWN.
+//! The service Gate: may I? And the lease. Whoever may ask is given the model's verdict on the cluster as it is seen now;
+//! whoever may not is refused.
 
 use std::sync::Arc;
 
@@ -15,7 +15,9 @@ use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
 use crate::keeper::actor::Keeper;
+use crate::keeper::core::LeaseAsk;
 use crate::keepers::Keepers;
+use crate::lease::{self, Leases};
 use crate::query::beside;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
@@ -23,7 +25,6 @@ use crate::verdict::{self, judge};
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
-const NO_LEASES: &str = "this version of the collector gives no leases";
 
 /// The service.
 #[derive(Debug)]
@@ -132,6 +133,7 @@ impl Judge {
         &self,
         cluster: &Cluster,
         check: v1::CheckRequest,
+        asker: String,
     ) -> Result<v1::Verdict, Status> {
         let keeper = match self.say(cluster).await {
             Ok(keeper) => keeper,
@@ -141,19 +143,36 @@ impl Judge {
         let nodes = named.map(|name| node_name("nodes", name));
         let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, check.action)?;
         let declared = self.keepers.declared().clone();
-        let judge = move || judge(&keeper.view(), &declared, &wanted, keeper.now());
+        let judge = move || judge(&keeper.view(), &declared, &wanted, &asker, keeper.now());
         beside(judge).await
     }
 
-    async fn no_lease(&self, cluster: &Cluster) -> Result<Response<v1::LeaseAnswer>, Status> {
-        let why = match self.say(cluster).await {
-            Ok(_) => Verdict::unknown(Kind::NoLeases, NO_LEASES.to_owned(), String::new()),
-            Err(unknown) => unknown,
+    /// Asks the one who keeps the cluster for something of the lease.
+    async fn lease(&self, cluster: &Cluster, ask: LeaseAsk) -> Result<v1::LeaseAnswer, Status> {
+        let keeper = match self.say(cluster).await {
+            Ok(keeper) => keeper,
+            Err(unknown) => return lease::unknown(unknown),
         };
-        Ok(Response::new(v1::LeaseAnswer {
-            verdict: Some(verdict::message(why)?),
-            lease: None,
-        }))
+        let told = keeper.lease(ask).await;
+        let declared = self.keepers.declared().clone();
+        let answer = move || {
+            let view = keeper.view();
+            let leases = Leases {
+                view: &view,
+                declared: &declared,
+                now: keeper.now(),
+            };
+            match told {
+                Some(told) => leases.answer(told.verdict, told.lease.as_ref(), told.is_done),
+                None => {
+                    let sentence = "whether it was written down is not known".to_owned();
+                    let remedy = "`quorate maintenance list` says whether there is a lease";
+                    let verdict = Verdict::unknown(Kind::NotRecorded, sentence, remedy.to_owned());
+                    leases.answer(verdict, None, false)
+                }
+            }
+        };
+        beside(answer).await
     }
 }
 
@@ -174,7 +193,7 @@ impl Gate for Judge {
             return Err(nobody_named());
         }
         let nodes = check.nodes.clone();
-        let verdict = self.verdict(&cluster, check).await?;
+        let verdict = self.verdict(&cluster, check, asker.name()).await?;
         said(&asker, "check", &cluster, &nodes, &verdict.sentence);
         Ok(Response::new(verdict))
     }
@@ -184,13 +203,18 @@ impl Gate for Judge {
         request: Request<v1::BeginRequest>,
     ) -> Result<Response<v1::LeaseAnswer>, Status> {
         let asker = asker(&request)?;
-        let check = request.into_inner().check.unwrap_or_default();
+        let begin = request.into_inner();
+        let check = begin.check.clone().unwrap_or_default();
         let cluster = self.authorise(&asker, &check.cluster, &check.nodes)?;
         if check.nodes.is_empty() {
             return Err(nobody_named());
         }
-        said(&asker, "begin", &cluster, &check.nodes, NO_LEASES);
-        self.no_lease(&cluster).await
+        let named = check.nodes.iter().cloned();
+        let nodes = named.map(|name| node_name("nodes", name));
+        let ask = lease::begin(begin, nodes.collect::<Result<_, _>>()?, asker.name())?;
+        let answer = self.lease(&cluster, ask).await?;
+        said(&asker, "begin", &cluster, &check.nodes, sentence(&answer));
+        Ok(Response::new(answer))
     }
 
     async fn end(
@@ -201,8 +225,11 @@ impl Gate for Judge {
         let end = request.into_inner();
         let nodes = [end.node];
         let cluster = self.authorise(&asker, &end.cluster, &nodes)?;
-        said(&asker, "end", &cluster, &nodes, NO_LEASES);
-        self.no_lease(&cluster).await
+        let node = node_name("node", nodes[0].clone())?;
+        let ask = lease::end(node, asker.name(), end.not_rebooted);
+        let answer = self.lease(&cluster, ask).await?;
+        said(&asker, "end", &cluster, &nodes, sentence(&answer));
+        Ok(Response::new(answer))
     }
 
     async fn r#break(
@@ -213,23 +240,49 @@ impl Gate for Judge {
         let request = request.into_inner();
         let nodes = [request.node];
         let cluster = self.authorise(&asker, &request.cluster, &nodes)?;
-        said(&asker, "break", &cluster, &nodes, NO_LEASES);
-        self.no_lease(&cluster).await
+        let ask = LeaseAsk::Break {
+            node: node_name("node", nodes[0].clone())?,
+            by: asker.name(),
+            reason: lease::reason(&request.reason)?,
+        };
+        let answer = self.lease(&cluster, ask).await?;
+        said(&asker, "break", &cluster, &nodes, sentence(&answer));
+        Ok(Response::new(answer))
     }
 
-    /// No lease was ever given, so there is none. Where another collector gives them, none here does not mean none.
+    /// Where another collector gives them, none here does not mean none.
     async fn list_leases(
         &self,
         request: Request<v1::ListLeasesRequest>,
     ) -> Result<Response<v1::ListLeasesResponse>, Status> {
         let asker = asker(&request)?;
         let cluster = self.authorise(&asker, &request.into_inner().cluster, &[])?;
-        if let Err(unknown) = self.say(&cluster).await {
-            let why = format!("leases are not known here: {}", unknown.sentence);
-            return Err(Status::failed_precondition(why));
-        }
-        Ok(Response::new(v1::ListLeasesResponse::default()))
+        let keeper = match self.say(&cluster).await {
+            Ok(keeper) => keeper,
+            Err(unknown) => {
+                let why = format!("leases are not known here: {}", unknown.sentence);
+                return Err(Status::failed_precondition(why));
+            }
+        };
+        let declared = self.keepers.declared().clone();
+        let list = move || {
+            let view = keeper.view();
+            let leases = Leases {
+                view: &view,
+                declared: &declared,
+                now: keeper.now(),
+            };
+            leases.list()
+        };
+        Ok(Response::new(beside(list).await?))
     }
+}
+
+fn sentence(answer: &v1::LeaseAnswer) -> &str {
+    answer
+        .verdict
+        .as_ref()
+        .map_or("", |verdict| &verdict.sentence)
 }
 
 /// Every use of the gate can be read in the log afterwards.

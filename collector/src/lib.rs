@@ -20,6 +20,7 @@ pub mod identity;
 mod incidents;
 pub mod keeper;
 pub mod keepers;
+mod lease;
 pub mod ledger;
 pub mod peer;
 pub mod query;

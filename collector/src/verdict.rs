@@ -32,6 +32,7 @@ pub(crate) fn judge(
     view: &ClusterView,
     declared: &Declared,
     request: &Request,
+    asker: &str,
     now: Now,
 ) -> Result<v1::Verdict, Status> {
     let cluster = cluster_of(view, now);
@@ -40,8 +41,16 @@ pub(crate) fn judge(
         now,
         thresholds: &declared.thresholds,
         site: &declared.site,
+        leases: view.leases.as_deref(),
     };
-    message(gate::check(&scene, &view.found, request))
+    let lease = scene.leases.and_then(|leases| leases.current());
+    let is_holder = lease.is_some_and(|lease| lease.grant.owner == asker);
+    let verdict = if is_holder {
+        gate::check_as_holder(&scene, &view.found, request)
+    } else {
+        gate::check(&scene, &view.found, request)
+    };
+    message(verdict)
 }
 
 pub(crate) fn message(verdict: Verdict) -> Result<v1::Verdict, Status> {

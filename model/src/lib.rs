@@ -33,3 +33,4 @@ pub mod topology;
 pub mod whatif;
 
 pub mod gate;
+pub mod lease;

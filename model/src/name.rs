@@ -165,6 +165,16 @@ text_name!(IfaceName);
 number_name!(NodeId, u32);
 number_name!(VlanId, u64);
 
+/// `pve-03`, `pve-03 and pve-04`, `pve-03, pve-04 and pve-05`
+pub(crate) fn enumerated<'a>(names: impl IntoIterator<Item = &'a NodeName>) -> String {
+    let names: Vec<&str> = names.into_iter().map(NodeName::as_str).collect();
+    match names.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => (*one).to_owned(),
+        [others @ .., last] => format!("{} and {last}", others.join(", ")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

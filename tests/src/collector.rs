@@ -183,11 +183,17 @@ impl Collector {
 
     /// The same with its exit code, whatever it is.
     pub fn asked(&self, rack: &Rack, args: &[&str]) -> Result<std::process::Output> {
-        let mut command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
-        let asked = command.args(args).args(["--identity", OPERATOR]);
-        asked
+        let mut asking = self.asking(rack, args)?;
+        asking
             .output()
             .context("the terminal's program cannot be run")
+    }
+
+    /// The same, to be run.
+    pub fn asking(&self, rack: &Rack, args: &[&str]) -> Result<Command> {
+        let mut command = rack.command(self.station, &terminal_binary()?.to_string_lossy())?;
+        command.args(args).env("QUORATE_IDENTITY", OPERATOR);
+        Ok(command)
     }
 
     /// Its one cluster at a glance, over the wire.

@@ -132,6 +132,8 @@ latency_warning_us = 60000000
 latency_critical_us = 60000000
 clock_skew_ms = 60000
 retransmits = 1000000
+# Stories follow each other within minutes: what each of them changes is told by itself.
+flaps = 100
 TOML
   quorate-collector init --address "$collector_address" > /lab/collector.init
   quorate-collector operator add lab --role viewer --out "$operator" >/dev/null

@@ -1,14 +1,12 @@
 //! `quorate check`: may I?
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use model::gate::{Kind, Verdict};
 use proto::v1;
 
+use super::action::Action;
 use crate::client::{Client, NoAnswer, Whom};
-use crate::show::{BAD, DOUBTFUL, GOOD, PLAIN};
-use crate::{answer, exit, show};
+use crate::{answer, exit, show, verdict};
 
 /// May these nodes be rebooted now? GO, WARN, NO-GO or UNKNOWN, with every reason
 ///
@@ -47,27 +45,17 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Action {
-    Reboot,
-    Shutdown,
-    /// Judged like a reboot, and guests want a backup
-    Upgrade,
-    /// A change of the node's network
-    Network,
-}
-
 pub(crate) fn run(args: &Args) -> ExitCode {
     let (code, text) = match ask(args) {
-        Ok(verdict) => {
+        Ok(given) => {
             let text = if args.json {
-                verdict.json.clone() + "\n"
+                given.json.clone() + "\n"
             } else {
-                told(&verdict, show::width())
+                verdict::told(&given, show::width())
             };
-            (code(&verdict), text)
+            (verdict::code(&given), text)
         }
-        Err(error) => (exit::UNKNOWN, unknown(&error, args.json)),
+        Err(error) => (exit::UNKNOWN, verdict::unknown(&error, args.json)),
     };
     match answer::printed(&text) {
         true => ExitCode::from(code),
@@ -77,79 +65,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn ask(args: &Args) -> Result<v1::Verdict, NoAnswer> {
-    let action = match args.action {
-        Action::Reboot => v1::Action::Reboot,
-        Action::Shutdown => v1::Action::Shutdown,
-        Action::Upgrade => v1::Action::Upgrade,
-        Action::Network => v1::Action::Network,
-    };
     let request = v1::CheckRequest {
         cluster: args.cluster.clone(),
         nodes: args.nodes.clone(),
-        action: action.into(),
+        action: args.action.on_the_wire(),
     };
     Client::new(&args.whom)?.check(&request)
-}
-
-/// Whatever is not one of the other three is UNKNOWN.
-fn code(verdict: &v1::Verdict) -> u8 {
-    match verdict.answer() {
-        v1::Answer::Go => 0,
-        v1::Answer::Warn => 1,
-        v1::Answer::NoGo => 2,
-        v1::Answer::Unknown | v1::Answer::Unspecified => exit::UNKNOWN,
-    }
-}
-
-fn unknown(error: &NoAnswer, is_json: bool) -> String {
-    let why = show::foreign(&show::with_causes(error));
-    let verdict = Verdict::unknown(Kind::NothingKnown, why, String::new());
-    if is_json {
-        answer::to_line(&verdict)
-    } else {
-        verdict.sentence + "\n"
-    }
-}
-
-fn told(verdict: &v1::Verdict, width: Option<usize>) -> String {
-    let style = match verdict.answer() {
-        v1::Answer::Go => GOOD,
-        v1::Answer::Warn => DOUBTFUL,
-        v1::Answer::NoGo | v1::Answer::Unknown | v1::Answer::Unspecified => BAD,
-    };
-    let sentence = show::wrap(&show::foreign(&verdict.sentence), 2, width);
-    let mut text = format!("{style}{}{style:#}\n", sentence.trim_end());
-    for reason in &verdict.reasons {
-        text.push_str(&told_of(reason, width));
-    }
-    if verdict.valid_ms > 0 {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  valid for {} s", verdict.valid_ms / 1_000);
-    }
-    text
-}
-
-fn told_of(reason: &v1::Reason, width: Option<usize>) -> String {
-    let (word, style) = match reason.weight() {
-        v1::Weight::Blocker => ("no-go", BAD),
-        v1::Weight::Missing => ("unknown", BAD),
-        v1::Weight::Warning => ("warning", DOUBTFUL),
-        v1::Weight::Note => ("note", PLAIN),
-        // One that a newer collector knows weighs at least as much as a warning.
-        v1::Weight::Unspecified => ("reason", DOUBTFUL),
-    };
-    let sentence = format!("  {word}: {}", show::foreign(&reason.sentence));
-    let wrapped = show::wrap(&sentence, 4, width);
-    let mut text = format!("{style}{}{style:#}\n", wrapped.trim_end());
-    for seen in &reason.evidence {
-        let age = show::age(seen.age_ms);
-        let line = format!("    {}: {} ({age} ago)", seen.node, seen.words);
-        text.push_str(&show::wrap(&show::foreign(&line), 6, width));
-    }
-    let remedies = [("", &reason.remedy), ("Way back: ", &reason.way_back)];
-    for (before, words) in remedies.iter().filter(|(_, words)| !words.is_empty()) {
-        let line = format!("    {before}{}", show::foreign(words));
-        text.push_str(&show::wrap(&line, 6, width));
-    }
-    text
 }

@@ -1,9 +1,12 @@
 //! The commands: one file each.
 
+mod action;
 mod check;
 mod events;
 mod explain;
+mod guard;
 mod incidents;
+mod maintenance;
 mod rank;
 mod risks;
 mod severity;
@@ -32,6 +35,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Maintenance(maintenance::Args),
+    Guard(guard::Args),
     Status(status::Args),
     Incidents(incidents::Args),
     Events(events::Args),
@@ -45,6 +50,8 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Check(args) => check::run(&args),
+            Command::Maintenance(args) => maintenance::run(&args),
+            Command::Guard(args) => guard::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
             Command::Events(args) => events::run(&args),

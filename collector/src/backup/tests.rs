@@ -42,6 +42,7 @@ fn decision(number: u64) -> Arc<Decision> {
             body: body.encode_to_vec(),
         }],
         transitions: vec![],
+        leases: vec![],
     })
 }
 

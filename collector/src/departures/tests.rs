@@ -136,6 +136,8 @@ fn view(nodes: &[(&str, Says)]) -> ClusterView {
         findings: Vec::new(),
         found: Arc::default(),
         incidents: Arc::default(),
+        leases: None,
+        well_since_ms: None,
         steps_waiting: 0,
         revision: Default::default(),
         last_place: 0,

@@ -41,6 +41,7 @@ impl World {
             id,
             events,
             transitions,
+            leases: vec![],
         });
         let expected = Revision(self.revision);
         self.ledger.append_now(&cluster(), expected, 1, &decision);

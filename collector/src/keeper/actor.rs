@@ -8,11 +8,11 @@ use model::identity::ClusterId;
 use model::name::NodeName;
 use proto::v1;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tonic::Status;
 
 use super::cache::Cache;
-use super::core::{Core, NoAnswer};
+use super::core::{Core, LeaseAsk, NoAnswer, Told};
 use super::hello::Greeting;
 use super::mailbox::Letters;
 use super::turns;
@@ -25,6 +25,8 @@ use crate::ledger::{Ledger, Snapshot};
 const MAX_UNSENT: usize = 64;
 /// What others ask of the actor and it has not done yet.
 const MAX_COMMANDS: usize = 256;
+/// A lease is answered within this time, or not known to be given.
+const LEASE_PATIENCE: Duration = Duration::from_secs(8);
 /// What is sent to an agent, and how its stream ends.
 pub type ToAgent = Result<v1::CollectorMessage, Status>;
 
@@ -66,6 +68,10 @@ pub(super) enum Command {
         node: NodeName,
         question: v1::probe::Question,
         answer: oneshot::Sender<Result<String, NoAnswer>>,
+    },
+    Lease {
+        ask: Box<LeaseAsk>,
+        answer: oneshot::Sender<Told>,
     },
     Called(String),
     Enrolled(NodeName),
@@ -194,6 +200,17 @@ impl Keeper {
             .await
             .map_err(|_| NoAnswer::Ends)?;
         wait.await.map_err(|_| NoAnswer::Ends)?
+    }
+
+    /// Asks for something of the lease, and waits until it is on the disk. `None`: nobody knows what became of it.
+    pub async fn lease(&self, ask: LeaseAsk) -> Option<Told> {
+        let (answer, wait) = oneshot::channel();
+        let ask = Box::new(ask);
+        self.commands
+            .send(Command::Lease { ask, answer })
+            .await
+            .ok()?;
+        timeout(LEASE_PATIENCE, wait).await.ok()?.ok()
     }
 
     /// What the cluster was called when it joined.

@@ -1,5 +1,6 @@
 //! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
 
+mod leasing;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,6 +27,8 @@ use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, St
 use crate::declared::Declared;
 use crate::ledger::decision::Record;
 use crate::ledger::{Appended, Snapshot};
+use leasing::Asked;
+pub use leasing::{Begin, LeaseAsk, Told};
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +46,11 @@ pub enum Output {
     Answered {
         question: u64,
         answer: Result<String, NoAnswer>,
+    },
+    /// To who asked for something of the lease.
+    Leased {
+        question: u64,
+        told: Box<Told>,
     },
 }
 
@@ -67,6 +75,7 @@ pub struct Core {
     streams: BTreeMap<StreamId, NodeName>,
     events: Events,
     questions: Questions,
+    leases_asked: Vec<Asked>,
     understanding: Understanding,
     deadlines: BTreeSet<(u64, Deadline)>,
     outputs: VecDeque<Output>,
@@ -94,6 +103,7 @@ impl Core {
             nodes: BTreeMap::new(),
             streams: BTreeMap::new(),
             questions: Questions::default(),
+            leases_asked: Vec::new(),
             understanding: Understanding::new(Declared::default()),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -333,6 +343,8 @@ impl Core {
             findings,
             found: self.understanding.found(),
             incidents,
+            leases: self.events.leases_kept(),
+            well_since_ms: self.well_since_ms(now),
             steps_waiting: self.events.steps_waiting(),
             revision: self.events.revision(),
             last_place: self.events.last_place(),
@@ -363,8 +375,10 @@ impl Core {
         if self.understanding.deadline_ms() > now.mono_ms {
             return;
         }
-        let steps = self.understanding.look(self.events.incidents(), now);
-        self.events.decide(steps);
+        let (incidents, leases) = (self.events.incidents(), self.events.leases());
+        let decided = self.understanding.look(incidents, leases, now);
+        self.events.decide(decided.incidents);
+        self.events.decide_leases(decided.leases);
         self.has_changed = true;
     }
 
@@ -383,6 +397,7 @@ impl Core {
 
     fn kept_more(&mut self, rows: Vec<(NodeName, crate::ledger::decision::SpoolId)>, now: Now) {
         self.has_changed = true;
+        self.answer_for_leases();
         for (name, spool) in rows {
             let open = self.nodes.get(&name).and_then(|node| node.stream.as_ref());
             let stream = open.filter(|open| open.spool == spool).map(|open| open.id);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use model::fleet::FleetFinding;
 use model::incident::{Incidents, Transition};
+use model::lease::{self, Leases};
 use model::name::NodeName;
 
 use super::intake::NewEvent;
@@ -66,7 +67,17 @@ pub(super) struct Events {
     trouble: Option<String>,
     superseded: Option<u64>,
     steps: Steps,
+    lease_news: Vec<LeaseNews>,
     is_unread: bool,
+}
+
+/// What became of a step of a lease.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum LeaseNews {
+    /// It is on the disk.
+    Kept(lease::Transition),
+    /// It is not there, and will not come.
+    Lost(lease::Transition),
 }
 
 impl Events {
@@ -77,7 +88,8 @@ impl Events {
             decisions: 0,
             epoch,
             revision: snapshot.revision,
-            steps: Steps::behind(&snapshot.kept.incidents),
+            steps: Steps::behind(&snapshot.kept),
+            lease_news: Vec::new(),
             kept: snapshot.kept,
             queues: BTreeMap::new(),
             last_turn: StreamId(0),
@@ -152,6 +164,27 @@ impl Events {
 
     pub(super) fn decide(&mut self, steps: Vec<Transition>) {
         self.steps.decide(steps);
+    }
+
+    /// What is decided about leases so far, if more can be decided.
+    pub(super) fn leases(&self) -> Option<&Leases> {
+        let can = !self.is_unread && self.superseded.is_none();
+        can.then(|| self.steps.leases_ahead())
+    }
+
+    /// What is on the disk of them; `None` where that is not known.
+    pub(super) fn leases_kept(&self) -> Option<Arc<Leases>> {
+        let is_known = !self.is_unread && self.superseded.is_none();
+        is_known.then(|| Arc::clone(&self.kept.leases))
+    }
+
+    pub(super) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
+        self.steps.decide_leases(steps);
+    }
+
+    /// What became of steps of leases since this was asked last.
+    pub(super) fn take_lease_news(&mut self) -> Vec<LeaseNews> {
+        std::mem::take(&mut self.lease_news)
     }
 
     /// What a person must know of the ledger.
@@ -320,8 +353,8 @@ impl Events {
         }
         // In one decision with the events: neither is kept without the other.
         self.steps.tell_late(&late, now);
-        let transitions = self.steps.take();
-        self.decision(events, transitions)
+        let (transitions, leases) = (self.steps.take(), self.steps.take_leases());
+        self.decision(events, transitions, leases)
     }
 
     /// `None` where there is nothing to decide.
@@ -329,8 +362,9 @@ impl Events {
         &mut self,
         events: Vec<TakenEvent>,
         transitions: Vec<Transition>,
+        leases: Vec<lease::Transition>,
     ) -> Option<Decision> {
-        if events.is_empty() && transitions.is_empty() {
+        if events.is_empty() && transitions.is_empty() && leases.is_empty() {
             return None;
         }
         self.decisions = self.decisions.wrapping_add(1);
@@ -342,6 +376,7 @@ impl Events {
             id,
             events,
             transitions,
+            leases,
         })
     }
 
@@ -360,7 +395,7 @@ impl Events {
                 for event in &decision.events {
                     self.kept.take(event);
                 }
-                self.kept.fold(&decision.transitions);
+                self.kept.fold(&decision);
                 self.revision = revision;
                 return self.settled(&decision);
             }
@@ -399,14 +434,15 @@ impl Events {
         }
         let is_there = |own: &&Arc<Decision>| records.iter().any(|record| record.id == own.id);
         let there = decision.as_ref().filter(is_there).cloned();
-        let mut expected = Incidents::clone(&self.kept.incidents);
-        let own_steps = there.iter().flat_map(|own| &own.transitions);
-        own_steps.for_each(|step| expected.fold(step));
+        let mut expected = self.kept.clone();
+        there.iter().for_each(|own| expected.fold(own));
         let has_moved = snapshot.revision != self.revision;
         self.revision = snapshot.revision;
         self.kept = snapshot.kept;
         self.is_unread = false;
-        if has_moved && *self.kept.incidents != expected {
+        let is_as_expected =
+            self.kept.incidents == expected.incidents && self.kept.leases == expected.leases;
+        if has_moved && !is_as_expected {
             self.others_decided(there.is_none());
         }
         match (there, &mut self.on_its_way) {
@@ -424,15 +460,23 @@ impl Events {
         Vec::new()
     }
 
-    /// Another writer decided about incidents. A decision that is not there cannot come any more, for it builds on a
-    /// revision that the ledger has left: its events go again, and of incidents the rules decide anew.
+    /// Another writer decided about incidents or leases. A decision that is not there cannot come any more, for it builds on
+    /// a revision that the ledger has left: its events go again, of incidents the rules decide anew, and who asked for a
+    /// lease is told that there is none.
     fn others_decided(&mut self, is_own_to_change: bool) {
-        self.steps = Steps::behind(&self.kept.incidents);
+        let lost = self.steps.take_leases();
+        self.lease_news
+            .extend(lost.into_iter().map(LeaseNews::Lost));
+        self.steps = Steps::behind(&self.kept);
         let Some(on) = self.on_its_way.take_if(|_| is_own_to_change) else {
             return;
         };
+        let own = on.decision.iter();
+        let lost = own.flat_map(|own| own.leases.clone());
+        self.lease_news.extend(lost.map(LeaseNews::Lost));
         let events = on.decision.map_or_else(Vec::new, |own| own.events.clone());
-        let decision = self.decision(events, Vec::new()).map(Arc::new);
+        let decision = self.decision(events, Vec::new(), Vec::new());
+        let decision = decision.map(Arc::new);
         let step = on.step;
         self.on_its_way = Some(OnItsWay { decision, step });
     }
@@ -440,6 +484,8 @@ impl Events {
     fn settled(&mut self, decision: &Decision) -> Vec<Row> {
         self.on_its_way = None;
         self.trouble = None;
+        let kept = decision.leases.iter().cloned();
+        self.lease_news.extend(kept.map(LeaseNews::Kept));
         let rows = decision
             .events
             .iter()
@@ -449,7 +495,10 @@ impl Events {
 
     fn give_up(&mut self, epoch: u64) {
         self.superseded = Some(epoch);
-        self.on_its_way = None;
+        let on_its_way = self.on_its_way.take().and_then(|on| on.decision);
+        let lost = on_its_way.iter().flat_map(|own| own.leases.clone());
+        let lost = lost.chain(self.steps.take_leases());
+        self.lease_news.extend(lost.map(LeaseNews::Lost));
         for queue in self.queues.values_mut() {
             queue.lose_all();
         }

@@ -1,4 +1,4 @@
-//! What is decided about incidents and is not on the disk yet.
+//! What is decided about incidents and leases, and is not on the disk yet.
 //!
 //! Each step builds on all before it: on what is kept, and on those that wait. Where another writer decided meanwhile
 //! (one of a former run, whose append came late), the steps that wait are forgotten, for their numbers may be given; the
@@ -8,8 +8,10 @@ use std::collections::VecDeque;
 
 use model::incident::late::{self, Told};
 use model::incident::{Incidents, Transition};
+use model::lease::{self, Leases};
 
 use super::{MAX_WAITING_STEPS, Now};
+use crate::ledger::decision::Kept;
 
 #[derive(Debug)]
 pub(super) struct Steps {
@@ -17,14 +19,33 @@ pub(super) struct Steps {
     waiting: VecDeque<Transition>,
     /// What is kept, on its way and waiting adds up to.
     ahead: Incidents,
+    waiting_leases: Vec<lease::Transition>,
+    leases_ahead: Leases,
 }
 
 impl Steps {
-    pub(super) fn behind(kept: &Incidents) -> Self {
+    pub(super) fn behind(kept: &Kept) -> Self {
         Self {
             waiting: VecDeque::new(),
-            ahead: kept.clone(),
+            ahead: Incidents::clone(&kept.incidents),
+            waiting_leases: Vec::new(),
+            leases_ahead: Leases::clone(&kept.leases),
         }
+    }
+
+    /// What the next step of a lease builds on.
+    pub(super) fn leases_ahead(&self) -> &Leases {
+        &self.leases_ahead
+    }
+
+    pub(super) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
+        steps.iter().for_each(|step| self.leases_ahead.fold(step));
+        self.waiting_leases.extend(steps);
+    }
+
+    /// Those of leases that go on their way now.
+    pub(super) fn take_leases(&mut self) -> Vec<lease::Transition> {
+        std::mem::take(&mut self.waiting_leases)
     }
 
     /// What the next step builds on; `None` while too many wait.

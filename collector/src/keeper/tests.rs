@@ -1,6 +1,7 @@
 //! The core and the intake together, as the actor drives them, without a clock.
 
 mod late;
+mod leases;
 mod understanding;
 
 use std::collections::BTreeMap;
@@ -124,6 +125,7 @@ struct World {
     sent: Vec<(StreamId, ToAgent)>,
     ended: Vec<(StreamId, Refusal)>,
     answers: Vec<Result<String, super::core::NoAnswer>>,
+    leased: Vec<(u64, super::core::Told)>,
     /// The ledger does not answer as long as this is set.
     is_stuck: bool,
     stuck: Vec<Wish>,
@@ -164,6 +166,7 @@ impl World {
             sent: vec![],
             ended: vec![],
             answers: vec![],
+            leased: vec![],
             is_stuck: false,
             stuck: vec![],
             streams: 0,
@@ -235,6 +238,7 @@ impl World {
                 }
                 Output::End { stream, refusal } => self.ended.push((stream, refusal)),
                 Output::Answered { answer, .. } => self.answers.push(answer),
+                Output::Leased { question, told } => self.leased.push((question, *told)),
                 Output::Ledger(wish) if self.is_stuck => self.stuck.push(wish),
                 Output::Ledger(wish) => self.ask(wish),
             }

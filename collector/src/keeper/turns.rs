@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::actor::{Clock, Command, ToAgent};
 use super::cache::{COPY_EVERY, Cache};
-use super::core::{Core, NoAnswer, Output, Wish};
+use super::core::{Core, LeaseAsk, NoAnswer, Output, Told, Wish};
 use super::hello::Greeting;
 use super::mailbox::{Letters, Mailbox, Taken, mailbox};
 use super::refusal::Refusal;
@@ -54,6 +54,8 @@ pub(super) fn begin(
         streams: BTreeMap::new(),
         paused: BTreeSet::new(),
         asked: BTreeMap::new(),
+        leases_asked: BTreeMap::new(),
+        lease_questions: 0,
         line,
         answers,
         publish,
@@ -79,6 +81,8 @@ struct Actor {
     /// Have something, and must wait for the ledger.
     paused: BTreeSet<StreamId>,
     asked: BTreeMap<u64, oneshot::Sender<Result<String, NoAnswer>>>,
+    leases_asked: BTreeMap<u64, oneshot::Sender<Told>>,
+    lease_questions: u64,
     line: mpsc::UnboundedSender<StreamId>,
     answers: mpsc::Sender<LedgerAnswer>,
     publish: watch::Sender<Arc<ClusterView>>,
@@ -158,11 +162,21 @@ impl Actor {
                 // Whoever asked may not wait any more.
                 Err(error) => drop(answer.send(Err(error))),
             },
+            Command::Lease { ask, answer } => self.lease(&ask, answer, now),
             Command::Called(name) => self.core.called(&name),
             Command::Enrolled(node) => self.core.enrolled(&node),
             Command::Revoked(node) => self.core.revoked(&node),
             Command::Forgotten(node) => self.core.forgotten(&node),
             Command::NewTrust(trust) => self.core.new_trust(&trust),
+        }
+    }
+
+    fn lease(&mut self, ask: &LeaseAsk, answer: oneshot::Sender<Told>, now: Now) {
+        self.lease_questions = self.lease_questions.wrapping_add(1);
+        match self.core.lease(self.lease_questions, ask, now) {
+            Ok(()) => drop(self.leases_asked.insert(self.lease_questions, answer)),
+            // Whoever asked may not wait any more.
+            Err(told) => drop(answer.send(*told)),
         }
     }
 
@@ -248,6 +262,13 @@ impl Actor {
                     if let Some(asked) = self.asked.remove(&question) {
                         // Whoever asked may not wait any more.
                         let _ = asked.send(answer);
+                    }
+                }
+                Output::Leased { question, told } => {
+                    // Whoever hears of it sees it too.
+                    self.show();
+                    if let Some(asked) = self.leases_asked.remove(&question) {
+                        let _ = asked.send(*told);
                     }
                 }
             }

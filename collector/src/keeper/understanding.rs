@@ -10,6 +10,7 @@ use model::cluster::{Cluster, Held, Seen};
 use model::finding::Finding;
 use model::fleet::FleetFinding;
 use model::incident::{Incidents, Transition, Watch};
+use model::lease::{self, Leases};
 use model::name::NodeName;
 use model::rule::{self, Scene};
 
@@ -21,11 +22,19 @@ use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
 /// Findings that are said without an incident, while nothing can be written.
 const MAX_NOT_WRITTEN: usize = 50;
 
+/// What is to be written down.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) incidents: Vec<Transition>,
+    pub(super) leases: Vec<lease::Transition>,
+}
+
 #[derive(Debug)]
 pub(super) struct Understanding {
     cluster: Cluster,
     declared: Declared,
     watch: Watch,
+    lease_watch: lease::Watch,
     found: Arc<Vec<Finding>>,
     looked_ms: u64,
     has_news: bool,
@@ -39,6 +48,7 @@ impl Understanding {
             cluster: Cluster::default(),
             declared,
             watch: Watch::default(),
+            lease_watch: lease::Watch::default(),
             found: Arc::default(),
             looked_ms: 0,
             has_news: true,
@@ -68,7 +78,12 @@ impl Understanding {
 
     /// What the rules find now, and what is to be written down because of it. Without `incidents` (they could not be
     /// read, or no more can be written) the rules look all the same.
-    pub(super) fn look(&mut self, incidents: Option<&Incidents>, now: Now) -> Vec<Transition> {
+    pub(super) fn look(
+        &mut self,
+        incidents: Option<&Incidents>,
+        leases: Option<&Leases>,
+        now: Now,
+    ) -> Decided {
         self.looked_ms = now.mono_ms;
         self.has_news = false;
         if let Some(incidents) = incidents.filter(|_| !self.has_recalled) {
@@ -80,11 +95,32 @@ impl Understanding {
             now,
             thresholds: &self.declared.thresholds,
             site: &self.declared.site,
+            leases,
         };
         let found = rule::findings(&scene);
         let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));
+        let lease_steps = leases.map(|leases| self.lease_watch.look(leases, &found, &scene));
         self.found = Arc::new(found);
-        steps.unwrap_or_default()
+        Decided {
+            incidents: steps.unwrap_or_default(),
+            leases: lease_steps.unwrap_or_default(),
+        }
+    }
+
+    /// The cluster as it is seen now.
+    pub(super) fn scene<'a>(&'a self, leases: &'a Leases, now: Now) -> Scene<'a> {
+        Scene {
+            cluster: &self.cluster,
+            now,
+            thresholds: &self.declared.thresholds,
+            site: &self.declared.site,
+            leases: Some(leases),
+        }
+    }
+
+    /// For how long nothing has kept the lease from its end.
+    pub(super) fn well_for_ms(&self, now: Now) -> Option<u64> {
+        self.lease_watch.well_for_ms(now.mono_ms)
     }
 
     /// What the rules found last and no incident tells of; of a cause and what it hides, the cause.

@@ -7,6 +7,7 @@ use model::finding::Finding;
 use model::fleet::{FleetFinding, Hearing};
 use model::identity::ClusterId;
 use model::incident::Incidents;
+use model::lease::Leases;
 use model::name::NodeName;
 use model::report::Family;
 use proto::fact::ReadFact;
@@ -31,6 +32,10 @@ pub struct ClusterView {
     pub found: Arc<Vec<Finding>>,
     /// As they are on the disk.
     pub incidents: Arc<Incidents>,
+    /// As they are on the disk; `None` where that is not known.
+    pub leases: Option<Arc<Leases>>,
+    /// Since when nothing keeps the lease from its end, on the collector's monotonic clock.
+    pub well_since_ms: Option<u64>,
     /// What was decided about incidents and is not on the disk yet.
     pub steps_waiting: usize,
     pub revision: Revision,

@@ -3,15 +3,17 @@
 mod history;
 mod retention;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::finding::{Severity, Thing};
+use model::gate::Action;
 use model::identity::ClusterId;
 use model::incident::{Closing, Said, Step, Transition};
+use model::lease::{self, Leases};
 use model::name::NodeName;
 use model::report::Family;
 use prost::Message as _;
@@ -51,6 +53,7 @@ fn decision(number: u64, events: Vec<TakenEvent>) -> Arc<Decision> {
         id,
         events,
         transitions: Vec::new(),
+        leases: Vec::new(),
     })
 }
 
@@ -423,6 +426,46 @@ fn of_the_first_form(path: &Path) {
         rusqlite::params![id.as_str(), SPOOL.0, one.body],
     )
     .unwrap();
+}
+
+#[tokio::test]
+async fn leases_are_what_their_steps_add_up_to_in_every_store() {
+    on_each(async |ledger| {
+        let grant = lease::Grant {
+            nodes: BTreeSet::from([NodeName::new("pve-01").unwrap()]),
+            action: Action::Reboot,
+            owner: "anna".to_owned(),
+            reason: "new kernel".to_owned(),
+            planned_s: 600,
+            overrode: None,
+            waits_for_end: false,
+            before: BTreeMap::new(),
+        };
+        let steps = [lease::Step::Granted(Box::new(grant)), lease::Step::Departed];
+        let mut leases = Leases::default();
+        for (revision, step) in (0..).zip(steps) {
+            let step = lease::Transition {
+                number: 1,
+                at_unix_ms: 1_700_000_000_000,
+                step,
+            };
+            leases.fold(&step);
+            let made = decision(revision + 1, vec![]);
+            let made = Arc::new(Decision {
+                leases: vec![step],
+                ..Decision::clone(&made)
+            });
+            let appended = ledger
+                .append(&cluster(1), Revision(revision), 1, made)
+                .await;
+            assert_eq!(appended, Appended::Ok(Revision(revision + 1)));
+            let kept = ledger.snapshot(&cluster(1)).await.unwrap().kept;
+            assert_eq!(*kept.leases, leases);
+        }
+        let other = ledger.snapshot(&cluster(2)).await.unwrap().kept;
+        assert_eq!(*other.leases, Leases::default());
+    })
+    .await;
 }
 
 #[tokio::test]

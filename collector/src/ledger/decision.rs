@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use model::finding::Thing;
 use model::incident::{Incidents, Said, Step, Transition};
+use model::lease::{self, Leases};
 use model::name::NodeName;
 
 /// How many decisions a ledger has, and the number of the last one.
@@ -69,6 +70,7 @@ pub struct Decision {
     pub id: DecisionId,
     pub events: Vec<TakenEvent>,
     pub transitions: Vec<Transition>,
+    pub leases: Vec<lease::Transition>,
 }
 
 /// A decision in its place. The events' bodies are not repeated here.
@@ -134,8 +136,9 @@ pub struct Kept {
     pub spools: BTreeMap<(NodeName, SpoolId), SpoolRow>,
     /// The place of the last event.
     pub last_place: u64,
-    /// Shared with those who look at it.
+    /// Shared with those who look at them.
     pub incidents: Arc<Incidents>,
+    pub leases: Arc<Leases>,
 }
 
 impl Kept {
@@ -146,11 +149,16 @@ impl Kept {
             .unwrap_or_default()
     }
 
-    /// Takes what was decided about incidents in.
-    pub fn fold(&mut self, transitions: &[Transition]) {
-        if !transitions.is_empty() {
+    /// Takes what was decided about incidents and leases in.
+    pub fn fold(&mut self, decision: &Decision) {
+        if !decision.transitions.is_empty() {
             let incidents = Arc::make_mut(&mut self.incidents);
-            transitions.iter().for_each(|step| incidents.fold(step));
+            let steps = decision.transitions.iter();
+            steps.for_each(|step| incidents.fold(step));
+        }
+        if !decision.leases.is_empty() {
+            let leases = Arc::make_mut(&mut self.leases);
+            decision.leases.iter().for_each(|step| leases.fold(step));
         }
     }
 

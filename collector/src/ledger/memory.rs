@@ -261,6 +261,7 @@ impl Store {
             },
             events: Vec::new(),
             transitions: Vec::new(),
+            leases: Vec::new(),
         };
         let cluster = self.clusters.entry(id.clone()).or_default();
         let (head, epoch) = (cluster.snapshot.revision, cluster.snapshot.epoch);
@@ -310,7 +311,7 @@ impl Cluster {
                 });
             }
         }
-        head.kept.fold(&decision.transitions);
+        head.kept.fold(decision);
         for step in &decision.transitions {
             let opening = self
                 .steps

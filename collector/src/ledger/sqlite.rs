@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use model::identity::ClusterId;
 use model::incident::{Step, Transition as IncidentStep};
+use model::lease;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -292,6 +293,9 @@ fn append(
         insert_transition(transaction, cluster, transition)?;
         last_incident = last_incident.max(transition.number);
     }
+    for step in &decision.leases {
+        insert_lease_step(transaction, cluster, step)?;
+    }
     transaction
         .prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![
@@ -323,6 +327,22 @@ fn insert_transition(
             matches!(transition.step, Step::Closed { .. }),
             body
         ])?;
+    Ok(())
+}
+
+fn insert_lease_step(
+    transaction: &Transaction<'_>,
+    cluster: &ClusterId,
+    step: &lease::Transition,
+) -> Result<(), rusqlite::Error> {
+    let body = serde_json::to_string(step)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO lease_step VALUES (?1,
+                 1 + (SELECT COALESCE(MAX(place), 0) FROM lease_step WHERE cluster = ?1), ?2)",
+        )?
+        .execute(params![cluster.as_str(), body])?;
     Ok(())
 }
 

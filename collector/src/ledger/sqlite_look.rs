@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::identity::ClusterId;
 use model::incident::Incidents;
+use model::lease::Leases;
 use model::name::NodeName;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -92,6 +93,7 @@ pub(super) fn snapshot(
     let mut kept = Kept {
         last_place: head.last_place,
         incidents: Arc::new(incidents(&transaction, cluster, head.last_incident)?),
+        leases: Arc::new(leases(&transaction, cluster)?),
         ..Kept::default()
     };
     while let Some(row) = rows.next().map_err(failed)? {
@@ -132,6 +134,23 @@ fn incidents(
         incidents.fold(&transition);
     }
     Ok(incidents)
+}
+
+fn leases(connection: &Connection, cluster: &ClusterId) -> Result<Leases, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    let mut statement = connection
+        .prepare("SELECT body FROM lease_step WHERE cluster = ?1 ORDER BY place")
+        .map_err(failed)?;
+    let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
+    let mut leases = Leases::default();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let body: String = row.get(0).map_err(failed)?;
+        let step = serde_json::from_str(&body).map_err(|error| LedgerError::Row {
+            what: format!("of a lease: {error}"),
+        })?;
+        leases.fold(&step);
+    }
+    Ok(leases)
 }
 
 pub(super) fn events(

@@ -60,6 +60,15 @@ pub(super) const STEPS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX transition_incident ON transition (cluster, incident, place);
 ",
+    "
+    -- The steps of leases: few, and all are kept.
+    CREATE TABLE lease_step (
+        cluster TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (cluster, place)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Opens the file for writing, in the newest form.

@@ -240,6 +240,8 @@ async fn an_observer_sees_everything_says_so_and_gives_no_lease() {
     seen(gate.check(check.clone()).await.unwrap().into_inner());
     let begin = v1::BeginRequest {
         check: Some(check),
+        reason: "new kernel".to_owned(),
+        r#override: "pve-01".to_owned(),
         ..v1::BeginRequest::default()
     };
     let begun = gate.begin(begin).await.unwrap().into_inner();

@@ -25,6 +25,7 @@ use crate::fact::hardware_address::HardwareAddress;
 use crate::fact::link::{Address, AddressFamily, Link, OperState};
 use crate::fact::lldp::{Chassis, IdKind, Identifier, Neighbour};
 use crate::fleet::Hearing;
+use crate::lease::Leases;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::reading::Reading;
 use crate::report::{Family, NodeReport};
@@ -37,8 +38,10 @@ pub struct World {
     pub thresholds: Thresholds,
     pub site: Site,
     pub now: Now,
+    pub leases: Option<Leases>,
     reports: BTreeMap<NodeName, NodeReport>,
     hearing: BTreeMap<NodeName, Hearing>,
+    boot_ids: BTreeMap<NodeName, String>,
 }
 
 pub fn name(text: &str) -> NodeName {
@@ -80,8 +83,10 @@ impl World {
                 mono_ms: 3_600_000,
                 unix_ms: 1_800_000_000_000,
             },
+            leases: Some(Leases::default()),
             reports: BTreeMap::new(),
             hearing: BTreeMap::new(),
+            boot_ids: BTreeMap::new(),
         };
         for id in 1..=nodes {
             let report = report(id, nodes);
@@ -114,6 +119,38 @@ impl World {
         self
     }
 
+    /// It and its peers do not have each other among the members any more.
+    pub fn leave(&mut self, id: u32) -> &mut Self {
+        let gone = node_name(id);
+        self.edit_all(|node, report| {
+            let corosync = value(&mut report.corosync);
+            let is_gone = *node == gone;
+            let members = corosync.members.as_mut().unwrap();
+            members.retain(|member| (member.node_id == id) == is_gone);
+            if is_gone {
+                corosync.quorate = Some(false);
+            }
+        })
+    }
+
+    /// All have all among the members.
+    pub fn all_are_members(&mut self) -> &mut Self {
+        let nodes = u32::try_from(self.reports.len()).unwrap();
+        let whole = value(&mut report(1, nodes).corosync).members.clone();
+        self.edit_all(|_, report| {
+            let corosync = value(&mut report.corosync);
+            corosync.members.clone_from(&whole);
+            corosync.quorate = Some(true);
+        })
+    }
+
+    /// The node runs another kernel now.
+    pub fn reboot(&mut self, node: &str) -> &mut Self {
+        self.boot_ids.insert(name(node), "second".to_owned());
+        self.apply();
+        self
+    }
+
     /// Time passes, and all that are heard look anew and find the same.
     pub fn advance_s(&mut self, seconds: u64) -> &mut Self {
         self.now.mono_ms += seconds * 1_000;
@@ -128,6 +165,7 @@ impl World {
             now: self.now,
             thresholds: &self.thresholds,
             site: &self.site,
+            leases: self.leases.as_ref(),
         }
     }
 
@@ -150,7 +188,8 @@ impl World {
             seen.hearing = hearing;
             if is_heard {
                 seen.heard_at_ms = Some(self.now.mono_ms);
-                seen.boot_id = "first".to_owned();
+                let boot_id = self.boot_ids.get(name);
+                seen.boot_id = boot_id.map_or_else(|| "first".to_owned(), String::clone);
                 for family in Family::ALL {
                     let fact = report.fact(*family);
                     let held = before.as_ref().and_then(|seen| seen.facts.get(family));

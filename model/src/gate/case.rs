@@ -13,15 +13,18 @@ use crate::topology::newest_conf;
 pub(super) struct Case<'a> {
     pub(super) scene: &'a Scene<'a>,
     pub(super) request: &'a Request,
+    /// Whether it is asked by who holds the lease of these nodes.
+    pub(super) is_holder: bool,
     /// All nodes that are heard.
     pub(super) heard: Vec<FreshNode<'a>>,
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn new(scene: &'a Scene<'a>, request: &'a Request) -> Self {
+    pub(super) fn new(scene: &'a Scene<'a>, request: &'a Request, is_holder: bool) -> Self {
         Self {
             scene,
             request,
+            is_holder,
             heard: scene.nodes().collect(),
         }
     }

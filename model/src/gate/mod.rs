@@ -8,8 +8,10 @@
 mod backups;
 mod case;
 mod ceph;
+mod ending;
 mod guests;
 mod ha;
+mod leases;
 mod members;
 mod places;
 mod redundancy;
@@ -26,24 +28,39 @@ use crate::rule::Scene;
 use case::Case;
 use verdict::Evidence;
 
+pub use ending::end;
 pub use request::{Action, Request};
 pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
 
 /// Judges without any effect. `found` is what the rules find: some of them compare with the past, which whoever looks at a
 /// view of the cluster alone has not.
 pub fn check(scene: &Scene<'_>, found: &[Finding], request: &Request) -> Verdict {
-    let case = Case::new(scene, request);
+    judge(&Case::new(scene, request, false), found)
+}
+
+/// The same, asked by who holds the lease of these nodes: another one's stands against it, and this one does not.
+pub fn check_as_holder(scene: &Scene<'_>, found: &[Finding], request: &Request) -> Verdict {
+    judge(&Case::new(scene, request, true), found)
+}
+
+fn judge(case: &Case<'_>, found: &[Finding]) -> Verdict {
+    let (scene, request) = (case.scene, case.request);
     let mut reasons = request.unknown_nodes(scene);
-    let votes = votes::look(&case, &mut reasons);
-    let members = members::look(&case, &mut reasons);
-    let returns = returning::look(&case, &mut reasons);
-    let tasks = tasks::look(&case, &mut reasons);
-    let ha = ha::look(&case, &mut reasons);
-    let ceph = ceph::look(&case, &mut reasons);
-    places::look(&case, &mut reasons);
-    redundancy::look(&case, found, &mut reasons);
-    guests::look(&case, &mut reasons);
-    backups::look(&case, &mut reasons);
-    let evidence = || Some(Evidence::of(votes?, members?, returns?, tasks?, ha?, ceph?));
+    let leases = leases::look(case, &mut reasons);
+    let votes = votes::look(case, &mut reasons);
+    let members = members::look(case, &mut reasons);
+    let returns = returning::look(case, &mut reasons);
+    let tasks = tasks::look(case, &mut reasons);
+    let ha = ha::look(case, &mut reasons);
+    let ceph = ceph::look(case, &mut reasons);
+    places::look(case, &mut reasons);
+    redundancy::look(case, found, &mut reasons);
+    guests::look(case, &mut reasons);
+    backups::look(case, &mut reasons);
+    let evidence = || {
+        Some(Evidence::of(
+            votes?, members?, returns?, tasks?, ha?, ceph?, leases?,
+        ))
+    };
     Verdict::of(request, evidence().as_ref(), reasons)
 }

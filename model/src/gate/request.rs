@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::{Kind, Reason};
 use crate::finding::Thing;
-use crate::name::NodeName;
+use crate::name::{NodeName, enumerated};
 use crate::rule::Scene;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,14 +57,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// `pve-03`, `pve-03 and pve-04`, `pve-03, pve-04 and pve-05`
     pub(super) fn names(&self) -> String {
-        let names: Vec<&str> = self.nodes.iter().map(NodeName::as_str).collect();
-        match names.as_slice() {
-            [] => "nothing".to_owned(),
-            [one] => (*one).to_owned(),
-            [others @ .., last] => format!("{} and {last}", others.join(", ")),
-        }
+        enumerated(&self.nodes)
     }
 
     /// A name that nobody knows is a slip of the keyboard, and no harmless node.

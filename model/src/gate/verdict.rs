@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Request, ceph, ha, members, returning, tasks, votes};
+use super::{Request, ceph, ha, leases, members, returning, tasks, votes};
 use crate::finding::Thing;
 use crate::name::NodeName;
 
@@ -72,7 +72,12 @@ kinds! {
     Observer = "observer",
     AuthorityUnsettled = "authority",
     NothingKnown = "nothing-known",
-    NoLeases = "no-leases",
+    LeasesUnknown = "leases-unknown",
+    LeaseHeld = "lease-held",
+    LeaseWithdrawn = "lease-withdrawn",
+    LeaseOwn = "lease-own",
+    NotBack = "not-back",
+    NotRecorded = "not-recorded",
     NoSuchNode = "no-such-node",
     TargetSilent = "target-silent",
     VotesUnknown = "votes-unknown",
@@ -192,6 +197,7 @@ impl Evidence {
         _: tasks::NothingRuns,
         _: ha::NothingStuck,
         _: ceph::MayStop,
+        _: leases::NobodyElse,
     ) -> Self {
         Self { votes }
     }
@@ -225,6 +231,26 @@ impl Verdict {
         Self {
             answer,
             sentence,
+            reasons,
+            valid_ms: VALID_MS,
+        }
+    }
+
+    /// It is done, and nothing stood against it.
+    pub fn done(sentence: &str) -> Self {
+        Self {
+            answer: Answer::Go,
+            sentence: format!("GO - {sentence}"),
+            reasons: Vec::new(),
+            valid_ms: VALID_MS,
+        }
+    }
+
+    /// It was not done, and this stands against it.
+    pub(super) fn refused(sentence: &str, reasons: Vec<Reason>) -> Self {
+        Self {
+            answer: Answer::NoGo,
+            sentence: format!("NO-GO - {sentence}"),
             reasons,
             valid_ms: VALID_MS,
         }

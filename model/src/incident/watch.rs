@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::late;
 use super::{Closing, Incident, Incidents, MAX_OPEN, Number, RETURN_MS, Said, Step, Transition};
 use crate::finding::{Finding, SETTLES_MS, Thing};
+use crate::lease;
 use crate::report::Facts as _;
 use crate::rule::Scene;
 
@@ -253,8 +254,12 @@ impl Watch {
     }
 }
 
-/// Whether all that the incident rests on is read and fresh. What rests on nothing can never be said to be over.
+/// Whether all that the incident rests on is read and fresh. What rests on nothing can never be said to be over; leases
+/// rest on what was decided.
 fn is_known(open: &Incident, scene: &Scene<'_>) -> bool {
+    if lease::RULES.contains(&open.rule.as_str()) {
+        return scene.leases.is_some();
+    }
     let is_read = |(node, family): &(_, _)| {
         let fresh = scene.node(node);
         let standing = fresh.as_ref().and_then(|node| node.fact(*family));

@@ -10,6 +10,9 @@ use crate::finding::{Finding, Severity, Thing};
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 
+/// While nodes join, one after the other says how many votes are there.
+const SETTLES_MS: u64 = 10_000;
+
 /// What one quorate node says of the votes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Votes {
@@ -89,6 +92,7 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         }
     };
     let found = told.iter().fold(found, words).takes([Thing::Margin]);
+    let found = found.settles_in(SETTLES_MS);
     vec![match lost_with(&nodes, &votes) {
         lost if lost.is_empty() => found,
         lost => found.is_loss_of(lost),

@@ -9,7 +9,7 @@ use crate::name::{LinkNumber, NodeName};
 use crate::report::Facts as _;
 
 /// The nodelist that corosync reads on a node that is heard: the newest version of it.
-pub(super) fn nodelist<'a>(nodes: &'a [FreshNode<'_>]) -> Option<(&'a NodeName, &'a CorosyncConf)> {
+pub(crate) fn nodelist<'a>(nodes: &'a [FreshNode<'_>]) -> Option<(&'a NodeName, &'a CorosyncConf)> {
     let copies = nodes.iter().filter_map(|node| {
         let conf = node.corosync_conf()?.local.as_ref()?;
         (!conf.nodes.is_empty()).then_some((node.name(), conf))
@@ -17,7 +17,7 @@ pub(super) fn nodelist<'a>(nodes: &'a [FreshNode<'_>]) -> Option<(&'a NodeName, 
     copies.max_by_key(|(_, conf)| conf.totem.config_version)
 }
 
-pub(super) fn id_of(conf: &CorosyncConf, name: &NodeName) -> Option<u32> {
+pub(crate) fn id_of(conf: &CorosyncConf, name: &NodeName) -> Option<u32> {
     let entry = conf
         .nodes
         .iter()
@@ -25,7 +25,7 @@ pub(super) fn id_of(conf: &CorosyncConf, name: &NodeName) -> Option<u32> {
     entry.node_id
 }
 
-pub(super) fn name_of(conf: &CorosyncConf, id: u32) -> Option<NodeName> {
+pub(crate) fn name_of(conf: &CorosyncConf, id: u32) -> Option<NodeName> {
     let entry = conf.nodes.iter().find(|entry| entry.node_id == Some(id))?;
     NodeName::new(entry.name.clone()?).ok()
 }
@@ -38,12 +38,12 @@ pub(super) fn names(conf: &CorosyncConf) -> impl Iterator<Item = (u32, NodeName)
 }
 
 /// Whether `node` says that this id is a member with it.
-pub(super) fn has_member(node: &FreshNode<'_>, id: u32) -> Option<bool> {
+pub(crate) fn has_member(node: &FreshNode<'_>, id: u32) -> Option<bool> {
     let members = node.corosync()?.members.as_ref()?;
     Some(members.iter().any(|member| member.node_id == id))
 }
 
-pub(super) fn is_quorate(node: &FreshNode<'_>) -> bool {
+pub(crate) fn is_quorate(node: &FreshNode<'_>) -> bool {
     node.corosync().and_then(|corosync| corosync.quorate) == Some(true)
 }
 

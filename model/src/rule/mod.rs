@@ -11,7 +11,7 @@ mod configured;
 mod ha_testing;
 mod ha_view;
 mod lacp;
-mod membership;
+pub(crate) mod membership;
 mod networks;
 #[cfg(test)]
 mod ordinary;
@@ -24,6 +24,7 @@ mod vlans;
 
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::finding::Finding;
+use crate::lease::Leases;
 use crate::name::NodeName;
 use crate::topology::Site;
 
@@ -46,6 +47,8 @@ pub struct Scene<'a> {
     pub thresholds: &'a Thresholds,
     /// What the operator declared.
     pub site: &'a Site,
+    /// `None`: which are held cannot be read.
+    pub leases: Option<&'a Leases>,
 }
 
 impl<'a> Scene<'a> {
@@ -129,6 +132,9 @@ macro_rules! rules {
 }
 
 rules! {
+    node_in_maintenance: "node-in-maintenance", Cluster;
+    lease_overdue: "lease-overdue", Cluster;
+    lease_withdrawn: "lease-withdrawn", Cluster;
     switch_down: "switch-down", Cluster;
     bond_no_active_port: "bond-no-active-port", Node;
     bond_ports_missing: "bond-ports-missing", Node;

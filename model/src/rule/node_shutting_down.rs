@@ -64,8 +64,11 @@ fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
         let heard: Vec<FreshNode<'_>> = scene.nodes().collect();
         let links =
             nodelist(&heard).map(|(_, conf)| between(conf, &BTreeSet::from([name.clone()])));
+        // With a lease that is by plan, and otherwise nobody's doing but its own.
+        if scene.leases.is_none_or(|leases| leases.of(name).is_none()) {
+            found = found.is_loss_of([]);
+        }
         found = found
-            .is_loss_of([])
             .takes(links.unwrap_or_default())
             .takes([Thing::Node(name.clone())]);
     }

@@ -164,6 +164,7 @@ impl Collector {
             now,
             thresholds: &thresholds,
             site: &self.declared,
+            leases: None,
         };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);

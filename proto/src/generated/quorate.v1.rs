@@ -1469,6 +1469,9 @@ pub struct BeginRequest {
     /// The node's name, typed again, to go on against NO-GO or UNKNOWN.
     #[prost(string, tag = "4")]
     pub r#override: ::prost::alloc::string::String,
+    /// It ends when its end is asked for, and not by itself when all is well again.
+    #[prost(bool, tag = "5")]
+    pub waits_for_end: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndRequest {
@@ -1476,6 +1479,9 @@ pub struct EndRequest {
     pub cluster: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub node: ::prost::alloc::string::String,
+    /// Nothing was done: the kernel need not be another one.
+    #[prost(bool, tag = "3")]
+    pub not_rebooted: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BreakRequest {
@@ -1493,8 +1499,12 @@ pub struct ListLeasesRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListLeasesResponse {
+    /// The one that is held, and then those that are over, the newest first.
     #[prost(message, repeated, tag = "1")]
     pub leases: ::prost::alloc::vec::Vec<Lease>,
+    /// All of it, as the JSON of `quorate maintenance list --json`.
+    #[prost(string, tag = "2")]
+    pub json: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Lease {
@@ -1508,15 +1518,45 @@ pub struct Lease {
     pub reason: ::prost::alloc::string::String,
     #[prost(int64, tag = "5")]
     pub began_unix_ms: i64,
+    /// A word of a closed list: granted, withdrawn, departed, back, settled, ended, broken.
     #[prost(string, tag = "6")]
     pub state: ::prost::alloc::string::String,
+    #[prost(enumeration = "Action", tag = "7")]
+    pub action: i32,
+    #[prost(uint32, tag = "8")]
+    pub planned_s: u32,
+    /// The planned time is over.
+    #[prost(bool, tag = "9")]
+    pub is_overdue: bool,
+    /// The lease as one finished sentence.
+    #[prost(string, tag = "10")]
+    pub sentence: ::prost::alloc::string::String,
+    /// Why it was withdrawn, ended or broken.
+    #[prost(string, tag = "11")]
+    pub words: ::prost::alloc::string::String,
+    /// What keeps it from its end, each a finished sentence.
+    #[prost(string, repeated, tag = "12")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// For how long nothing has; left out where something does.
+    #[prost(uint64, optional, tag = "13")]
+    pub well_for_ms: ::core::option::Option<u64>,
+    /// How long nothing must.
+    #[prost(uint64, tag = "14")]
+    pub settles_ms: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaseAnswer {
     #[prost(message, optional, tag = "1")]
     pub verdict: ::core::option::Option<Verdict>,
+    /// The one that was asked for, or the one that stands against it.
     #[prost(message, optional, tag = "2")]
     pub lease: ::core::option::Option<Lease>,
+    /// All of it, as the JSON of `quorate maintenance … --json`.
+    #[prost(string, tag = "3")]
+    pub json: ::prost::alloc::string::String,
+    /// What was asked for is done. The verdict alone does not say so: an override does it against a NO-GO.
+    #[prost(bool, tag = "4")]
+    pub is_done: bool,
 }
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use collector::keeper::core::{Core, Output, Wish};
+use collector::keeper::core::{Core, LeaseAsk, Output, Told, Wish};
 use collector::keeper::hello;
 use collector::keeper::intake::Intake;
 use collector::keeper::refusal::Refusal;
@@ -28,6 +28,8 @@ pub(crate) struct Centre {
     /// What the ledger is asked, and when it answers.
     asked: Option<(u64, Wish)>,
     pub(crate) view: Option<ClusterView>,
+    /// What those who asked for the lease were told since they listened last.
+    pub(crate) leased: Vec<Told>,
 }
 
 impl Centre {
@@ -51,6 +53,14 @@ impl Centre {
             opened: 0,
             asked: None,
             view: None,
+            leased: Vec::new(),
+        }
+    }
+
+    pub(crate) fn lease(&mut self, ask: &LeaseAsk, now_ms: u64) {
+        let now = self.now(now_ms);
+        if let Err(told) = self.core.lease(0, ask, now) {
+            self.leased.push(*told);
         }
     }
 
@@ -178,6 +188,7 @@ impl Centre {
                 self.asked = Some((at_ms, wish));
             }
             Output::Answered { .. } => {}
+            Output::Leased { told, .. } => self.leased.push(*told),
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod centre;
 mod history;
+mod leases;
 mod node;
 mod wire;
 mod world;
@@ -32,21 +33,23 @@ fn whatever_fails_every_event_is_kept_once_the_state_is_that_of_the_nodes_and_in
         Some(seed) => seed..seed + 1,
         None => 1..1 + number("QUORATE_SEEDS").unwrap_or(SEEDS),
     };
-    let (mut events, mut streams, mut restarts, mut incidents) = (0, 0, 0, 0);
+    let (mut events, mut streams, mut restarts, mut incidents, mut leases) = (0, 0, 0, 0, 0);
     for seed in seeds.clone() {
         let mut world = World::new(seed);
         world.live();
         world.come_to_rest();
         world.check();
         incidents += world.check_incidents();
+        leases += world.check_leases();
         events += world.events();
         streams += world.streams();
         restarts += world.restarts();
     }
     // The checks above mean nothing if nothing happened.
-    assert!(events > 0 && streams > 0 && restarts > 0 && incidents > 0);
+    assert!(events > 0 && streams > 0 && restarts > 0 && incidents > 0 && leases > 0);
     println!(
-        "{} seeds: {events} events, {streams} streams, {restarts} restarts of agents and collectors, {incidents} incidents",
+        "{} seeds: {events} events, {streams} streams, {restarts} restarts of agents and collectors, {incidents} incidents, \
+         {leases} leases",
         seeds.end - seeds.start
     );
 }

@@ -13,6 +13,7 @@ use quorate_collector as collector;
 
 use super::centre::Centre;
 use super::history::{History, down_bonds, open_bonds};
+use super::leases::Asking;
 use super::node::{BONDS, Node};
 use super::wire::Wire;
 
@@ -53,6 +54,7 @@ pub(crate) struct World {
     /// Or when it starts again.
     centre: Result<Centre, u64>,
     history: History,
+    asking: Asking,
     restarts: u64,
     writers: u64,
 }
@@ -79,6 +81,7 @@ impl World {
             owners: Vec::new(),
             centre: Ok(Centre::start(&cluster, &ledger, 1, 0)),
             history: History::of(seed),
+            asking: Asking::default(),
             cluster,
             ledger,
             restarts: 0,
@@ -106,6 +109,7 @@ impl World {
     pub(crate) fn live(&mut self) {
         while self.now_ms < LIFE_MS {
             self.something_happens();
+            self.somebody_asks_for_the_lease();
             self.something_goes_wrong();
             self.step(STEP_MS);
         }
@@ -149,6 +153,16 @@ impl World {
                 1..=100 => node.happen(self.chance.u64(1..10)),
                 _ => {}
             }
+        }
+    }
+
+    fn somebody_asks_for_the_lease(&mut self) {
+        if let Ok(centre) = &mut self.centre
+            && self.chance.u8(0..40) == 0
+        {
+            let node = &self.nodes[self.chance.usize(0..self.nodes.len())].name;
+            let ask = self.asking.next(node, &mut self.chance);
+            centre.lease(&ask, self.now_ms);
         }
     }
 
@@ -210,6 +224,9 @@ impl World {
                 now_ms,
                 &mut self.chance,
             );
+            for told in std::mem::take(&mut centre.leased) {
+                self.asking.hear(&told);
+            }
             if let Some(view) = &centre.view {
                 self.history.look(view, &self.nodes, now_ms);
             }
@@ -240,6 +257,11 @@ impl World {
         let shown = centre.and_then(|centre| centre.view.as_ref()).unwrap();
         assert_eq!(replayed, *shown.incidents, "seed {}", self.seed);
         self.history.incidents()
+    }
+
+    pub(crate) fn check_leases(&self) -> usize {
+        let kept = self.ledger.snapshot_now(&self.cluster).unwrap().kept;
+        self.asking.check(self.seed, &kept.leases)
     }
 
     /// What has not arrived yet.

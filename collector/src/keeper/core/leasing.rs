@@ -1,0 +1,222 @@
+//! What is asked for of the lease: judged and decided in one turn, and answered when it is on the disk.
+//!
+//! Nobody else has a turn between the look and the decision, so that of two who ask for the lease one gets it. Whatever is
+//! not certain to be kept is no lease: the answer is UNKNOWN then.
+
+use std::collections::BTreeSet;
+
+use model::gate::{self, Action, Answer, Kind, Request, Verdict};
+use model::lease::healthy::{Reboot, before};
+use model::lease::{Grant, Lease, Leases, Step, Transition};
+use model::name::NodeName;
+
+use super::{Core, Output};
+use crate::keeper::Now;
+use crate::keeper::events::LeaseNews;
+
+/// A maintenance that somebody wants to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begin {
+    pub nodes: BTreeSet<NodeName>,
+    pub action: Action,
+    pub owner: String,
+    pub reason: String,
+    pub planned_s: u32,
+    /// Also against NO-GO or UNKNOWN.
+    pub overrides: bool,
+    pub waits_for_end: bool,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseAsk {
+    Begin(Begin),
+    End {
+        node: NodeName,
+        by: String,
+        reboot: Reboot,
+    },
+    Break {
+        node: NodeName,
+        by: String,
+        reason: String,
+    },
+}
+
+/// The answer; the lease that it is about, if there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    pub verdict: Verdict,
+    pub lease: Option<Lease>,
+    /// What was asked for is so now.
+    pub is_done: bool,
+}
+
+/// What waits for the ledger.
+#[derive(Debug)]
+pub(super) struct Asked {
+    question: u64,
+    step: Transition,
+    verdict: Verdict,
+    /// As it will be, if it is kept.
+    lease: Option<Lease>,
+}
+
+impl Core {
+    /// What is asked for of the lease; `Ok` is answered with an output that has the number of the question.
+    pub fn lease(&mut self, question: u64, ask: &LeaseAsk, now: Now) -> Result<(), Box<Told>> {
+        self.see(now);
+        let not_now = |kind, sentence: String| {
+            let verdict = Verdict::unknown(kind, sentence, String::new());
+            Box::new(Told {
+                verdict,
+                lease: None,
+                is_done: false,
+            })
+        };
+        if !self.is_authority() {
+            let sentence = "it is not settled which collector decides for the cluster".to_owned();
+            return Err(not_now(Kind::AuthorityUnsettled, sentence));
+        }
+        if let Some(why) = self.events.trouble(now) {
+            let sentence =
+                format!("the ledger cannot be written ({why}): no lease is promised or ended");
+            return Err(not_now(Kind::NotRecorded, sentence));
+        }
+        let Some(leases) = self.events.leases().cloned() else {
+            let sentence = "which leases are held cannot be read".to_owned();
+            return Err(not_now(Kind::LeasesUnknown, sentence));
+        };
+        let (verdict, step) = self.judge(&leases, ask, now);
+        let Some(step) = step else {
+            // Where nothing is to be ended or broken, nothing is left to do.
+            let is_done = verdict.answer == Answer::Go && !matches!(ask, LeaseAsk::Begin(_));
+            let lease = leases.current().filter(|_| !is_done).cloned();
+            return Err(Box::new(Told {
+                verdict,
+                lease,
+                is_done,
+            }));
+        };
+        let number = match &step {
+            Step::Granted(_) => Some(leases.next_number()),
+            _ => leases.current().map(|lease| lease.number),
+        };
+        let step = Transition {
+            number: number.unwrap_or_default(),
+            at_unix_ms: now.unix_ms,
+            step,
+        };
+        self.events.decide_leases(vec![step.clone()]);
+        let after = self.events.leases();
+        let lease = after.and_then(|leases| of_number(leases, step.number));
+        self.leases_asked.push(Asked {
+            question,
+            step,
+            verdict,
+            lease,
+        });
+        self.ask_ledger(now);
+        Ok(())
+    }
+
+    /// The verdict, and the step that is to be written if it allows one.
+    fn judge(&self, leases: &Leases, ask: &LeaseAsk, now: Now) -> (Verdict, Option<Step>) {
+        let scene = self.understanding.scene(leases, now);
+        match ask {
+            LeaseAsk::Begin(begin) => {
+                let request = Request {
+                    nodes: begin.nodes.clone(),
+                    action: begin.action,
+                };
+                let verdict = gate::check(&scene, &self.understanding.found(), &request);
+                let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
+                let are_known = begin
+                    .nodes
+                    .iter()
+                    .all(|node| scene.cluster.nodes.contains_key(node));
+                let is_free = leases.current().is_none() && are_known && !begin.nodes.is_empty();
+                let step = (is_free && (may || begin.overrides)).then(|| {
+                    let with_before = |node: &NodeName| (node.clone(), before(&scene, node));
+                    Step::Granted(Box::new(Grant {
+                        nodes: begin.nodes.clone(),
+                        action: begin.action,
+                        owner: begin.owner.clone(),
+                        reason: begin.reason.clone(),
+                        planned_s: begin.planned_s,
+                        overrode: (!may).then(|| verdict.sentence.clone()),
+                        waits_for_end: begin.waits_for_end,
+                        before: begin.nodes.iter().map(with_before).collect(),
+                    }))
+                });
+                (verdict, step)
+            }
+            LeaseAsk::End { node, by, reboot } => {
+                let well_for_ms = self.understanding.well_for_ms(now);
+                let verdict = gate::end(&scene, leases, node, *reboot, well_for_ms);
+                let is_over = verdict.answer == Answer::Go && leases.of(node).is_some();
+                let words = match reboot {
+                    Reboot::AsPlanned => format!("ended by {by}"),
+                    Reboot::NotDone => format!("given back by {by}: not rebooted"),
+                };
+                let by = Some(by.clone());
+                (verdict, is_over.then_some(Step::Ended { by, words }))
+            }
+            LeaseAsk::Break { node, by, reason } => {
+                let Some(lease) = leases.of(node) else {
+                    let sentence = format!("no lease of {node} is held: nothing is to be broken");
+                    return (Verdict::done(&sentence), None);
+                };
+                let sentence = format!("lease {} of {} is broken", lease.number, lease.names());
+                let (by, reason) = (by.clone(), reason.clone());
+                (Verdict::done(&sentence), Some(Step::Broken { by, reason }))
+            }
+        }
+    }
+
+    /// Those whose step is on the disk now, or will never be.
+    pub(super) fn answer_for_leases(&mut self) {
+        for news in self.events.take_lease_news() {
+            let (step, is_kept) = match news {
+                LeaseNews::Kept(step) => (step, true),
+                LeaseNews::Lost(step) => (step, false),
+            };
+            let place = self
+                .leases_asked
+                .iter()
+                .position(|asked| asked.step == step);
+            let Some(asked) = place.map(|place| self.leases_asked.swap_remove(place)) else {
+                continue;
+            };
+            let told = if is_kept {
+                Told {
+                    verdict: asked.verdict,
+                    lease: asked.lease,
+                    is_done: true,
+                }
+            } else {
+                let sentence = "it was not written down, because somebody else wrote at the same moment: ask again".to_owned();
+                Told {
+                    verdict: Verdict::unknown(Kind::NotRecorded, sentence, String::new()),
+                    lease: None,
+                    is_done: false,
+                }
+            };
+            self.outputs.push_back(Output::Leased {
+                question: asked.question,
+                told: Box::new(told),
+            });
+        }
+    }
+
+    pub(super) fn well_since_ms(&self, now: Now) -> Option<u64> {
+        let well_for_ms = self.understanding.well_for_ms(now)?;
+        Some(now.mono_ms.saturating_sub(well_for_ms))
+    }
+}
+
+fn of_number(leases: &Leases, number: u64) -> Option<Lease> {
+    let all = leases.current().into_iter().chain(leases.over());
+    let mut of_number = all.filter(|lease| lease.number == number);
+    of_number.next().cloned()
+}

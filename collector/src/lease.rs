@@ -1,0 +1,201 @@
+//! Leases as messages: what was asked for of one, and which there are.
+
+use std::collections::BTreeSet;
+
+use model::gate::{Action, Verdict};
+use model::lease::healthy::Reboot;
+use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S};
+use model::name::NodeName;
+use model::rule::Scene;
+use proto::v1;
+use serde::Serialize;
+use tonic::Status;
+
+use crate::declared::Declared;
+use crate::keeper::Now;
+use crate::keeper::core::{Begin, LeaseAsk};
+use crate::keeper::understanding::cluster_of;
+use crate::keeper::view::ClusterView;
+use crate::verdict;
+
+/// What is asked for, as far as it is well formed.
+pub(crate) fn begin(
+    request: v1::BeginRequest,
+    nodes: Vec<NodeName>,
+    owner: String,
+) -> Result<LeaseAsk, Status> {
+    let check = request.check.unwrap_or_default();
+    let asked = verdict::request(nodes, check.action)?;
+    let planned_s = match request.planned_s {
+        0 => PLANNED_S,
+        planned_s if planned_s <= MAX_PLANNED_S => planned_s,
+        planned_s => {
+            let why = format!("planned_s: {planned_s} is longer than a week ({MAX_PLANNED_S})");
+            return Err(Status::invalid_argument(why));
+        }
+    };
+    Ok(LeaseAsk::Begin(Begin {
+        overrides: overrides(&request.r#override, &asked.nodes)?,
+        nodes: asked.nodes,
+        action: asked.action,
+        owner,
+        reason: reason(&request.reason)?,
+        planned_s,
+        waits_for_end: request.waits_for_end,
+    }))
+}
+
+pub(crate) fn end(node: NodeName, by: String, not_rebooted: bool) -> LeaseAsk {
+    let reboot = if not_rebooted {
+        Reboot::NotDone
+    } else {
+        Reboot::AsPlanned
+    };
+    LeaseAsk::End { node, by, reboot }
+}
+
+/// Why somebody does it: he is asked for it later.
+pub(crate) fn reason(text: &str) -> Result<String, Status> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Status::invalid_argument(
+            "reason: a lease is not taken or broken without one",
+        ));
+    }
+    if text.chars().count() > MAX_REASON || text.chars().any(char::is_control) {
+        return Err(Status::invalid_argument(format!(
+            "reason: it has one line of at most {MAX_REASON} characters"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// The names typed again, or nothing.
+fn overrides(typed: &str, nodes: &BTreeSet<NodeName>) -> Result<bool, Status> {
+    if typed.is_empty() {
+        return Ok(false);
+    }
+    let again: BTreeSet<&str> = typed.split(',').map(str::trim).collect();
+    if again == nodes.iter().map(NodeName::as_str).collect() {
+        return Ok(true);
+    }
+    Err(Status::invalid_argument(
+        "override: it is the names of the nodes, typed again, and nothing else",
+    ))
+}
+
+/// Who may not judge says so.
+pub(crate) fn unknown(verdict: Verdict) -> Result<v1::LeaseAnswer, Status> {
+    let json = json(&AnswerJson {
+        verdict: &verdict,
+        lease: None,
+        is_done: false,
+    })?;
+    Ok(v1::LeaseAnswer {
+        verdict: Some(verdict::message(verdict)?),
+        lease: None,
+        json,
+        is_done: false,
+    })
+}
+
+#[derive(Serialize)]
+struct AnswerJson<'a> {
+    verdict: &'a Verdict,
+    lease: Option<&'a lease::Told>,
+    is_done: bool,
+}
+
+#[derive(Serialize)]
+struct ListJson<'a> {
+    leases: &'a [lease::Told],
+}
+
+/// Where leases are looked at.
+pub(crate) struct Leases<'a> {
+    pub(crate) view: &'a ClusterView,
+    pub(crate) declared: &'a Declared,
+    pub(crate) now: Now,
+}
+
+impl Leases<'_> {
+    pub(crate) fn answer(
+        &self,
+        verdict: Verdict,
+        lease: Option<&Lease>,
+        is_done: bool,
+    ) -> Result<v1::LeaseAnswer, Status> {
+        let told = lease.and_then(|lease| self.told([lease]).pop());
+        let json = json(&AnswerJson {
+            verdict: &verdict,
+            lease: told.as_ref(),
+            is_done,
+        })?;
+        Ok(v1::LeaseAnswer {
+            verdict: Some(verdict::message(verdict)?),
+            lease: told.map(message),
+            json,
+            is_done,
+        })
+    }
+
+    pub(crate) fn list(&self) -> Result<v1::ListLeasesResponse, Status> {
+        let Some(leases) = self.view.leases.as_deref() else {
+            return Err(Status::failed_precondition(
+                "which leases are held cannot be read; the collector's log says why",
+            ));
+        };
+        let all = leases.current().into_iter().chain(leases.over().rev());
+        let told = self.told(all);
+        let json = json(&ListJson { leases: &told })?;
+        Ok(v1::ListLeasesResponse {
+            leases: told.into_iter().map(message).collect(),
+            json,
+        })
+    }
+
+    fn told<'b>(&self, leases: impl IntoIterator<Item = &'b Lease>) -> Vec<lease::Told> {
+        let cluster = cluster_of(self.view, self.now);
+        let scene = Scene {
+            cluster: &cluster,
+            now: self.now,
+            thresholds: &self.declared.thresholds,
+            site: &self.declared.site,
+            leases: self.view.leases.as_deref(),
+        };
+        let since = self.view.well_since_ms;
+        let well_for_ms = since.map(|since| self.now.mono_ms.saturating_sub(since));
+        let told = |lease| lease::Told::of(lease, &scene, well_for_ms);
+        leases.into_iter().map(told).collect()
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<String, Status> {
+    serde_json::to_string(value)
+        .map_err(|error| Status::internal(format!("the lease is no JSON: {error}")))
+}
+
+fn message(told: lease::Told) -> v1::Lease {
+    let action = match told.action {
+        Action::Reboot => v1::Action::Reboot,
+        Action::Shutdown => v1::Action::Shutdown,
+        Action::Upgrade => v1::Action::Upgrade,
+        Action::Network => v1::Action::Network,
+    };
+    v1::Lease {
+        id: told.number.to_string(),
+        nodes: told.nodes.iter().map(ToString::to_string).collect(),
+        owner: told.owner,
+        reason: told.reason,
+        began_unix_ms: told.began_unix_ms,
+        state: told.state.to_string(),
+        action: action.into(),
+        planned_s: told.planned_s,
+        is_overdue: told.is_overdue,
+        sentence: told.sentence,
+        words: told.words,
+        missing: told.missing.into_iter().map(|one| one.sentence).collect(),
+        well_for_ms: told.well_for_ms,
+        settles_ms: told.settles_ms,
+    }
+}

@@ -1,0 +1,140 @@
+//! What a lease goes through, from what is seen.
+
+use super::healthy::Before;
+use super::testing::{granted, take};
+use super::*;
+use crate::cluster::testing::{World, known, name};
+use crate::fact::power::{Power, PowerState};
+use crate::rule;
+
+fn world() -> World {
+    let mut world = World::of(5);
+    world.edit_all(|_, report| {
+        report.power = known(Power {
+            state: PowerState::Running,
+            ..Power::default()
+        })
+    });
+    world
+}
+
+/// The names of the steps that come of a look, and they are taken in.
+fn look(world: &mut World, watch: &mut Watch) -> Vec<&'static str> {
+    let leases = world.leases.clone().unwrap();
+    let scene = world.scene();
+    let found = rule::findings(&scene);
+    let steps = watch.look(&leases, &found, &scene);
+    let names = steps.iter().map(|one| one.step.name()).collect();
+    let leases = world.leases.as_mut().unwrap();
+    steps.iter().for_each(|step| leases.fold(step));
+    names
+}
+
+#[test]
+fn a_reboot_goes_from_granted_to_ended_by_itself() {
+    let mut world = world();
+    let mut watch = Watch::default();
+    take(&mut world, "pve-02");
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.leave(2);
+    assert_eq!(look(&mut world, &mut watch), ["departed"]);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.all_are_members();
+    world.reboot("pve-02");
+    assert_eq!(look(&mut world, &mut watch), ["back"]);
+    world.advance_s(29);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.advance_s(1);
+    assert_eq!(look(&mut world, &mut watch), ["settled", "ended"]);
+    let leases = world.leases.unwrap();
+    assert!(leases.current().is_none());
+    assert_eq!(
+        leases.over().next().unwrap().words,
+        "pve-02 is back and healthy"
+    );
+}
+
+#[test]
+fn a_node_that_never_leaves_holds_its_lease_and_is_overdue() {
+    let mut world = world();
+    let mut watch = Watch::default();
+    take(&mut world, "pve-02");
+    world.advance_s(599);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.advance_s(1);
+    assert_eq!(look(&mut world, &mut watch), ["overdue"]);
+    world.advance_s(3_600);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    assert!(world.leases.unwrap().current().unwrap().is_overdue);
+}
+
+#[test]
+fn a_lease_whose_ground_falls_away_before_the_node_has_left_is_withdrawn() {
+    let mut world = world();
+    let mut watch = Watch::default();
+    take(&mut world, "pve-02");
+    world.leave(4);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.advance_s(6);
+    assert_eq!(look(&mut world, &mut watch), ["withdrawn"]);
+    let lease = world.leases.as_ref().unwrap().current().unwrap();
+    assert_eq!(
+        lease.words,
+        "pve-04 is not in the membership: two nodes would be missing at once"
+    );
+    // It leaves all the same: then it is waited for.
+    world.leave(2);
+    assert_eq!(look(&mut world, &mut watch), ["departed"]);
+}
+
+#[test]
+fn there_are_never_two() {
+    let mut world = world();
+    take(&mut world, "pve-02");
+    let before = world.leases.clone();
+    let second = granted(&world, 2, "pve-03");
+    world.leases.as_mut().unwrap().fold(&second);
+    assert_eq!(world.leases, before);
+    let broken = Transition {
+        number: 1,
+        at_unix_ms: 0,
+        step: Step::Broken {
+            by: "operator anna".to_owned(),
+            reason: "power supply died".to_owned(),
+        },
+    };
+    let leases = world.leases.as_mut().unwrap();
+    leases.fold(&broken);
+    // A number is not given again.
+    leases.fold(&granted(&World::of(5), 1, "pve-03"));
+    assert!(leases.current().is_none());
+    leases.fold(&second);
+    assert_eq!(leases.current().unwrap().number, 2);
+}
+
+#[test]
+fn the_table_of_states_is_that_of_the_document() {
+    let page = include_str!("../../../docs/architecture.md");
+    for (from, step, to) in TABLE {
+        let row = format!("| {from} | {step} | {to} |");
+        assert!(page.contains(&row), "docs/architecture.md lacks {row}");
+    }
+    let states = page.lines().filter(|line| {
+        let mut cells = line.split(" | ");
+        let first = cells.next().unwrap_or_default().trim_start_matches("| ");
+        TABLE.iter().any(|(from, ..)| from.to_string() == first) && cells.count() == 2
+    });
+    assert_eq!(states.count(), TABLE.len());
+}
+
+#[test]
+fn a_lease_survives_its_json() {
+    let transition = granted(&world(), 1, "pve-02");
+    let text = serde_json::to_string(&transition).unwrap();
+    let again: Transition = serde_json::from_str(&text).unwrap();
+    assert_eq!(again, transition);
+    let Step::Granted(grant) = again.step else {
+        panic!("not a grant");
+    };
+    assert_ne!(grant.before[&name("pve-02")], Before::default());
+}

@@ -1,0 +1,123 @@
+//! Which steps of the lease come next, from what is seen. What is remembered here is gone after a restart, and then time
+//! begins anew: a lease ends later by that, and never sooner.
+
+use super::healthy::{Reboot, has_rebooted, is_member, missing};
+use super::{Lease, Leases, State, Step, Transition};
+use crate::finding::{Finding, Thing};
+use crate::gate::{self, Action, Request, Weight};
+use crate::rule::Scene;
+
+/// So long all must be well without a break.
+pub const SETTLES_MS: u64 = 30_000;
+/// So long what a lease was granted on must be gone until it is withdrawn: nodes tell of one thing at different moments.
+const GROUND_MS: u64 = 6_000;
+
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    /// Since when nothing is missing.
+    well_ms: Option<u64>,
+    /// Since when something stands against it, before the nodes have left.
+    against_ms: Option<u64>,
+}
+
+impl Watch {
+    /// What is to be written down, in this order. The caller folds it once it is.
+    pub fn look(
+        &mut self,
+        leases: &Leases,
+        found: &[Finding],
+        scene: &Scene<'_>,
+    ) -> Vec<Transition> {
+        let Some(lease) = leases.current() else {
+            *self = Self::default();
+            return Vec::new();
+        };
+        let mut steps = Vec::new();
+        if scene.now.unix_ms >= lease.until_unix_ms() && !lease.is_overdue {
+            steps.push(Step::Overdue);
+        }
+        steps.extend(self.next(lease, found, scene));
+        let at_unix_ms = scene.now.unix_ms;
+        let transition = |step| Transition {
+            number: lease.number,
+            at_unix_ms,
+            step,
+        };
+        steps.into_iter().map(transition).collect()
+    }
+
+    /// For how long nothing has been missing.
+    pub fn well_for_ms(&self, now_ms: u64) -> Option<u64> {
+        self.well_ms.map(|since| now_ms.saturating_sub(since))
+    }
+
+    fn next(&mut self, lease: &Lease, found: &[Finding], scene: &Scene<'_>) -> Vec<Step> {
+        let nodes = &lease.grant.nodes;
+        if nodes.iter().all(|node| scene.cluster.gone.contains(node)) {
+            let words = format!("{} is not part of the cluster any more", lease.names());
+            return vec![Step::Ended { by: None, words }];
+        }
+        let is_well = missing(scene, lease, Reboot::AsPlanned).is_empty();
+        let now_ms = scene.now.mono_ms;
+        self.well_ms = is_well.then(|| self.well_ms.unwrap_or(now_ms));
+        let has_settled = self.well_for_ms(now_ms).is_some_and(|ms| ms >= SETTLES_MS);
+        let is_away = nodes
+            .iter()
+            .any(|node| is_member(scene, node) == Some(false));
+        let is_changed = nodes.iter().any(|node| has_rebooted(scene, lease, node));
+        let are_back = nodes
+            .iter()
+            .all(|node| scene.node(node).is_some() && is_member(scene, node) == Some(true));
+        match lease.state {
+            State::Granted | State::Withdrawn if is_away || is_changed => vec![Step::Departed],
+            State::Granted => self.ground(lease, found, scene).into_iter().collect(),
+            State::Departed if are_back => vec![Step::Back],
+            State::Back | State::Settled if is_away => vec![Step::Departed],
+            State::Back if has_settled => settled(lease, is_changed),
+            State::Settled if !is_well => vec![Step::Back],
+            State::Withdrawn
+            | State::Departed
+            | State::Back
+            | State::Settled
+            | State::Ended
+            | State::Broken => Vec::new(),
+        }
+    }
+
+    /// Withdrawn when something else than the nodes themselves has stood against it for a while: that they are on their
+    /// way is what the lease is for. Who went on against a NO-GO or UNKNOWN has no ground to lose.
+    fn ground(&mut self, lease: &Lease, found: &[Finding], scene: &Scene<'_>) -> Option<Step> {
+        let request = Request {
+            nodes: lease.grant.nodes.clone(),
+            action: lease.grant.action,
+        };
+        let is_about_them = |thing: &Thing| matches!(thing, Thing::Node(node) if lease.holds(node));
+        let against = lease.grant.overrode.is_none().then(|| {
+            let verdict = gate::check_as_holder(scene, found, &request);
+            let mut blockers = verdict.of_weight(Weight::Blocker);
+            let other = blockers.find(|reason| !is_about_them(&reason.subject));
+            other.map(|reason| reason.sentence.clone())
+        });
+        let Some(why) = against.flatten() else {
+            self.against_ms = None;
+            return None;
+        };
+        let since = *self.against_ms.get_or_insert(scene.now.mono_ms);
+        let has_lasted = scene.now.mono_ms.saturating_sub(since) >= GROUND_MS;
+        has_lasted.then_some(Step::Withdrawn { why })
+    }
+}
+
+/// It ends by itself if the nodes did what they were to do, and nobody wants to look first.
+fn settled(lease: &Lease, is_changed: bool) -> Vec<Step> {
+    let ends = match lease.grant.action {
+        Action::Reboot | Action::Shutdown => true,
+        Action::Upgrade | Action::Network => is_changed,
+    };
+    let mut steps = vec![Step::Settled];
+    if ends && !lease.grant.waits_for_end {
+        let words = format!("{} is back and healthy", lease.names());
+        steps.push(Step::Ended { by: None, words });
+    }
+    steps
+}
