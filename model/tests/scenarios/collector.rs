@@ -7,7 +7,9 @@ use std::sync::Arc;
 use model::cluster::{Cluster, Now, Seen};
 use model::finding::Severity;
 use model::fleet::Hearing;
+use model::gate::Action;
 use model::incident::{Incidents, Number, Step, Transition, Watch};
+use model::lease::{self, Grant, Leases};
 use model::rule::{self, Scene, Thresholds};
 use model::topology;
 use model::whatif::{Hypothesis, WhatIf};
@@ -44,6 +46,8 @@ pub(crate) struct Collector {
     watch: Watch,
     incidents: Incidents,
     written: Vec<Transition>,
+    lease_watch: lease::Watch,
+    leases: Leases,
     streams: BTreeMap<u32, Stream>,
     started_ms: u64,
     looked_ms: u64,
@@ -87,6 +91,8 @@ impl Collector {
             watch: Watch::default(),
             incidents: Incidents::default(),
             written: Vec::new(),
+            lease_watch: lease::Watch::default(),
+            leases: Leases::default(),
             streams: site.nodes.iter().map(stream).collect(),
             started_ms: 0,
             looked_ms: 0,
@@ -112,6 +118,7 @@ impl Collector {
     pub(crate) fn restarts(&mut self, now_ms: u64) {
         self.cluster = Cluster::default();
         self.watch = Watch::default();
+        self.lease_watch = lease::Watch::default();
         self.incidents = Incidents::default();
         for step in &self.written {
             self.incidents.fold(step);
@@ -146,6 +153,45 @@ impl Collector {
         }
     }
 
+    /// Somebody takes the lease of these nodes, to reboot them.
+    pub(crate) fn grants(&mut self, ids: &[u32], now_ms: u64) {
+        let thresholds = Thresholds::default();
+        let scene = Scene {
+            cluster: &self.cluster,
+            now: self.now(now_ms),
+            thresholds: &thresholds,
+            site: &self.declared,
+            leases: Some(&self.leases),
+        };
+        let nodes = || ids.iter().map(|id| facts::node_name(*id));
+        let before = |node| {
+            let before = lease::healthy::before(&scene, &node);
+            (node, before)
+        };
+        let grant = Grant {
+            nodes: nodes().collect(),
+            action: Action::Reboot,
+            owner: "anna".to_owned(),
+            reason: "new kernel".to_owned(),
+            planned_s: 600,
+            overrode: None,
+            waits_for_end: false,
+            before: nodes().map(before).collect(),
+        };
+        let step = lease::Transition {
+            number: self.leases.next_number(),
+            at_unix_ms: scene.now.unix_ms,
+            step: lease::Step::Granted(Box::new(grant)),
+        };
+        self.lease_goes_on(&step, now_ms);
+    }
+
+    fn lease_goes_on(&mut self, step: &lease::Transition, now_ms: u64) {
+        self.leases.fold(step);
+        let at = self.clock(now_ms);
+        self.say(&format!("{at} lease {} {}", step.number, step.step.name()));
+    }
+
     fn look(&mut self, now_ms: u64) {
         let now = self.now(now_ms);
         for (id, stream) in &mut self.streams {
@@ -164,10 +210,11 @@ impl Collector {
             now,
             thresholds: &thresholds,
             site: &self.declared,
-            leases: None,
+            leases: Some(&self.leases),
         };
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
+        let lease_steps = self.lease_watch.look(&self.leases, &found, &scene);
         let is_news = |step: &&Transition| match &step.step {
             Step::Changed { said } => {
                 let was = self.incidents.get(step.number).map(|open| &open.said);
@@ -182,6 +229,9 @@ impl Collector {
             self.incidents.fold(step);
         }
         self.log_steps(&news, now_ms);
+        for step in &lease_steps {
+            self.lease_goes_on(step, now_ms);
+        }
         for open in self.incidents.open() {
             if open.under.is_none() && open.said.severity > Severity::Info {
                 let what = format!("{} {}", open.rule, open.subject);

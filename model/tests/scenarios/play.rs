@@ -371,6 +371,10 @@ impl Room {
             "agent" | "node" | "corosync" | "config" | "retransmits" | "bond" | "names" => {
                 self.node(line, of)
             }
+            "lease" => {
+                self.collector.grants(&line.nodes(0, of)?, self.now_ms);
+                Ok(())
+            }
             "qdevice" => {
                 self.site.qdevice_is_away = line.row == "qdevice goes away";
                 Ok(())

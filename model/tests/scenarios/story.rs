@@ -163,6 +163,7 @@ pub(crate) const LINES: &[&str] = &[
     "node NODES loses power",
     "node NODES gets power",
     "node NODES reboots",
+    "lease NODES",
     "node NODES shuts down",
     "corosync NODES stops",
     "corosync NODES starts",
