@@ -111,25 +111,25 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     };
     let held = match guard.begin(&mut outcome) {
         Ok(Some(lease)) => lease,
-        Ok(None) => return end(args, outcome),
+        Ok(None) => return end(args, &outcome),
         Err(error) => return refused(args, outcome, &error),
     };
     guard.run(&mut outcome);
     if guard.wait(&held, &mut outcome) && guard.verify(&mut outcome) {
         guard.give_back(&mut outcome);
     }
-    end(args, outcome)
+    end(args, &outcome)
 }
 
 fn refused(args: &Args, mut outcome: Outcome, error: &NoAnswer) -> ExitCode {
     outcome.code = NOT_KNOWN;
     outcome.sentence = verdict::unknown(error, false).trim_end().to_owned();
-    end(args, outcome)
+    end(args, &outcome)
 }
 
-fn end(args: &Args, outcome: Outcome) -> ExitCode {
+fn end(args: &Args, outcome: &Outcome) -> ExitCode {
     let is_said = if args.json {
-        answer::printed(&answer::to_line(&outcome))
+        answer::printed(&answer::to_line(outcome))
     } else {
         say(&outcome.sentence);
         true

@@ -1,5 +1,6 @@
 //! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
 
+mod keeping;
 mod leasing;
 mod telling;
 
@@ -25,8 +26,7 @@ use super::understanding::Understanding;
 use super::view::{ClusterView, NodeView};
 use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
 use crate::declared::Declared;
-use crate::ledger::decision::Record;
-use crate::ledger::{Appended, Snapshot};
+use crate::ledger::Snapshot;
 use leasing::Asked;
 pub use leasing::{Begin, LeaseAsk, Told};
 
@@ -239,17 +239,6 @@ impl Core {
         self.drop_stream(stream);
     }
 
-    pub fn appended(&mut self, appended: Appended, now: Now) {
-        let rows = self.events.appended(appended, now);
-        self.kept_more(rows, now);
-    }
-
-    /// What the ledger has behind the revision that was named, and what all of it adds up to, read after that.
-    pub fn read(&mut self, read: Result<(Vec<Record>, Snapshot), String>, now: Now) {
-        let rows = self.events.read(read, now);
-        self.kept_more(rows, now);
-    }
-
     /// Asks a node; the answer comes as an output with the number that is returned.
     pub fn ask(
         &mut self,
@@ -270,16 +259,6 @@ impl Core {
     /// Whether the next message of a stream is to be taken.
     pub fn wants(&self, stream: StreamId, now: Now) -> bool {
         self.events.wants(stream, now)
-    }
-
-    /// At the start: it is to be read before anything is kept.
-    pub fn ledger_is_unread(&mut self, why: &str) {
-        self.events.unread(why);
-    }
-
-    /// Why nothing can be kept now.
-    pub fn ledger_trouble(&self, now: Now) -> Option<String> {
-        self.events.trouble(now)
     }
 
     /// Time has passed.
@@ -393,30 +372,6 @@ impl Core {
             return self.own.authority().filter(|_| self.is_authority());
         }
         self.deciding.agreed()
-    }
-
-    fn kept_more(&mut self, rows: Vec<(NodeName, crate::ledger::decision::SpoolId)>, now: Now) {
-        self.has_changed = true;
-        self.answer_for_leases();
-        for (name, spool) in rows {
-            let open = self.nodes.get(&name).and_then(|node| node.stream.as_ref());
-            let stream = open.filter(|open| open.spool == spool).map(|open| open.id);
-            if let Some(stream) = stream {
-                let up_to = self.events.kept(&name, spool).up_to;
-                self.send_kept(stream, spool.0, up_to);
-            }
-            self.touch(&name);
-        }
-        for stream in self.events.to_begin_anew(now) {
-            self.end(stream, Refusal::EventsNotTaken);
-        }
-        self.ask_ledger(now);
-    }
-
-    fn ask_ledger(&mut self, now: Now) {
-        if let Some(wish) = self.events.next_wish(now) {
-            self.outputs.push_back(Output::Ledger(wish));
-        }
     }
 
     fn due(&mut self, deadline: Deadline, now: Now) {

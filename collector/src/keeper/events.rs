@@ -4,13 +4,17 @@
 //! id says whether it is there. A decision that is not there is appended again with the same id, so that one that comes
 //! late changes nothing.
 
+mod decided;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::fleet::FleetFinding;
-use model::incident::{Incidents, Transition};
-use model::lease::{self, Leases};
+use model::incident::Transition;
+use model::lease;
 use model::name::NodeName;
+
+pub(super) use decided::LeaseNews;
 
 use super::intake::NewEvent;
 use super::queue::{Queue, Row};
@@ -69,15 +73,6 @@ pub(super) struct Events {
     steps: Steps,
     lease_news: Vec<LeaseNews>,
     is_unread: bool,
-}
-
-/// What became of a step of a lease.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum LeaseNews {
-    /// It is on the disk.
-    Kept(lease::Transition),
-    /// It is not there, and will not come.
-    Lost(lease::Transition),
 }
 
 impl Events {
@@ -143,48 +138,6 @@ impl Events {
             decision: None,
             step: Step::Read { at_ms: 0 },
         });
-    }
-
-    /// What is decided about incidents so far, if more can be decided.
-    pub(super) fn incidents(&self) -> Option<&Incidents> {
-        let can = !self.is_unread && self.superseded.is_none();
-        self.steps.ahead().filter(|_| can)
-    }
-
-    /// What is on the disk of them.
-    pub(super) fn incidents_kept(&self) -> Arc<Incidents> {
-        Arc::clone(&self.kept.incidents)
-    }
-
-    pub(super) fn steps_waiting(&self) -> usize {
-        let on = self.on_its_way.as_ref();
-        let on = on.and_then(|on| on.decision.as_ref());
-        self.steps.waiting() + on.map_or(0, |decision| decision.transitions.len())
-    }
-
-    pub(super) fn decide(&mut self, steps: Vec<Transition>) {
-        self.steps.decide(steps);
-    }
-
-    /// What is decided about leases so far, if more can be decided.
-    pub(super) fn leases(&self) -> Option<&Leases> {
-        let can = !self.is_unread && self.superseded.is_none();
-        can.then(|| self.steps.leases_ahead())
-    }
-
-    /// What is on the disk of them; `None` where that is not known.
-    pub(super) fn leases_kept(&self) -> Option<Arc<Leases>> {
-        let is_known = !self.is_unread && self.superseded.is_none();
-        is_known.then(|| Arc::clone(&self.kept.leases))
-    }
-
-    pub(super) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
-        self.steps.decide_leases(steps);
-    }
-
-    /// What became of steps of leases since this was asked last.
-    pub(super) fn take_lease_news(&mut self) -> Vec<LeaseNews> {
-        std::mem::take(&mut self.lease_news)
     }
 
     /// What a person must know of the ledger.

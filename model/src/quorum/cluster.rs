@@ -104,11 +104,7 @@ impl Cluster {
     /// before they count for the last time.
     pub fn outcomes_without_barrier(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
         let everybody: Vec<NodeId> = self.voters.keys().copied().collect();
-        let counted = [
-            Counted::AtTheEnd,
-            Counted::AtOnce,
-            Counted::AtOnceWithoutQdevice,
-        ];
+        let counted = [Counted::AtTheEnd, Counted::AtOnce, Counted::WithoutQdevice];
         let orders = counted.map(|counted| Order::all(&everybody, counted));
         self.outcomes_in(event, orders.concat())
     }
@@ -421,7 +417,7 @@ impl Cluster {
             .iter()
             .map(|node| (*node, self.qdevice_votes_for(*node, members)))
             .collect();
-        let at_once = self.order.counted == Counted::AtOnceWithoutQdevice;
+        let at_once = self.order.counted == Counted::WithoutQdevice;
         let mut words = Vec::new();
         for (node, votes) in votes_for {
             if let Some(voter) = self.voters.get_mut(&node)

@@ -37,7 +37,7 @@ pub(crate) enum Counted {
     AtOnce,
     /// Also when the qdevice has left it, before it hears its own word of that: corosync-vqsim too, whose qdevice
     /// leaves in the middle of a forming membership.
-    AtOnceWithoutQdevice,
+    WithoutQdevice,
 }
 
 impl Order {

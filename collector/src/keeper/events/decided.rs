@@ -1,0 +1,61 @@
+//! What is decided about incidents and leases: what waits, what is on the disk, and what became of it.
+
+use std::sync::Arc;
+
+use model::incident::{Incidents, Transition};
+use model::lease::{self, Leases};
+
+use super::Events;
+
+/// What became of a step of a lease.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::keeper) enum LeaseNews {
+    /// It is on the disk.
+    Kept(lease::Transition),
+    /// It is not there, and will not come.
+    Lost(lease::Transition),
+}
+
+impl Events {
+    /// What is decided about incidents so far, if more can be decided.
+    pub(in crate::keeper) fn incidents(&self) -> Option<&Incidents> {
+        let can = !self.is_unread && self.superseded.is_none();
+        self.steps.ahead().filter(|_| can)
+    }
+
+    /// What is on the disk of them.
+    pub(in crate::keeper) fn incidents_kept(&self) -> Arc<Incidents> {
+        Arc::clone(&self.kept.incidents)
+    }
+
+    pub(in crate::keeper) fn steps_waiting(&self) -> usize {
+        let on = self.on_its_way.as_ref();
+        let on = on.and_then(|on| on.decision.as_ref());
+        self.steps.waiting() + on.map_or(0, |decision| decision.transitions.len())
+    }
+
+    pub(in crate::keeper) fn decide(&mut self, steps: Vec<Transition>) {
+        self.steps.decide(steps);
+    }
+
+    /// What is decided about leases so far, if more can be decided.
+    pub(in crate::keeper) fn leases(&self) -> Option<&Leases> {
+        let can = !self.is_unread && self.superseded.is_none();
+        can.then(|| self.steps.leases_ahead())
+    }
+
+    /// What is on the disk of them; `None` where that is not known.
+    pub(in crate::keeper) fn leases_kept(&self) -> Option<Arc<Leases>> {
+        let is_known = !self.is_unread && self.superseded.is_none();
+        is_known.then(|| Arc::clone(&self.kept.leases))
+    }
+
+    pub(in crate::keeper) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
+        self.steps.decide_leases(steps);
+    }
+
+    /// What became of steps of leases since this was asked last.
+    pub(in crate::keeper) fn take_lease_news(&mut self) -> Vec<LeaseNews> {
+        std::mem::take(&mut self.lease_news)
+    }
+}
