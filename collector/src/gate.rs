@@ -213,7 +213,7 @@ impl Gate for Judge {
         let nodes = named.map(|name| node_name("nodes", name));
         let ask = lease::begin(begin, nodes.collect::<Result<_, _>>()?, asker.name())?;
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "begin", &cluster, &check.nodes, sentence(&answer));
+        said(&asker, "begin", &cluster, &check.nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -228,7 +228,7 @@ impl Gate for Judge {
         let node = node_name("node", nodes[0].clone())?;
         let ask = lease::end(node, asker.name(), end.not_rebooted);
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "end", &cluster, &nodes, sentence(&answer));
+        said(&asker, "end", &cluster, &nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -246,7 +246,7 @@ impl Gate for Judge {
             reason: lease::reason(&request.reason)?,
         };
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "break", &cluster, &nodes, sentence(&answer));
+        said(&asker, "break", &cluster, &nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -278,11 +278,17 @@ impl Gate for Judge {
     }
 }
 
-fn sentence(answer: &v1::LeaseAnswer) -> &str {
-    answer
-        .verdict
-        .as_ref()
-        .map_or("", |verdict| &verdict.sentence)
+/// The verdict, and what was done: an override does it against the verdict, and a break has a reason.
+fn outcome(answer: &v1::LeaseAnswer) -> String {
+    let verdict = answer.verdict.as_ref();
+    let sentence = verdict.map_or("", |verdict| verdict.sentence.as_str());
+    match answer.lease.as_ref().filter(|_| answer.is_done) {
+        Some(lease) => format!(
+            "{sentence}; done: {} is {}. {}",
+            lease.sentence, lease.state, lease.words
+        ),
+        None => sentence.to_owned(),
+    }
 }
 
 /// Every use of the gate can be read in the log afterwards.

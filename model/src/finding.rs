@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Recall;
+use crate::lease::{NEVER_PLANNED, RULES};
 use crate::name::{IfaceName, LinkNumber, NodeName};
 use crate::report::Family;
 
@@ -215,9 +216,15 @@ impl Finding {
     pub fn explains(&self, other: &Self) -> bool {
         let is_taken = |thing| self.takes.iter().any(|taken| taken.holds(thing));
         self.key() != other.key()
+            && !self.spares(other)
             && !other.symptoms.is_empty()
             && other.symptoms.iter().all(is_taken)
             && !other.takes_all_of(self)
+    }
+
+    /// Whether it is a plan that does not cover this, whatever it takes.
+    pub fn spares(&self, other: &Self) -> bool {
+        RULES.contains(&self.rule) && NEVER_PLANNED.contains(&other.rule)
     }
 
     /// What is the loss of nothing (somebody shuts a node down) is taken by nothing.

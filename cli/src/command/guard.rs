@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use model::gate::Kind;
 use proto::v1;
 use serde::Serialize;
 
@@ -28,8 +29,6 @@ const CANNOT_RUN: u8 = 126;
 const BY_A_SIGNAL: i32 = 128;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// As the gate says why: the name of the kind of reason.
-const LEASE_HELD: &str = "lease-held";
 
 /// Take the lease, run a command, wait until the node is back and healthy, and give the lease back
 ///
@@ -40,8 +39,11 @@ const LEASE_HELD: &str = "lease-held";
 Examples:
   quorate guard pve-03 -- ssh pve-03 reboot
   for n in pve-0{1..8}; do
-    quorate guard $n --verify \"ssh $n qm list\" -- ssh $n reboot || break
+    quorate guard $n --verify \"ssh $n qm list\" \\
+      -- ssh $n systemd-run --on-active=2 systemctl reboot || break
   done
+
+(ssh itself exits with 255 when the node goes down under it.)
 
 Whatever the command exits with, the node is waited for. If it does not come back in time, or --verify fails, or this is
 interrupted, the lease stays and keeps everybody else back: `quorate maintenance end` or `break` frees it.
@@ -95,7 +97,8 @@ struct Outcome {
     sentence: String,
     /// The number of the lease, if it was given.
     lease: Option<String>,
-    is_lease_held: bool,
+    /// `null`: nobody knows.
+    is_lease_held: Option<bool>,
     /// What the command exited with, if it ran.
     command_code: Option<u8>,
     verify_code: Option<u8>,
@@ -104,6 +107,13 @@ struct Outcome {
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
+    if args.verify.is_some() && is_here(&args.node) {
+        show::complain(&format!(
+            "this is {}, and whatever takes it away takes --verify with it: run this elsewhere, or without --verify",
+            args.node
+        ));
+        return ExitCode::from(exit::USAGE);
+    }
     let mut outcome = Outcome::default();
     let mut guard = match Client::new(&args.whom) {
         Ok(client) => Guard { args, client },
@@ -123,7 +133,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 fn refused(args: &Args, mut outcome: Outcome, error: &NoAnswer) -> ExitCode {
     outcome.code = NOT_KNOWN;
-    outcome.sentence = verdict::unknown(error, false).trim_end().to_owned();
+    outcome.is_lease_held = None;
+    outcome.sentence = format!(
+        "the command was not run: {}; whether the lease was taken, `quorate maintenance list` says",
+        verdict::unknown(error, false).trim_end()
+    );
     end(args, &outcome)
 }
 
@@ -169,21 +183,24 @@ impl Guard<'_> {
             planned_s: args.planned_s,
             r#override: args.overrides.clone().unwrap_or_default(),
             // On the node itself nobody is left to ask for the end.
-            waits_for_end: !self.is_here(),
+            waits_for_end: !is_here(&self.args.node),
         })?;
         outcome.answer = serde_json::value::RawValue::from_string(answer.json.clone()).ok();
         let given = answer.verdict.unwrap_or_default();
         if !args.json {
-            say(verdict::told(&given, show::width()).trim_end());
+            // On its way out it was made harmless already.
+            let told = verdict::told(&given, show::width());
+            let _ = std::io::Write::write_all(&mut anstream::stderr(), told.as_bytes());
         }
         match answer.lease.filter(|_| answer.is_done) {
             Some(lease) => {
                 outcome.lease = Some(lease.id.clone());
-                outcome.is_lease_held = true;
+                outcome.is_lease_held = Some(true);
                 Ok(Some(lease).filter(|_| self.still_may(outcome)))
             }
             None => {
                 outcome.code = refusal(&given);
+                outcome.is_lease_held = Some(false);
                 outcome.sentence = format!("the command was not run: {}", given.sentence);
                 Ok(None)
             }
@@ -203,8 +220,12 @@ impl Guard<'_> {
             return true;
         }
         outcome.code = code;
-        outcome.sentence = format!("the command was not run: {}", sentence.trim_end());
         self.end_lease(true, outcome);
+        let stays = match outcome.is_lease_held {
+            Some(false) => "",
+            _ => "; the lease stays: `quorate maintenance end --not-rebooted`",
+        };
+        outcome.sentence = format!("the command was not run: {}{stays}", sentence.trim_end());
         false
     }
 
@@ -214,11 +235,6 @@ impl Guard<'_> {
             nodes: vec![self.args.node.clone()],
             action: self.args.action.on_the_wire(),
         }
-    }
-
-    fn is_here(&self) -> bool {
-        let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-        name.is_ok_and(|name| name.trim() == self.args.node)
     }
 
     fn run(&self, outcome: &mut Outcome) {
@@ -279,7 +295,7 @@ impl Guard<'_> {
         outcome: &mut Outcome,
     ) -> Option<bool> {
         let Some(lease) = lease.filter(is_held) else {
-            outcome.is_lease_held = false;
+            outcome.is_lease_held = Some(false);
             self.not_back(outcome, "the lease is not held any more");
             return Some(false);
         };
@@ -306,7 +322,7 @@ impl Guard<'_> {
         let node = &self.args.node;
         outcome.code = NOT_BACK;
         outcome.sentence = format!("{node}: {why}");
-        if outcome.is_lease_held {
+        if outcome.is_lease_held == Some(true) {
             outcome.sentence.push_str(&format!(
                 "; the lease stays and keeps everybody else back. `quorate maintenance list` says what {node} lacks"
             ));
@@ -334,7 +350,7 @@ impl Guard<'_> {
 
     fn give_back(&self, outcome: &mut Outcome) {
         self.end_lease(false, outcome);
-        outcome.sentence = if outcome.is_lease_held {
+        outcome.sentence = if outcome.is_lease_held == Some(true) {
             outcome.code = NOT_BACK;
             format!(
                 "{} is back and healthy, and the lease could not be given back: `quorate maintenance end {}`",
@@ -356,7 +372,7 @@ impl Guard<'_> {
         });
         match answer {
             Ok(answer) => {
-                outcome.is_lease_held = !answer.is_done;
+                outcome.is_lease_held = Some(!answer.is_done);
                 if let Some(given) = answer.verdict.filter(|_| !answer.is_done) {
                     say(&given.sentence);
                 }
@@ -366,9 +382,19 @@ impl Guard<'_> {
     }
 }
 
+/// Whether this is the node itself.
+fn is_here(node: &str) -> bool {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.is_ok_and(|name| name.trim() == node)
+}
+
 /// 0 if it may be done.
 fn refusal(given: &v1::Verdict) -> u8 {
-    let is_held = given.reasons.iter().any(|it| it.kind == LEASE_HELD);
+    let held = [Kind::LeaseHeld.name(), Kind::LeaseWithdrawn.name()];
+    let is_held = given
+        .reasons
+        .iter()
+        .any(|it| held.contains(&it.kind.as_str()));
     match given.answer() {
         v1::Answer::Go | v1::Answer::Warn => 0,
         v1::Answer::NoGo if is_held => HELD,

@@ -22,7 +22,7 @@ Examples:
 
 As long as one holds the lease, `check` and `begin` say NO-GO to everybody else. The lease of a reboot or shutdown ends by itself
 when the node runs a new kernel and all is as it was before, for 30 s; that of an upgrade or a change of the network
-is ended by `end`.
+too, if there was a reboot, and otherwise by `end`. Only its owner ends it before that.
 
 Exit codes, as of monitoring plugins:
    0  GO: it is done
@@ -55,7 +55,7 @@ enum What {
         #[arg(long)]
         not_rebooted: bool,
     },
-    /// Take it from whoever holds it; this is logged and announced
+    /// Take it from whoever holds it; the collector's log and `maintenance list` say who did and why
     Break {
         /// The node, or one of its nodes
         node: String,
@@ -104,14 +104,21 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         What::List => list(args, &client),
         what => Ok(one(args, &ask(args, what, &client)?)),
     });
-    let (code, text) = asked.unwrap_or_else(|error| {
-        let text = verdict::unknown(&error, args.json);
-        (exit::UNKNOWN, text)
-    });
+    let (code, text) = asked.unwrap_or_else(|error| (exit::UNKNOWN, unknown(args, &error)));
     match answer::printed(&text) {
         true => ExitCode::from(code),
         false => ExitCode::from(exit::UNKNOWN),
     }
+}
+
+fn unknown(args: &Args, error: &NoAnswer) -> String {
+    let verdict = verdict::unknown(error, args.json);
+    if args.json {
+        // In the place where it stands in an answer of the gate.
+        let verdict = verdict.trim_end();
+        return format!("{{\"verdict\":{verdict},\"lease\":null,\"is_done\":false}}\n");
+    }
+    verdict
 }
 
 fn ask(args: &Args, what: &What, client: &Client) -> Result<v1::LeaseAnswer, NoAnswer> {

@@ -381,12 +381,16 @@ impl Events {
             }
         };
         let decision = on.decision.clone();
+        let is_there = |own: &&Arc<Decision>| records.iter().any(|record| record.id == own.id);
+        let there = decision.as_ref().filter(is_there).cloned();
         if snapshot.epoch > self.epoch {
+            if let Some(own) = there {
+                // It came in time, and whoever asked for it has it.
+                self.settled(&own);
+            }
             self.give_up(snapshot.epoch);
             return Vec::new();
         }
-        let is_there = |own: &&Arc<Decision>| records.iter().any(|record| record.id == own.id);
-        let there = decision.as_ref().filter(is_there).cloned();
         let mut expected = self.kept.clone();
         there.iter().for_each(|own| expected.fold(own));
         let has_moved = snapshot.revision != self.revision;

@@ -438,6 +438,7 @@ async fn leases_are_what_their_steps_add_up_to_in_every_store() {
             reason: "new kernel".to_owned(),
             planned_s: 600,
             overrode: None,
+            stood_against: BTreeSet::new(),
             waits_for_end: false,
             before: BTreeMap::new(),
         };

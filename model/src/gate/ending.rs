@@ -7,30 +7,27 @@ use crate::lease::{Lease, Leases, SETTLES_MS, State};
 use crate::name::NodeName;
 use crate::rule::Scene;
 
-/// GO, and then the lease of this node is over; or what is still missing. `well_for_ms`: since when nothing is.
-pub fn end(
-    scene: &Scene<'_>,
-    leases: &Leases,
-    node: &NodeName,
-    reboot: Reboot,
-    well_for_ms: Option<u64>,
-) -> Verdict {
-    let subject = Thing::Node(node.clone());
-    if !scene.cluster.nodes.contains_key(node) {
-        let sentence = format!("the cluster has no node {node} that the collector knows of");
-        return Verdict::unknown(Kind::NoSuchNode, sentence, String::new());
-    }
-    let Some(lease) = leases.current() else {
-        return Verdict::done(&format!(
-            "no lease of {node} is held: nothing is to be ended"
-        ));
+/// Who gives a lease back, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    pub by: &'a str,
+    pub reboot: Reboot,
+    /// For how long nothing has kept it from its end.
+    pub well_for_ms: Option<u64>,
+}
+
+/// GO, and then the lease of this node is over; or what is still missing.
+pub fn end(scene: &Scene<'_>, leases: &Leases, node: &NodeName, ending: Ending<'_>) -> Verdict {
+    let lease = match of(scene, leases, node) {
+        Ok(Some(lease)) => lease,
+        Ok(None) => {
+            let sentence = format!("no lease of {node} is held: nothing is to be ended");
+            return Verdict::done(&sentence);
+        }
+        Err(refused) => return refused,
     };
-    if !lease.holds(node) {
-        let sentence = format!("{node} has no lease; held is {}", lease.sentence());
-        let reason = Reason::blocker(Kind::LeaseHeld, subject, sentence.clone());
-        return Verdict::refused(&sentence, vec![reason]);
-    }
-    let reasons = against(scene, lease, reboot, well_for_ms);
+    let mut reasons = against(scene, lease, ending.reboot, ending.well_for_ms);
+    reasons.splice(0..0, not_its_owner(lease, ending.by));
     let names = lease.names();
     match reasons.first() {
         None => Verdict::done(&format!("lease {} of {names} is over", lease.number)),
@@ -43,6 +40,61 @@ pub fn end(
             Verdict::refused(&sentence, reasons)
         }
     }
+}
+
+/// GO, and then nobody holds the lease of this node any more.
+pub fn break_lease(scene: &Scene<'_>, leases: &Leases, node: &NodeName) -> Verdict {
+    match of(scene, leases, node) {
+        Ok(Some(lease)) => {
+            let sentence = format!("lease {} of {} is broken", lease.number, lease.names());
+            Verdict::done(&sentence)
+        }
+        Ok(None) => {
+            let sentence = format!("no lease of {node} is held: nothing is to be broken");
+            Verdict::done(&sentence)
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// The lease that this node is one of, if any is held.
+fn of<'a>(
+    scene: &Scene<'_>,
+    leases: &'a Leases,
+    node: &NodeName,
+) -> Result<Option<&'a Lease>, Verdict> {
+    let is_known = scene.cluster.nodes.contains_key(node) || leases.of(node).is_some();
+    if !is_known {
+        let sentence = format!("the cluster has no node {node} that the collector knows of");
+        return Err(Verdict::unknown(Kind::NoSuchNode, sentence, String::new()));
+    }
+    match leases.current() {
+        Some(lease) if !lease.holds(node) => {
+            let sentence = format!("{node} has no lease; held is {}", lease.sentence());
+            let subject = Thing::Node(node.clone());
+            let reason = Reason::blocker(Kind::LeaseHeld, subject, sentence.clone());
+            Err(Verdict::refused(&sentence, vec![reason]))
+        }
+        held => Ok(held),
+    }
+}
+
+/// As long as its owner may still be at it, nobody else ends it: he would not know.
+fn not_its_owner(lease: &Lease, by: &str) -> Option<Reason> {
+    let node = lease
+        .grant
+        .nodes
+        .first()
+        .filter(|_| lease.grant.owner != by)?;
+    let sentence = format!(
+        "it is held by {}, who may still be at it",
+        lease.grant.owner
+    );
+    let remedy = format!(
+        "Ask {}. An operator's `quorate maintenance break {node}` takes it away.",
+        lease.grant.owner
+    );
+    Some(Reason::blocker(Kind::LeaseHeld, Thing::Node(node.clone()), sentence).remedy(remedy))
 }
 
 fn against(

@@ -55,7 +55,7 @@ fn withdrawn(lease: &Lease) -> Reason {
     let sentence = format!("{} was withdrawn: {}", lease.sentence(), lease.words);
     Reason::blocker(Kind::LeaseWithdrawn, subject(lease), sentence).remedy(format!(
         "`quorate maintenance end {}` gives it back; mend what is said, and begin again.",
-        lease.names()
+        lease.first()
     ))
 }
 

@@ -28,7 +28,7 @@ use crate::rule::Scene;
 use case::Case;
 use verdict::Evidence;
 
-pub use ending::end;
+pub use ending::{Ending, break_lease, end};
 pub use request::{Action, Request};
 pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
 

@@ -167,6 +167,25 @@ impl Reason {
         Self::new(Weight::Blocker, kind, subject, sentence)
     }
 
+    /// What it is about: the same reason has the same key, whatever its numbers are.
+    pub fn key(&self) -> (Kind, Thing) {
+        (self.kind, self.subject.clone())
+    }
+
+    /// Whether it forbids it for what the other nodes do, whatever becomes of those asked about.
+    pub fn is_about_others(&self, request: &Request) -> bool {
+        let is_theirs = matches!(&self.subject, Thing::Node(node) if request.nodes.contains(node));
+        let can_be = matches!(
+            self.kind,
+            Kind::VotesShort
+                | Kind::QuorumLostForSome
+                | Kind::NodeDown
+                | Kind::NodeGoing
+                | Kind::NodeComing
+        );
+        self.weight == Weight::Blocker && can_be && !is_theirs
+    }
+
     pub(super) fn remedy(mut self, what_to_do: impl Into<String>) -> Self {
         self.remedy = what_to_do.into();
         self
@@ -242,7 +261,7 @@ impl Verdict {
             answer: Answer::Go,
             sentence: format!("GO - {sentence}"),
             reasons: Vec::new(),
-            valid_ms: VALID_MS,
+            valid_ms: 0,
         }
     }
 
@@ -252,7 +271,7 @@ impl Verdict {
             answer: Answer::NoGo,
             sentence: format!("NO-GO - {sentence}"),
             reasons,
-            valid_ms: VALID_MS,
+            valid_ms: 0,
         }
     }
 

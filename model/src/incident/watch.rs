@@ -324,6 +324,7 @@ fn causes(findings: &[Finding]) -> Vec<Option<&Finding>> {
         }
         root
     };
+    let cause = |finding| cause(finding).filter(|root| !root.spares(finding));
     findings.iter().map(cause).collect()
 }
 

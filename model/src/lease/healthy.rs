@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Lease;
+use super::{Lease, State};
 use crate::cluster::FreshNode;
 use crate::fact::bond::MiiStatus;
-use crate::fact::ha::LrmMode;
+use crate::fact::ha::{Ha, LrmMode};
+use crate::fact::link::Link;
 use crate::fact::power::PowerState;
 use crate::fact::tasks::TaskKind;
 use crate::gate::Action;
@@ -76,7 +77,7 @@ pub fn before(scene: &Scene<'_>, name: &NodeName) -> Before {
 fn signs(scene: &Scene<'_>, node: &FreshNode<'_>) -> BTreeSet<Sign> {
     let mut signs = BTreeSet::new();
     let links = node.links().into_iter().flatten();
-    let up = links.filter(|link| link.carrier == Some(true) && is_of_the_node(&link.name));
+    let up = links.filter(|link| link.carrier == Some(true) && is_a_way(link));
     signs.extend(up.map(|link| Sign::Link(link.name.clone())));
     for bond in node.bonds().into_iter().flatten() {
         let up = bond.slaves.iter();
@@ -86,12 +87,13 @@ fn signs(scene: &Scene<'_>, node: &FreshNode<'_>) -> BTreeSet<Sign> {
             port: port.name.clone(),
         }));
     }
-    let ports = node
-        .bridges()
-        .into_iter()
-        .flatten()
-        .flat_map(|it| &it.ports);
-    for port in ports.filter(|port| is_of_the_node(&port.name)) {
+    // Without filtering the VLANs of a bridge are without effect.
+    let bridges = node.bridges().into_iter().flatten();
+    let bridges = bridges.filter(|bridge| bridge.vlan_filtering == Some(true));
+    for port in bridges
+        .flat_map(|bridge| &bridge.ports)
+        .filter(|port| is_of_the_node(&port.name))
+    {
         signs.extend(port.vlans.iter().flatten().map(|vlans| Sign::Vlans {
             port: port.name.clone(),
             first: vlans.first,
@@ -99,7 +101,7 @@ fn signs(scene: &Scene<'_>, node: &FreshNode<'_>) -> BTreeSet<Sign> {
         }));
     }
     signs.extend(knet(scene, node));
-    let lrm = |ha: &crate::fact::ha::Ha| ha.lrm.get(node.name())?.mode.clone();
+    let lrm = |ha: &Ha| ha.lrm.get(node.name())?.mode.clone();
     if node.ha().and_then(lrm) == Some(LrmMode::Active) {
         signs.insert(Sign::LrmActive);
     }
@@ -107,6 +109,21 @@ fn signs(scene: &Scene<'_>, node: &FreshNode<'_>) -> BTreeSet<Sign> {
         signs.insert(Sign::ClockSynchronised);
     }
     signs
+}
+
+/// Cards, bonds and VLANs. A bridge without a card is up while a guest is on it, and others come and go with what uses them.
+fn is_a_way(link: &Link) -> bool {
+    let kind = link.kind.as_deref();
+    let is_for_guests = link.master.as_ref().is_some_and(is_made_for_guests);
+    matches!(kind, None | Some("bond" | "vlan")) && is_of_the_node(&link.name) && !is_for_guests
+}
+
+/// `vmbr0v30`: made by Proxmox VE when the first guest with that tag starts, and the VLAN below it too.
+fn is_made_for_guests(bridge: &IfaceName) -> bool {
+    let numbers = bridge.as_str().strip_prefix("vmbr");
+    let numbers = numbers.and_then(|rest| rest.split_once('v'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(bridge, tag)| is_number(bridge) && is_number(tag))
 }
 
 /// Interfaces of guests come back when their guests do, under other names at times.
@@ -160,6 +177,12 @@ pub(super) fn is_member(scene: &Scene<'_>, name: &NodeName) -> Option<bool> {
     told.iter().all(|told| *told == first).then_some(first)
 }
 
+/// The nodelist of those who are quorate does not have it any more. That its certificate was sent away says nothing of it.
+pub(super) fn is_removed(scene: &Scene<'_>, name: &NodeName) -> bool {
+    let quorate: Vec<FreshNode<'_>> = scene.nodes().filter(|node| is_quorate(node)).collect();
+    nodelist(&quorate).is_some_and(|(_, conf)| id_of(conf, name).is_none())
+}
+
 /// Does it run another kernel than when the lease was taken? Unknown is no.
 pub(crate) fn has_rebooted(scene: &Scene<'_>, lease: &Lease, name: &NodeName) -> bool {
     let before = lease.grant.before.get(name);
@@ -182,6 +205,7 @@ pub enum Reboot {
 /// All that keeps the lease from its end.
 pub fn missing(scene: &Scene<'_>, lease: &Lease, reboot: Reboot) -> Vec<Missing> {
     let nodes = lease.grant.nodes.iter();
+    let nodes = nodes.filter(|name| !is_removed(scene, name));
     let of_node = nodes.flat_map(|name| of_node(scene, lease, name, reboot));
     of_node.collect()
 }
@@ -229,6 +253,18 @@ fn of_node(scene: &Scene<'_>, lease: &Lease, name: &NodeName, reboot: Reboot) ->
             "whether {name} is running or on its way down is not known"
         )),
     }
+    // Nothing was done to a node that has not left, so that nothing can be amiss by it.
+    let is_untouched =
+        reboot == Reboot::NotDone && matches!(lease.state, State::Granted | State::Withdrawn);
+    if !is_untouched {
+        sentences.extend(not_as_before(scene, lease, &node));
+    }
+    sentences.into_iter().map(missing).collect()
+}
+
+fn not_as_before(scene: &Scene<'_>, lease: &Lease, node: &FreshNode<'_>) -> Vec<String> {
+    let name = node.name();
+    let mut sentences = Vec::new();
     let tasks = node.tasks().into_iter().flat_map(|tasks| &tasks.running);
     if tasks
         .filter(|task| task.alive != Some(false))
@@ -236,46 +272,76 @@ fn of_node(scene: &Scene<'_>, lease: &Lease, name: &NodeName, reboot: Reboot) ->
     {
         sentences.push(format!("{name} is still starting its guests"));
     }
-    let now = signs(scene, &node);
+    let now = signs(scene, node);
     let before = lease.grant.before.get(name);
     let gone = before
         .into_iter()
         .flat_map(|before| before.signs.difference(&now));
+    let is_demanded = |sign: &&Sign| sign.is_demanded(scene, lease.grant.action, &now);
+    let gone = gone.filter(is_demanded);
     sentences.extend(gone.map(|sign| sign.missing(name)));
-    sentences.into_iter().map(missing).collect()
+    sentences
 }
 
 impl Sign {
+    /// Whether its absence is this node's: a peer that is away, or of which nothing is heard, is told by itself; VLANs may be
+    /// listed in other ranges; and a change of the network changes ports.
+    fn is_demanded(&self, scene: &Scene<'_>, action: Action, now: &BTreeSet<Self>) -> bool {
+        let is_there = |peer| is_member(scene, peer) == Some(true);
+        match self {
+            Self::To { peer, .. } => is_there(peer),
+            Self::From { peer, .. } => {
+                let speaks = scene
+                    .node(peer)
+                    .is_some_and(|peer| peer.corosync().is_some());
+                is_there(peer) && speaks
+            }
+            Self::Link(_) | Self::BondPort { .. } => action != Action::Network,
+            Self::Vlans { port, first, last } => {
+                let covers = |vlan: u16| {
+                    now.iter().any(|sign| {
+                        matches!(sign, Self::Vlans { port: on, first, last }
+                            if on == port && (first.get()..=last.get()).contains(&vlan))
+                    })
+                };
+                action != Action::Network && !(first.get()..=last.get()).all(covers)
+            }
+            Self::LrmActive | Self::ClockSynchronised => true,
+        }
+    }
+
     /// It was so before, and is not seen now.
     fn missing(&self, node: &NodeName) -> String {
         match self {
-            Self::Link(iface) => format!("{iface} of {node} is not up, and was before"),
+            Self::Link(iface) => format!("{iface} of {node} is not seen to be up, and was before"),
             Self::BondPort { bond, port } => {
-                format!("{port} is not up in {bond} of {node}, and was before")
+                format!("{port} is not seen to be up in {bond} of {node}, and was before")
             }
             Self::Vlans { port, first, last } if first == last => {
-                format!("{port} of {node} does not carry VLAN {first}, and did before")
+                format!("{port} of {node} is not seen to carry VLAN {first}, and did before")
             }
             Self::Vlans { port, first, last } => {
                 format!(
-                    "{port} of {node} does not carry the VLANs {first} to {last}, and did before"
+                    "{port} of {node} is not seen to carry the VLANs {first} to {last}, and did before"
                 )
             }
             Self::To { link, peer } => {
                 format!(
-                    "{node} is not connected to {peer} over corosync link {link}, and was before"
+                    "{node} is not seen to be connected to {peer} over corosync link {link}, and was before"
                 )
             }
             Self::From { link, peer } => {
                 format!(
-                    "{peer} is not connected to {node} over corosync link {link}, and was before"
+                    "{peer} is not seen to be connected to {node} over corosync link {link}, and was before"
                 )
             }
             Self::LrmActive => {
-                format!("the HA manager's local part on {node} is not active, and was before")
+                format!(
+                    "the HA manager's local part on {node} is not seen to be active, and was before"
+                )
             }
             Self::ClockSynchronised => {
-                format!("the clock of {node} is not synchronised, and was before")
+                format!("the clock of {node} is not seen to be synchronised, and was before")
             }
         }
     }
@@ -328,8 +394,17 @@ mod tests {
             let bonds = crate::cluster::testing::value(&mut report.bonds);
             bonds[0].slaves[1].mii_status = Some(MiiStatus::Down);
         });
-        let expect = "eno2 is not up in bond0 of pve-02, and was before";
+        let expect = "eno2 is not seen to be up in bond0 of pve-02, and was before";
         assert_eq!(sentences(&world, &lease), [expect]);
+    }
+
+    #[test]
+    fn a_lease_that_was_not_used_is_given_back_whatever_befell_the_others() {
+        let mut world = world();
+        let lease = held(&world, "pve-02");
+        world.leave(3);
+        let unused = missing(&world.scene(), &lease, Reboot::NotDone);
+        assert_eq!(unused, []);
     }
 
     #[test]

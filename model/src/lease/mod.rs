@@ -15,7 +15,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Action;
+use crate::finding::Thing;
+use crate::gate::{Action, Kind};
 use crate::name::{NodeName, enumerated};
 use healthy::Before;
 
@@ -35,7 +36,15 @@ pub const MAX_PLANNED_S: u32 = 604_800;
 pub const MAX_REASON: usize = 500;
 
 /// The rules that tell of leases: they rest on what was decided, and on no reading of a node.
-pub const RULES: &[&str] = &["node-in-maintenance", "lease-overdue", "lease-withdrawn"];
+pub const RULES: &[&str] = &[PLAN, "lease-overdue", "lease-withdrawn"];
+/// The one that takes under itself what is expected of a leased node.
+pub const PLAN: &str = "node-in-maintenance";
+/// What is by nobody's plan, whoever is away: no lease takes it under itself.
+pub const NEVER_PLANNED: &[&str] = &[
+    "corosync-quorum-lost",
+    "ha-watchdog-expiring",
+    "ha-lrm-lost-lock",
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +96,9 @@ pub struct Grant {
     /// Against NO-GO or UNKNOWN: what stood against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overrode: Option<String>,
+    /// What forbade it for what other nodes did, and was known when it was taken: it is no news.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stood_against: BTreeSet<(Kind, Thing)>,
     /// It waits for its end to be asked for, also when all is well again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_end: bool,
@@ -193,12 +205,15 @@ impl Lease {
         self.grant.nodes.contains(node)
     }
 
-    /// Its nodes may be away, or not be themselves yet.
+    /// Its nodes may be away, or not be themselves yet: until its time is over, or all was as before.
     pub fn excuses(&self) -> bool {
-        matches!(
-            self.state,
-            State::Granted | State::Departed | State::Back | State::Settled
-        )
+        let may_be = matches!(self.state, State::Granted | State::Departed | State::Back);
+        may_be && !self.is_overdue
+    }
+
+    /// Any of its nodes names it.
+    pub fn first(&self) -> &str {
+        self.grant.nodes.first().map_or("", NodeName::as_str)
     }
 
     /// `pve-02 and pve-03`
@@ -208,8 +223,12 @@ impl Lease {
 
     /// `lease 4 of pve-02 (reboot), taken by root@pve-02 at 14:02 UTC: kernel update; planned until 15:02 UTC`
     pub fn sentence(&self) -> String {
+        // The first word of a verdict is its answer.
+        let overrode = self.grant.overrode.as_deref();
+        let answer = overrode.and_then(|verdict| verdict.split(' ').next());
+        let against = answer.map_or_else(String::new, |answer| format!(" against {answer}"));
         format!(
-            "lease {} of {} ({}), taken by {} at {}: {}; planned until {}",
+            "lease {} of {} ({}), taken{against} by {} at {}: {}; planned until {}",
             self.number,
             self.names(),
             self.grant.action,

@@ -17,6 +17,7 @@ pub(crate) fn granted(world: &World, number: Number, node: &str) -> Transition {
         reason: "new kernel".to_owned(),
         planned_s: 600,
         overrode: None,
+        stood_against: BTreeSet::new(),
         waits_for_end: false,
         before: BTreeMap::from([(node.clone(), before(&world.scene(), &node))]),
     };

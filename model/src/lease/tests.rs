@@ -88,6 +88,53 @@ fn a_lease_whose_ground_falls_away_before_the_node_has_left_is_withdrawn() {
 }
 
 #[test]
+fn what_was_known_when_it_was_taken_withdraws_nothing_and_what_is_news_does() {
+    let mut world = world();
+    let mut watch = Watch::default();
+    world.leave(4);
+    let mut step = granted(&world, 1, "pve-02");
+    let Step::Granted(grant) = &mut step.step else {
+        panic!("it is a grant");
+    };
+    grant.overrode = Some("NO-GO - pve-02 must not be rebooted".to_owned());
+    grant.stood_against = BTreeSet::from([(Kind::NodeDown, Thing::Node(name("pve-04")))]);
+    world.leases.as_mut().unwrap().fold(&step);
+    for _ in 0..3 {
+        assert_eq!(look(&mut world, &mut watch), [""; 0]);
+        world.advance_s(6);
+    }
+    world.leave(5);
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+    world.advance_s(6);
+    assert_eq!(look(&mut world, &mut watch), ["withdrawn"]);
+}
+
+#[test]
+fn of_a_set_all_must_have_rebooted_before_it_ends_by_itself() {
+    let mut world = world();
+    let mut watch = Watch::default();
+    let (first, second) = (granted(&world, 1, "pve-02"), granted(&world, 1, "pve-03"));
+    let (Step::Granted(mut grant), Step::Granted(other)) = (first.step, second.step) else {
+        panic!("they are grants");
+    };
+    grant.action = Action::Upgrade;
+    grant.nodes.extend(other.nodes);
+    grant.before.extend(other.before);
+    let step = Transition {
+        step: Step::Granted(grant),
+        ..granted(&world, 1, "pve-02")
+    };
+    world.leases.as_mut().unwrap().fold(&step);
+    world.reboot("pve-02");
+    assert_eq!(look(&mut world, &mut watch), ["departed"]);
+    assert_eq!(look(&mut world, &mut watch), ["back"]);
+    world.advance_s(60);
+    assert_eq!(look(&mut world, &mut watch), ["settled"]);
+    world.reboot("pve-03");
+    assert_eq!(look(&mut world, &mut watch), [""; 0]);
+}
+
+#[test]
 fn there_are_never_two() {
     let mut world = world();
     take(&mut world, "pve-02");

@@ -1,23 +1,29 @@
 //! Which steps of the lease come next, from what is seen. What is remembered here is gone after a restart, and then time
 //! begins anew: a lease ends later by that, and never sooner.
 
-use super::healthy::{Reboot, has_rebooted, is_member, missing};
-use super::{Lease, Leases, State, Step, Transition};
-use crate::finding::{Finding, Thing};
-use crate::gate::{self, Action, Request, Weight};
+use super::healthy::{Reboot, has_rebooted, is_member, is_removed, missing};
+use super::{Lease, Leases, Number, State, Step, Transition};
+use crate::finding::Finding;
+use crate::gate::{self, Request};
 use crate::rule::Scene;
 
 /// So long all must be well without a break.
 pub const SETTLES_MS: u64 = 30_000;
 /// So long what a lease was granted on must be gone until it is withdrawn: nodes tell of one thing at different moments.
 const GROUND_MS: u64 = 6_000;
+/// The whole gate is asked for it: not with every word of a node.
+const GROUND_EVERY_MS: u64 = 1_000;
 
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
+    /// Whose it is.
+    lease: Number,
     /// Since when nothing is missing.
     well_ms: Option<u64>,
     /// Since when something stands against it, before the nodes have left.
     against_ms: Option<u64>,
+    /// When that was looked at last.
+    judged_ms: Option<u64>,
 }
 
 impl Watch {
@@ -32,6 +38,12 @@ impl Watch {
             *self = Self::default();
             return Vec::new();
         };
+        if self.lease != lease.number {
+            *self = Self {
+                lease: lease.number,
+                ..Self::default()
+            };
+        }
         let mut steps = Vec::new();
         if scene.now.unix_ms >= lease.until_unix_ms() && !lease.is_overdue {
             steps.push(Step::Overdue);
@@ -53,7 +65,7 @@ impl Watch {
 
     fn next(&mut self, lease: &Lease, found: &[Finding], scene: &Scene<'_>) -> Vec<Step> {
         let nodes = &lease.grant.nodes;
-        if nodes.iter().all(|node| scene.cluster.gone.contains(node)) {
+        if nodes.iter().all(|node| is_removed(scene, node)) {
             let words = format!("{} is not part of the cluster any more", lease.names());
             return vec![Step::Ended { by: None, words }];
         }
@@ -65,15 +77,17 @@ impl Watch {
             .iter()
             .any(|node| is_member(scene, node) == Some(false));
         let is_changed = nodes.iter().any(|node| has_rebooted(scene, lease, node));
+        let have_changed = nodes.iter().all(|node| has_rebooted(scene, lease, node));
+        let is_back = |node| scene.node(node).is_some() && is_member(scene, node) == Some(true);
         let are_back = nodes
             .iter()
-            .all(|node| scene.node(node).is_some() && is_member(scene, node) == Some(true));
+            .all(|node| is_back(node) || is_removed(scene, node));
         match lease.state {
             State::Granted | State::Withdrawn if is_away || is_changed => vec![Step::Departed],
             State::Granted => self.ground(lease, found, scene).into_iter().collect(),
             State::Departed if are_back => vec![Step::Back],
             State::Back | State::Settled if is_away => vec![Step::Departed],
-            State::Back if has_settled => settled(lease, is_changed),
+            State::Back if has_settled => settled(lease, have_changed),
             State::Settled if !is_well => vec![Step::Back],
             State::Withdrawn
             | State::Departed
@@ -84,38 +98,39 @@ impl Watch {
         }
     }
 
-    /// Withdrawn when something else than the nodes themselves has stood against it for a while: that they are on their
-    /// way is what the lease is for. Who went on against a NO-GO or UNKNOWN has no ground to lose.
+    /// Withdrawn when something about the others has stood against it for a while: that its own nodes are on their way, and
+    /// their guests with them, is what the lease is for, and what stood against it already is no news.
     fn ground(&mut self, lease: &Lease, found: &[Finding], scene: &Scene<'_>) -> Option<Step> {
         let request = Request {
             nodes: lease.grant.nodes.clone(),
             action: lease.grant.action,
         };
-        let is_about_them = |thing: &Thing| matches!(thing, Thing::Node(node) if lease.holds(node));
-        let against = lease.grant.overrode.is_none().then(|| {
-            let verdict = gate::check_as_holder(scene, found, &request);
-            let mut blockers = verdict.of_weight(Weight::Blocker);
-            let other = blockers.find(|reason| !is_about_them(&reason.subject));
-            other.map(|reason| reason.sentence.clone())
+        let now_ms = scene.now.mono_ms;
+        let is_soon = |at_ms: u64| now_ms < at_ms.saturating_add(GROUND_EVERY_MS);
+        if self.judged_ms.is_some_and(is_soon) {
+            return None;
+        }
+        self.judged_ms = Some(now_ms);
+        let verdict = gate::check_as_holder(scene, found, &request);
+        let mut reasons = verdict.reasons.iter();
+        let other = reasons.find(|reason| {
+            reason.is_about_others(&request) && !lease.grant.stood_against.contains(&reason.key())
         });
-        let Some(why) = against.flatten() else {
+        let Some(why) = other.map(|reason| reason.sentence.clone()) else {
             self.against_ms = None;
             return None;
         };
-        let since = *self.against_ms.get_or_insert(scene.now.mono_ms);
-        let has_lasted = scene.now.mono_ms.saturating_sub(since) >= GROUND_MS;
+        let since = *self.against_ms.get_or_insert(now_ms);
+        let has_lasted = now_ms.saturating_sub(since) >= GROUND_MS;
         has_lasted.then_some(Step::Withdrawn { why })
     }
 }
 
-/// It ends by itself if the nodes did what they were to do, and nobody wants to look first.
-fn settled(lease: &Lease, is_changed: bool) -> Vec<Step> {
-    let ends = match lease.grant.action {
-        Action::Reboot | Action::Shutdown => true,
-        Action::Upgrade | Action::Network => is_changed,
-    };
+/// It ends by itself if all its nodes did what they were to do, and nobody wants to look first. Of a node that was silent when
+/// it was taken nobody knows whether it did.
+fn settled(lease: &Lease, have_changed: bool) -> Vec<Step> {
     let mut steps = vec![Step::Settled];
-    if ends && !lease.grant.waits_for_end {
+    if have_changed && !lease.grant.waits_for_end {
         let words = format!("{} is back and healthy", lease.names());
         steps.push(Step::Ended { by: None, words });
     }

@@ -1,11 +1,14 @@
 //! A maintenance takes longer than it was planned to. Its lease goes on keeping everybody else back.
 
 use super::Scene;
+use super::membership::{between, nodelist};
+use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
+use crate::lease::State;
 
 pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let lease = scene.leases.and_then(|leases| leases.current());
-    let Some(lease) = lease.filter(|lease| lease.is_overdue) else {
+    let Some(lease) = lease.filter(|lease| lease.is_overdue && lease.state != State::Settled) else {
         return Vec::new();
     };
     let names = lease.names();
@@ -13,8 +16,14 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         "the maintenance of {names} takes longer than planned, and keeps everybody else back: {}",
         lease.sentence()
     );
+    // That its nodes are away goes on being the same one thing.
+    let heard: Vec<FreshNode<'_>> = scene.nodes().collect();
+    let links = nodelist(&heard).map(|(_, conf)| between(conf, &lease.grant.nodes));
+    let nodes = lease.grant.nodes.iter().cloned().map(Thing::Node);
     let found = Finding::new(Severity::Warning, Thing::Cluster, sentence)
         .is_loss_of([])
+        .takes(links.unwrap_or_default())
+        .takes(nodes)
         .settles_in(0)
         .remedy(format!(
             "`quorate maintenance list` says what {names} still lacks. If nobody comes back to it, an operator's \

@@ -19,8 +19,9 @@ pub(super) fn look(scene: &Scene<'_>) -> Vec<Finding> {
         .is_loss_of([])
         .settles_in(0)
         .remedy(format!(
-            "Tell {} now. `quorate maintenance end {names}` gives the lease back; mend what is said, and begin again.",
-            lease.grant.owner
+            "Tell {} now. `quorate maintenance end {}` gives the lease back; mend what is said, and begin again.",
+            lease.grant.owner,
+            lease.first()
         ));
     vec![found]
 }

@@ -7,6 +7,7 @@ use super::membership::{between, nodelist};
 use crate::cluster::{FreshNode, Node};
 use crate::fact::power::{Power, PowerState};
 use crate::finding::{Finding, Severity, Thing};
+use crate::lease::Lease;
 use crate::report::{Fact, Family};
 
 /// A shutdown and a start take so long at most. Until then that the node is away is no news; after that it is.
@@ -65,7 +66,8 @@ fn going(scene: &Scene<'_>, node: &Node) -> Option<Finding> {
         let links =
             nodelist(&heard).map(|(_, conf)| between(conf, &BTreeSet::from([name.clone()])));
         // With a lease that is by plan, and otherwise nobody's doing but its own.
-        if scene.leases.is_none_or(|leases| leases.of(name).is_none()) {
+        let lease = scene.leases.and_then(|leases| leases.of(name));
+        if !lease.is_some_and(Lease::excuses) {
             found = found.is_loss_of([]);
         }
         found = found

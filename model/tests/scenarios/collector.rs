@@ -175,6 +175,7 @@ impl Collector {
             reason: "new kernel".to_owned(),
             planned_s: 600,
             overrode: None,
+            stood_against: BTreeSet::new(),
             waits_for_end: false,
             before: nodes().map(before).collect(),
         };

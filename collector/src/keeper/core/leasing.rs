@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use model::gate::{self, Action, Answer, Kind, Request, Verdict};
+use model::finding::Thing;
+use model::gate::{self, Action, Answer, Ending, Kind, Reason, Request, Verdict};
 use model::lease::healthy::{Reboot, before};
 use model::lease::{Grant, Lease, Leases, Step, Transition};
 use model::name::NodeName;
+use model::report::Facts as _;
 
 use super::{Core, Output};
 use crate::keeper::Now;
@@ -136,6 +138,11 @@ impl Core {
                     .iter()
                     .all(|node| scene.cluster.nodes.contains_key(node));
                 let is_free = leases.current().is_none() && are_known && !begin.nodes.is_empty();
+                // Whether its data is whole again is not asked in this version: somebody has to look.
+                let has_ceph = begin.nodes.iter().any(|node| {
+                    let node = scene.node(node);
+                    node.is_some_and(|node| node.ceph().is_some())
+                });
                 let step = (is_free && (may || begin.overrides)).then(|| {
                     let with_before = |node: &NodeName| (node.clone(), before(&scene, node));
                     Step::Granted(Box::new(Grant {
@@ -145,15 +152,20 @@ impl Core {
                         reason: begin.reason.clone(),
                         planned_s: begin.planned_s,
                         overrode: (!may).then(|| verdict.sentence.clone()),
-                        waits_for_end: begin.waits_for_end,
+                        stood_against: stood_against(&verdict, &request),
+                        waits_for_end: begin.waits_for_end || has_ceph,
                         before: begin.nodes.iter().map(with_before).collect(),
                     }))
                 });
                 (verdict, step)
             }
             LeaseAsk::End { node, by, reboot } => {
-                let well_for_ms = self.understanding.well_for_ms(now);
-                let verdict = gate::end(&scene, leases, node, *reboot, well_for_ms);
+                let ending = Ending {
+                    by,
+                    reboot: *reboot,
+                    well_for_ms: self.understanding.well_for_ms(now),
+                };
+                let verdict = gate::end(&scene, leases, node, ending);
                 let is_over = verdict.answer == Answer::Go && leases.of(node).is_some();
                 let words = match reboot {
                     Reboot::AsPlanned => format!("ended by {by}"),
@@ -163,13 +175,10 @@ impl Core {
                 (verdict, is_over.then_some(Step::Ended { by, words }))
             }
             LeaseAsk::Break { node, by, reason } => {
-                let Some(lease) = leases.of(node) else {
-                    let sentence = format!("no lease of {node} is held: nothing is to be broken");
-                    return (Verdict::done(&sentence), None);
-                };
-                let sentence = format!("lease {} of {} is broken", lease.number, lease.names());
+                let verdict = gate::break_lease(&scene, leases, node);
+                let is_broken = verdict.answer == Answer::Go && leases.of(node).is_some();
                 let (by, reason) = (by.clone(), reason.clone());
-                (Verdict::done(&sentence), Some(Step::Broken { by, reason }))
+                (verdict, is_broken.then_some(Step::Broken { by, reason }))
             }
         }
     }
@@ -213,6 +222,13 @@ impl Core {
         let well_for_ms = self.understanding.well_for_ms(now)?;
         Some(now.mono_ms.saturating_sub(well_for_ms))
     }
+}
+
+/// What other nodes did that forbade it, and did not keep him who took it all the same.
+fn stood_against(verdict: &Verdict, request: &Request) -> BTreeSet<(Kind, Thing)> {
+    let reasons = verdict.reasons.iter();
+    let others = reasons.filter(|reason| reason.is_about_others(request));
+    others.map(Reason::key).collect()
 }
 
 fn of_number(leases: &Leases, number: u64) -> Option<Lease> {

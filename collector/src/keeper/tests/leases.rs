@@ -69,7 +69,7 @@ fn of_two_who_ask_one_gets_it_and_the_other_hears_who_has_it() {
     assert_eq!(second.verdict.answer, Answer::NoGo);
     assert!(kinds(&second).contains(&Kind::LeaseHeld));
     assert!(
-        second.verdict.sentence.contains("taken by root@pve-01"),
+        second.verdict.sentence.contains("by root@pve-01"),
         "{}",
         second.verdict.sentence
     );
@@ -196,15 +196,36 @@ fn it_is_given_back_when_all_is_well_and_broken_with_a_reason() {
 }
 
 #[test]
-fn a_node_that_is_not_part_of_the_cluster_any_more_frees_it() {
+fn a_certificate_that_is_sent_away_frees_nothing() {
     let mut world = world();
     world.lease(&begin("pve-01", "anna")).unwrap();
+    world.core.revoked(&name("pve-01"));
     world.core.forgotten(&name("pve-01"));
     world.advance(10_000);
+    assert_eq!(world.held().unwrap().state, State::Granted);
+    let berta = LeaseAsk::Break {
+        node: name("pve-01"),
+        by: "operator berta".to_owned(),
+        reason: "it is sold".to_owned(),
+    };
+    assert!(world.lease(&berta).unwrap().is_done);
     assert_eq!(world.held(), None);
-    let leases = world.view().leases.unwrap();
+}
+
+#[test]
+fn nobody_ends_what_another_is_at() {
+    let mut world = world();
+    world.lease(&begin("pve-01", "anna")).unwrap();
+    let told = world
+        .lease(&LeaseAsk::End {
+            node: name("pve-01"),
+            by: "berta".to_owned(),
+            reboot: Reboot::NotDone,
+        })
+        .unwrap();
+    assert!(!told.is_done);
     assert_eq!(
-        leases.over().last().unwrap().words,
-        "pve-01 is not part of the cluster any more"
+        told.verdict.reasons[0].sentence,
+        "it is held by anna, who may still be at it"
     );
 }
