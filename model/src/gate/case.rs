@@ -8,6 +8,7 @@ use crate::finding::Finding;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 use crate::rule::Scene;
+use crate::rule::membership::{all_have, names};
 use crate::topology::newest_conf;
 
 pub(super) struct Case<'a> {
@@ -63,23 +64,12 @@ impl<'a> Case<'a> {
 
     /// The nodes of the nodelist.
     pub(super) fn names(&self) -> Vec<(u32, NodeName)> {
-        let nodes = self.conf().into_iter().flat_map(|conf| &conf.nodes);
-        nodes
-            .filter_map(|entry| Some((entry.node_id?, NodeName::new(entry.name.clone()?).ok()?)))
-            .collect()
+        self.conf().into_iter().flat_map(names).collect()
     }
 
-    /// Of all fresh nodes that are quorate, whether they have this node among their members; `None` if they do not agree, or
-    /// nobody says.
+    /// Whether it is a member; `None` if the quorate nodes do not agree, or nobody says.
     pub(super) fn is_member(&self, id: u32) -> Option<bool> {
-        let told = self.heard.iter().filter_map(|node| {
-            let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
-            let members = corosync.members.as_ref()?;
-            Some(members.iter().any(|member| member.node_id == id))
-        });
-        let told: Vec<bool> = told.collect();
-        let first = *told.first()?;
-        told.iter().all(|has| *has == first).then_some(first)
+        all_have(&self.heard, id)
     }
 
     /// All who are heard and quorate say that it is no member.

@@ -16,7 +16,7 @@ use crate::gate::Action;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::report::Facts as _;
 use crate::rule::Scene;
-use crate::rule::membership::{has_member, id_of, is_quorate, name_of, nodelist};
+use crate::rule::membership::{all_have, id_of, is_quorate, name_of, nodelist};
 
 /// What was well on a node when its lease was taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,11 +170,7 @@ fn knet(scene: &Scene<'_>, node: &FreshNode<'_>) -> Vec<Sign> {
 pub(super) fn is_member(scene: &Scene<'_>, name: &NodeName) -> Option<bool> {
     let heard: Vec<FreshNode<'_>> = scene.nodes().collect();
     let (_, conf) = nodelist(&heard)?;
-    let id = id_of(conf, name)?;
-    let quorate = heard.iter().filter(|node| is_quorate(node));
-    let told: Vec<bool> = quorate.filter_map(|node| has_member(node, id)).collect();
-    let first = *told.first()?;
-    told.iter().all(|told| *told == first).then_some(first)
+    all_have(&heard, id_of(conf, name)?)
 }
 
 /// The nodelist of those who are quorate does not have it any more. That its certificate was sent away says nothing of it.

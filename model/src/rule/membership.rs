@@ -31,7 +31,7 @@ pub(crate) fn name_of(conf: &CorosyncConf, id: u32) -> Option<NodeName> {
 }
 
 /// The names of the nodelist, in its order.
-pub(super) fn names(conf: &CorosyncConf) -> impl Iterator<Item = (u32, NodeName)> {
+pub(crate) fn names(conf: &CorosyncConf) -> impl Iterator<Item = (u32, NodeName)> {
     conf.nodes
         .iter()
         .filter_map(|entry| Some((entry.node_id?, NodeName::new(entry.name.clone()?).ok()?)))
@@ -41,6 +41,15 @@ pub(super) fn names(conf: &CorosyncConf) -> impl Iterator<Item = (u32, NodeName)
 pub(crate) fn has_member(node: &FreshNode<'_>, id: u32) -> Option<bool> {
     let members = node.corosync()?.members.as_ref()?;
     Some(members.iter().any(|member| member.node_id == id))
+}
+
+/// Of all these nodes that are quorate, whether they have this one among their members; `None` if they do not agree, or
+/// nobody says.
+pub(crate) fn all_have(nodes: &[FreshNode<'_>], id: u32) -> Option<bool> {
+    let quorate = nodes.iter().filter(|node| is_quorate(node));
+    let told: Vec<bool> = quorate.filter_map(|node| has_member(node, id)).collect();
+    let first = *told.first()?;
+    told.iter().all(|has| *has == first).then_some(first)
 }
 
 pub(crate) fn is_quorate(node: &FreshNode<'_>) -> bool {
