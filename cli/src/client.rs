@@ -193,17 +193,22 @@ impl Client {
         &self,
         request: &v1::WhatIfRequest,
     ) -> Result<v1::WhatIfResponse, NoAnswer> {
-        let (address, answer) =
-            self.ask(&async |channel| query(channel).what_if(request.clone()).await)?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| query(channel).what_if(request.clone()).await)
     }
 
     pub(crate) fn risks(
         &self,
         request: &v1::ListRisksRequest,
     ) -> Result<v1::ListRisksResponse, NoAnswer> {
-        let (address, answer) =
-            self.ask(&async |channel| query(channel).list_risks(request.clone()).await)?;
+        self.answered(&async |channel| query(channel).list_risks(request.clone()).await)
+    }
+
+    /// What the first collector that says something answers.
+    fn answered<T>(
+        &self,
+        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+    ) -> Result<T, NoAnswer> {
+        let (address, answer) = self.ask(question)?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
     }
 

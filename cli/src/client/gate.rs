@@ -7,42 +7,28 @@ use super::{Client, NoAnswer};
 
 impl Client {
     pub(crate) fn check(&self, request: &v1::CheckRequest) -> Result<v1::Verdict, NoAnswer> {
-        let asked =
-            self.ask(&async |channel| GateClient::new(channel).check(request.clone()).await);
-        let (address, answer) = asked?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| GateClient::new(channel).check(request.clone()).await)
     }
 
     pub(crate) fn begin(&self, request: &v1::BeginRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
-        let asked =
-            self.ask(&async |channel| GateClient::new(channel).begin(request.clone()).await);
-        let (address, answer) = asked?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| GateClient::new(channel).begin(request.clone()).await)
     }
 
     pub(crate) fn end(&self, request: &v1::EndRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
-        let asked = self.ask(&async |channel| GateClient::new(channel).end(request.clone()).await);
-        let (address, answer) = asked?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| GateClient::new(channel).end(request.clone()).await)
     }
 
     pub(crate) fn break_lease(
         &self,
         request: &v1::BreakRequest,
     ) -> Result<v1::LeaseAnswer, NoAnswer> {
-        let asked =
-            self.ask(&async |channel| GateClient::new(channel).r#break(request.clone()).await);
-        let (address, answer) = asked?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| GateClient::new(channel).r#break(request.clone()).await)
     }
 
     pub(crate) fn leases(&self, cluster: &str) -> Result<v1::ListLeasesResponse, NoAnswer> {
         let request = v1::ListLeasesRequest {
             cluster: cluster.to_owned(),
         };
-        let asked =
-            self.ask(&async |channel| GateClient::new(channel).list_leases(request.clone()).await);
-        let (address, answer) = asked?;
-        answer.map_err(|status| NoAnswer::Refused { address, status })
+        self.answered(&async |channel| GateClient::new(channel).list_leases(request.clone()).await)
     }
 }

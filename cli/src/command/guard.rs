@@ -115,7 +115,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         return ExitCode::from(exit::USAGE);
     }
     let mut outcome = Outcome::default();
-    let mut guard = match Client::new(&args.whom) {
+    let guard = match Client::new(&args.whom) {
         Ok(client) => Guard { args, client },
         Err(error) => return refused(args, outcome, &error),
     };
@@ -169,7 +169,7 @@ struct Guard<'a> {
 
 impl Guard<'_> {
     /// The lease, or nothing: then the outcome says why.
-    fn begin(&mut self, outcome: &mut Outcome) -> Result<Option<v1::Lease>, NoAnswer> {
+    fn begin(&self, outcome: &mut Outcome) -> Result<Option<v1::Lease>, NoAnswer> {
         let args = self.args;
         let command = args.command.join(" ");
         let reason = args.reason.clone().unwrap_or(command);

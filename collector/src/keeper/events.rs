@@ -422,15 +422,12 @@ impl Events {
     /// lease is told that there is none.
     fn others_decided(&mut self, is_own_to_change: bool) {
         let lost = self.steps.take_leases();
-        self.lease_news
-            .extend(lost.into_iter().map(LeaseNews::Lost));
+        self.lose(lost);
         self.steps = Steps::behind(&self.kept);
         let Some(on) = self.on_its_way.take_if(|_| is_own_to_change) else {
             return;
         };
-        let own = on.decision.iter();
-        let lost = own.flat_map(|own| own.leases.clone());
-        self.lease_news.extend(lost.map(LeaseNews::Lost));
+        self.lose(on.decision.iter().flat_map(|own| own.leases.clone()));
         let events = on.decision.map_or_else(Vec::new, |own| own.events.clone());
         let decision = self.decision(events, Vec::new(), Vec::new());
         let decision = decision.map(Arc::new);
@@ -454,8 +451,8 @@ impl Events {
         self.superseded = Some(epoch);
         let on_its_way = self.on_its_way.take().and_then(|on| on.decision);
         let lost = on_its_way.iter().flat_map(|own| own.leases.clone());
-        let lost = lost.chain(self.steps.take_leases());
-        self.lease_news.extend(lost.map(LeaseNews::Lost));
+        let lost: Vec<_> = lost.chain(self.steps.take_leases()).collect();
+        self.lose(lost);
         for queue in self.queues.values_mut() {
             queue.lose_all();
         }

@@ -19,8 +19,7 @@ pub(in crate::keeper) enum LeaseNews {
 impl Events {
     /// What is decided about incidents so far, if more can be decided.
     pub(in crate::keeper) fn incidents(&self) -> Option<&Incidents> {
-        let can = !self.is_unread && self.superseded.is_none();
-        self.steps.ahead().filter(|_| can)
+        self.steps.ahead().filter(|_| self.is_known_and_own())
     }
 
     /// What is on the disk of them.
@@ -40,14 +39,24 @@ impl Events {
 
     /// What is decided about leases so far, if more can be decided.
     pub(in crate::keeper) fn leases(&self) -> Option<&Leases> {
-        let can = !self.is_unread && self.superseded.is_none();
-        can.then(|| self.steps.leases_ahead())
+        self.is_known_and_own().then(|| self.steps.leases_ahead())
     }
 
     /// What is on the disk of them; `None` where that is not known.
     pub(in crate::keeper) fn leases_kept(&self) -> Option<Arc<Leases>> {
-        let is_known = !self.is_unread && self.superseded.is_none();
-        is_known.then(|| Arc::clone(&self.kept.leases))
+        self.is_known_and_own()
+            .then(|| Arc::clone(&self.kept.leases))
+    }
+
+    /// What the ledger holds was read, and nobody of a higher epoch writes there.
+    fn is_known_and_own(&self) -> bool {
+        !self.is_unread && self.superseded.is_none()
+    }
+
+    /// These will not come any more.
+    pub(super) fn lose(&mut self, steps: impl IntoIterator<Item = lease::Transition>) {
+        self.lease_news
+            .extend(steps.into_iter().map(LeaseNews::Lost));
     }
 
     pub(in crate::keeper) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
