@@ -22,6 +22,7 @@ pub mod keeper;
 pub mod keepers;
 mod lease;
 pub mod ledger;
+mod machine;
 pub mod peer;
 pub mod query;
 pub mod refusal;

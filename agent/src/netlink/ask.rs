@@ -104,6 +104,14 @@ impl Question {
         fixed_bytes: NEIGHBOUR_BYTES,
         filter: None,
     };
+    pub(super) const NEIGHBOURS: Self = Self {
+        what: "neighbours",
+        message_type: libc::RTM_GETNEIGH,
+        answer_type: libc::RTM_NEWNEIGH,
+        family: libc::AF_UNSPEC as u8,
+        fixed_bytes: NEIGHBOUR_BYTES,
+        filter: None,
+    };
 
     fn bytes(&self) -> Vec<u8> {
         let mut body = vec![0; self.fixed_bytes];

@@ -1,5 +1,5 @@
 //! The kernel's own account of its network, over rtnetlink: links, addresses, VLANs of bridges, what bridges have
-//! learnt; and a listener that says at once that something of it changed.
+//! learnt, who is reached how; and a listener that says at once that something of it changed.
 //!
 //! netlink-sys and netlink-packet-route are used directly, and not the `rtnetlink` crate on top of them: its channel of
 //! messages has no bound, and it silently skips a message that it cannot decode. Here every answer is taken out of the
@@ -23,14 +23,17 @@ mod forwarding;
 mod link;
 mod listen;
 mod names;
+mod neighbour;
 #[cfg(test)]
 mod tests;
 mod virtual_function;
 mod vlan;
 
-use std::collections::BTreeMap;
+use core::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::fact::bridge::PortVlans;
+use model::fact::hardware_address::HardwareAddress;
 use model::fact::link::Link;
 use model::name::IfaceName;
 
@@ -106,6 +109,22 @@ pub(crate) fn learnt() -> Result<Answer<Learnt>, NetlinkError> {
     )?;
     Ok(answer(
         found.value.learnt,
+        found.value.unread,
+        found.problems,
+    ))
+}
+
+/// By which hardware addresses an address of another machine is reached, if it is on a network of this node's own.
+pub(crate) fn reached_by(
+    address: IpAddr,
+) -> Result<Answer<BTreeSet<HardwareAddress>>, NetlinkError> {
+    let found = ask(
+        &Question::NEIGHBOURS,
+        || neighbour::Found::of(address),
+        neighbour::Found::take,
+    )?;
+    Ok(answer(
+        found.value.reached_by,
         found.value.unread,
         found.problems,
     ))

@@ -38,6 +38,35 @@ fn run(line: &str) {
 }
 
 #[test]
+fn an_address_is_reached_by_whoever_answered_for_it() {
+    in_namespace(|| {
+        run("ip link add vmbr0 type bridge");
+        run("ip addr add 10.0.0.1/24 dev vmbr0");
+        run("ip link set vmbr0 up");
+        for (address, mac) in [
+            ("10.0.0.9", "02:00:00:00:00:09"),
+            ("10.0.0.8", "02:00:00:00:00:08"),
+            ("fd00::9", "02:00:00:00:00:07"),
+        ] {
+            run(&format!(
+                "ip neigh add {address} lladdr {mac} dev vmbr0 nud stale"
+            ));
+        }
+        let by = |address: &str| {
+            let answer = reached_by(address.parse().unwrap()).unwrap();
+            assert_eq!(answer.problems, Vec::<String>::new());
+            let by: Vec<String> = answer.value.iter().map(ToString::to_string).collect();
+            by.join(" ")
+        };
+        assert_eq!(by("10.0.0.9"), "02:00:00:00:00:09");
+        assert_eq!(by("fd00::9"), "02:00:00:00:00:07");
+        assert_eq!(by("10.0.0.7"), "");
+        run("ip neigh change 10.0.0.9 lladdr 02:00:00:00:00:09 dev vmbr0 nud failed");
+        assert_eq!(by("10.0.0.9"), "");
+    });
+}
+
+#[test]
 fn what_a_bridge_learnt_is_counted_by_port() {
     in_namespace(|| {
         run("ip link add vmbr0 type bridge");

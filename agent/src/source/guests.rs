@@ -19,6 +19,7 @@ use crate::source::gather::{Gathering, NotRead};
 use crate::source::members::own_name;
 use crate::source::pve_version;
 
+mod qnetd;
 mod running;
 
 use running::Running;
@@ -88,7 +89,9 @@ fn collect_with(host: &Host, remembered: &mut Remembered) -> Reading<Guests> {
         here,
         of_nodes: list.as_ref().map(counted),
         left_out,
+        with_qnetd: None,
     };
+    let guests = qnetd::look(host, guests, &mut gathering);
     gathering.finish(anything.then_some(guests))
 }
 

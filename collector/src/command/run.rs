@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::identity::ClusterId;
+use model::topology::Site;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Place;
 use crate::authority::Duty;
 use crate::config::Config;
+use crate::declared::Declared;
 use crate::departures::Departures;
 use crate::gate::Judge;
 use crate::health;
@@ -22,6 +24,7 @@ use crate::keepers::Keepers;
 use crate::ledger::LEDGER;
 use crate::ledger::sqlite_retention::Retention;
 use crate::ledger::store::Store;
+use crate::machine;
 use crate::registrar::Registrar;
 use crate::roster::Roster;
 use crate::routes::routes;
@@ -89,7 +92,19 @@ fn keepers(config: &Config, collector: &Collector, ledger: Arc<Store>) -> Keeper
         is_authority: identities.duty() == Duty::Authority,
     };
     let version = env!("CARGO_PKG_VERSION");
-    Keepers::new(ledger, Some(cache), version, writer(), own).declaring(config.declared())
+    Keepers::new(ledger, Some(cache), version, writer(), own).declaring(declared(config))
+}
+
+/// What the operator declared, and the machine that this runs on.
+fn declared(config: &Config) -> Declared {
+    let site = Site {
+        machine: machine::this(),
+        ..config.site()
+    };
+    Declared {
+        site: Arc::new(site),
+        thresholds: Arc::new(config.thresholds()),
+    }
 }
 
 /// Of this run of the collector: no two runs have the same.

@@ -7,12 +7,10 @@ mod value;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use settings::SettingsError;
 use settings::value::absolute;
 
-use crate::declared::Declared;
 use crate::serve::Listen;
 use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};
 use value::{addresses, socket_address};
@@ -47,13 +45,6 @@ impl Config {
             fleet: self.listen,
             enrolment: self.enrolment_listen,
             addresses: self.addresses.clone(),
-        }
-    }
-
-    pub(crate) fn declared(&self) -> Declared {
-        Declared {
-            site: Arc::new(self.site()),
-            thresholds: Arc::new(self.thresholds()),
         }
     }
 

@@ -111,6 +111,7 @@ impl Config {
         Site {
             switches: switches.collect(),
             dependencies: dependencies.collect(),
+            ..Site::default()
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::hardware_address::HardwareAddress;
 use crate::name::{NodeName, VlanId};
 use crate::word::words;
 
@@ -18,6 +19,9 @@ pub struct Guests {
     pub of_nodes: Option<BTreeMap<NodeName, u32>>,
     /// How many guests of this node were not read, because there are more than are kept.
     pub left_out: usize,
+    /// The guest of this node that corosync.conf's qnetd is in: this node's neighbour table has qnetd's address with the
+    /// hardware address of one of the guest's network cards. `None`: not found, which does not say that it is elsewhere.
+    pub with_qnetd: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,14 @@ pub struct Guest {
     pub running: Option<bool>,
     /// `None`: its file could not be read.
     pub config: Option<GuestConfig>,
+}
+
+impl Guest {
+    /// Of its network cards.
+    pub fn hardware_addresses(&self) -> impl Iterator<Item = &HardwareAddress> {
+        let nets = self.config.iter().flat_map(|config| &config.nets);
+        nets.filter_map(|net| net.hardware_address.as_ref())
+    }
 }
 
 /// A guest's file, up to its first section: what stands below `[name]` is a snapshot or a change that waits for the
@@ -84,6 +96,7 @@ pub struct Disk {
 pub struct GuestNet {
     /// `net0`
     pub slot: String,
+    pub hardware_address: Option<HardwareAddress>,
     /// `None`: QEMU's own user network.
     pub bridge: Option<String>,
     pub vlan: Option<VlanId>,

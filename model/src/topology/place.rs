@@ -1,11 +1,14 @@
-//! Where the qdevice and the collector run: as it is declared, or as the nodes' own addresses show it.
+//! Where the qdevice and the collector run: as it is declared, or as it is found.
 //!
-//! A guest's address is in no file of the node, so that a qnetd in a guest is found only if the guest is declared.
+//! A qnetd is found by its address: a node's own, or that of a guest, whose node looks for it (`Guests::with_qnetd`). The
+//! collector is found by its boot id, which is a node's own when it runs on the node or in a container of it, and by its
+//! hardware addresses, which are a guest's. Who is not found may be anywhere: nobody is external for that.
 
 use core::net::IpAddr;
 
-use super::{Place, Service, Site, newest_conf};
+use super::{Machine, Place, Service, Site, newest_conf};
 use crate::cluster::{Cluster, FreshNode, Now};
+use crate::fact::guests::Guest;
 use crate::name::NodeName;
 use crate::report::Facts as _;
 
@@ -17,18 +20,33 @@ pub fn place(cluster: &Cluster, now: Now, site: &Site, service: Service) -> Opti
                 let mut guests = fresh.guests().into_iter().flat_map(|guests| &guests.here);
                 guests.any(|guest| guest.id == *id)
             };
-            // On its way from one to the other it is on neither for certain.
-            let mut on = cluster.fresh(now).filter(runs_it);
-            let one = on.next().filter(|_| on.next().is_none())?;
-            Some(Place::Node(one.name().clone()))
+            only(cluster.fresh(now).filter(runs_it)).map(Place::Node)
         }
         (Some(place), _) => Some(place.clone()),
         (None, Service::Qdevice) => host_of_qnetd(cluster, now).map(Place::Node),
-        (None, Service::Collector) => None,
+        (None, Service::Collector) => host_of(cluster, now, &site.machine).map(Place::Node),
     }
 }
 
-/// The node of the cluster whose own address, or name, corosync.conf has as that of qnetd.
+/// The only node that is this machine, or has it as a guest.
+fn host_of(cluster: &Cluster, now: Now, machine: &Machine) -> Option<NodeName> {
+    let is_it = |fresh: &FreshNode<'_>| {
+        let boot_id = fresh.power().and_then(|power| power.boot_id.as_ref());
+        let is_itself = boot_id.is_some() && boot_id == machine.boot_id.as_ref();
+        let guests = fresh.guests().into_iter().flat_map(|guests| &guests.here);
+        let mut cards = guests.flat_map(Guest::hardware_addresses);
+        is_itself || cards.any(|card| machine.hardware_addresses.contains(card))
+    };
+    only(cluster.fresh(now).filter(is_it))
+}
+
+/// Two that say the same are none: a guest on its way, or a copy of one.
+fn only<'a>(mut nodes: impl Iterator<Item = FreshNode<'a>>) -> Option<NodeName> {
+    let one = nodes.next()?;
+    nodes.next().is_none().then(|| one.name().clone())
+}
+
+/// The node of the cluster whose own address, or name, corosync.conf has as that of qnetd, or whose guest has it.
 fn host_of_qnetd(cluster: &Cluster, now: Now) -> Option<NodeName> {
     let nodes: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
     let host = newest_conf(&nodes)?.quorum.device.as_ref()?.host.as_ref()?;
@@ -38,7 +56,10 @@ fn host_of_qnetd(cluster: &Cluster, now: Now) -> Option<NodeName> {
         let mut own = links.flat_map(|link| link.addresses.iter().flatten());
         fresh.name().as_str() == host.as_str() || own.any(|one| Some(one.address) == address)
     };
-    nodes.iter().find(is_it).map(|fresh| fresh.name().clone())
+    let own = nodes.iter().find(is_it).map(|fresh| fresh.name().clone());
+    let in_guest =
+        |fresh: &FreshNode<'_>| fresh.guests().is_some_and(|guests| guests.with_qnetd.is_some());
+    own.or_else(|| only(cluster.fresh(now).filter(in_guest)))
 }
 
 #[cfg(test)]
@@ -47,7 +68,9 @@ mod tests {
     use crate::cluster::testing::{World, known, name, value};
     use crate::fact::corosync_conf::Device;
     use crate::fact::guests::{Guest, GuestKind, Guests};
+    use crate::parse::guests::config;
     use crate::topology::Dependency;
+    use std::collections::BTreeSet;
 
     fn qnetd_at(world: &mut World, host: &str) {
         world.edit_all(|_, report| {
@@ -80,34 +103,80 @@ mod tests {
         }
     }
 
+    /// A guest with this network card.
+    fn guest(id: u32, card: &str) -> Guest {
+        let net = format!("net0: virtio={card},bridge=vmbr0\n");
+        Guest {
+            id,
+            kind: GuestKind::Machine,
+            running: Some(true),
+            config: Some(config::parse(&GuestKind::Machine, &net).value),
+        }
+    }
+
+    fn has(world: &mut World, node: &str, guest: Guest, with_qnetd: Option<u32>) {
+        world.edit(node, |report| {
+            report.guests = known(Guests {
+                here: vec![guest],
+                with_qnetd,
+                ..Guests::default()
+            });
+        });
+    }
+
+    const CARD: &str = "02:00:00:00:00:07";
+
     #[test]
     fn a_declared_guest_is_where_it_runs_and_nowhere_while_two_nodes_have_it() {
         let mut world = World::healthy();
         let site = Site {
-            switches: Vec::new(),
             dependencies: vec![Dependency {
                 service: Service::Qdevice,
                 on: Place::Guest(105),
             }],
+            ..Site::default()
         };
         assert_eq!(found(&world, &site), None);
-        let has = |world: &mut World, node: &str| {
-            let guest = Guest {
-                id: 105,
-                kind: GuestKind::Machine,
-                running: Some(true),
-                config: None,
-            };
-            world.edit(node, |report| {
-                report.guests = known(Guests {
-                    here: vec![guest],
-                    ..Guests::default()
-                });
-            });
-        };
-        has(&mut world, "pve-02");
+        has(&mut world, "pve-02", guest(105, CARD), None);
         assert_eq!(found(&world, &site), Some(Place::Node(name("pve-02"))));
-        has(&mut world, "pve-05");
+        has(&mut world, "pve-05", guest(105, CARD), None);
         assert_eq!(found(&world, &site), None);
+    }
+
+    #[test]
+    fn a_qnetd_in_a_guest_is_where_one_node_found_it() {
+        let mut world = World::healthy();
+        qnetd_at(&mut world, "192.0.2.7");
+        has(&mut world, "pve-02", guest(105, CARD), Some(105));
+        let nothing = Site::default();
+        assert_eq!(found(&world, &nothing), Some(Place::Node(name("pve-02"))));
+        has(&mut world, "pve-05", guest(105, CARD), Some(105));
+        assert_eq!(found(&world, &nothing), None);
+    }
+
+    #[test]
+    fn a_collector_is_where_its_boot_id_or_its_card_is_and_otherwise_not_known() {
+        let mut world = World::healthy();
+        let machine = |boot_id: &str, card: &str| Site {
+            machine: Machine {
+                boot_id: Some(boot_id.to_owned()),
+                hardware_addresses: BTreeSet::from([card.parse().unwrap()]),
+            },
+            ..Site::default()
+        };
+        let found = |world: &World, site: &Site| {
+            place(&world.cluster, world.now, site, Service::Collector)
+        };
+        has(&mut world, "pve-04", guest(105, CARD), None);
+        let in_guest = machine("its own", CARD);
+        assert_eq!(found(&world, &in_guest), Some(Place::Node(name("pve-04"))));
+        let elsewhere = machine("its own", "02:00:00:00:00:08");
+        assert_eq!(found(&world, &elsewhere), None);
+        world.edit("pve-03", |report| {
+            value(&mut report.power).boot_id = Some("its own".to_owned());
+        });
+        assert_eq!(found(&world, &elsewhere), Some(Place::Node(name("pve-03"))));
+        // Copies of guests have the same card.
+        assert_eq!(found(&world, &in_guest), None);
     }
 }

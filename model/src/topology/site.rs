@@ -1,13 +1,15 @@
-//! What the operator declares of his site, because no node can tell it.
+//! What no node can tell: what the operator declares of his site, and which machine the collector runs on.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::PortPattern;
+use crate::fact::hardware_address::HardwareAddress;
 use crate::name::{IfaceName, NodeName};
 
-/// `[[switch]]` and `[[dependency]]` of collector.toml.
+/// `[[switch]]` and `[[dependency]]` of collector.toml, and the collector's machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Site {
@@ -15,6 +17,15 @@ pub struct Site {
     pub switches: Vec<DeclaredSwitch>,
     #[serde(rename = "dependency")]
     pub dependencies: Vec<Dependency>,
+    pub machine: Machine,
+}
+
+/// What the collector sees of the machine, the container or the guest that it runs in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    pub boot_id: Option<String>,
+    pub hardware_addresses: BTreeSet<HardwareAddress>,
 }
 
 /// A switch by a name of the operator's, with the ports of nodes that are plugged into it.

@@ -18,7 +18,7 @@ fn declared(rows: &[(&str, &str)]) -> Site {
     });
     Site {
         switches: switches.collect(),
-        dependencies: Vec::new(),
+        ..Site::default()
     }
 }
 

@@ -50,17 +50,17 @@ pub(crate) fn declared(rows: &[(&str, &[&str])]) -> Site {
     });
     Site {
         switches: switches.collect(),
-        dependencies: Vec::new(),
+        ..Site::default()
     }
 }
 
 fn qdevice_on(place: Place) -> Site {
     Site {
-        switches: Vec::new(),
         dependencies: vec![Dependency {
             service: Service::Qdevice,
             on: place,
         }],
+        ..Site::default()
     }
 }
 

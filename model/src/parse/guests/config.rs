@@ -173,9 +173,13 @@ fn net(slot: &str, value: &str, line: Line<'_>, bad_lines: &mut BadLines) -> Gue
         }
         read
     });
+    // A container's; a machine's stands behind the model of its card, which is the first property: `virtio=02:…`.
+    let own = property(value, "hwaddr");
+    let mut of_card = properties(value).filter_map(|(_, word)| word.parse().ok());
     let mtu = property(value, "mtu").and_then(|mtu| bad_lines.keep(line.number(mtu, "the MTU")));
     GuestNet {
         slot: slot.to_owned(),
+        hardware_address: own.map_or_else(|| of_card.next(), |own| own.parse().ok()),
         bridge: property(value, "bridge").map(str::to_owned),
         vlan,
         trunks: property(value, "trunks").map(str::to_owned),
