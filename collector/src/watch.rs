@@ -45,7 +45,7 @@ struct Seen {
 }
 
 impl Watch {
-    /// Never ends.
+    /// Ends only with a disk that was read-only and is not any more: what was written meanwhile would not be seen.
     pub(crate) async fn run(self) -> Result<(), IdentityError> {
         let mut seen = Seen {
             database: self.identities.watcher()?,
@@ -54,10 +54,16 @@ impl Watch {
             own_made: Instant::now(),
             is_failing: false,
         };
+        if self.identities.is_read_only() {
+            tracing::error!(
+                "the disk of the state directory is read-only: who is enrolled goes on, and nobody can enrol or be revoked"
+            );
+        }
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             pace.tick().await;
+            self.identities.is_up_to_date()?;
             let looked = self.look(&mut seen, Instant::now(), Timestamp::now());
             // Who is revoked is not known then: who comes is refused by the handshake, and this is said once.
             if let Err(error) = &looked

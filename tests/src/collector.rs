@@ -134,10 +134,19 @@ impl Collector {
 
     /// Kills it with SIGKILL, wherever it is.
     pub fn kill(&mut self) -> Result<()> {
+        self.stop(Signal::SIGKILL)
+    }
+
+    /// Has it end in order.
+    pub fn end(&mut self) -> Result<()> {
+        self.stop(Signal::SIGTERM)
+    }
+
+    fn stop(&mut self, signal: Signal) -> Result<()> {
         let Some(program) = self.running.take() else {
             bail!("the collector does not run");
         };
-        program.signal(Signal::SIGKILL)?;
+        program.signal(signal)?;
         program.wait()?;
         Ok(())
     }

@@ -9,6 +9,7 @@ pub mod certificate;
 mod cluster_token;
 pub mod enrolment;
 pub mod node;
+mod read_only;
 mod schema;
 pub mod token;
 
@@ -43,6 +44,8 @@ pub enum IdentityError {
     MadeAlready { path: PathBuf },
     #[error("{} cannot be made", path.display())]
     MakeDir { path: PathBuf, source: io::Error },
+    #[error("{} can be written again: this collector has to be started anew to see what is written there", path.display())]
+    WritableAgain { path: PathBuf },
     #[error("{} cannot be opened", path.display())]
     Open {
         path: PathBuf,
@@ -89,6 +92,8 @@ pub struct Identities {
     ca: Ca,
     own: schema::Own,
     path: PathBuf,
+    /// The disk could not be written when it was opened, and what is written later is not seen.
+    is_read_only: bool,
     writer: Mutex<Connection>,
     /// Who looks up a certificate does not wait for a command that writes.
     reader: Mutex<Connection>,
@@ -148,6 +153,7 @@ impl Identities {
             ca: Ca::read(state_dir)?,
             own,
             reader: Mutex::new(connect(&path, here)?),
+            is_read_only: writer.is_readonly("main").doing("looking whether it can be written")?,
             writer: Mutex::new(writer),
             path,
         })
@@ -204,6 +210,20 @@ impl Identities {
             .doing("reading the addresses")
     }
 
+    /// Nobody can come in or be sent away.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    /// An error once a disk that could not be written can be.
+    pub(crate) fn is_up_to_date(&self) -> Result<(), IdentityError> {
+        if self.is_read_only && !read_only::is_on_such_a_disk(&self.path) {
+            let path = self.path.clone();
+            return Err(IdentityError::WritableAgain { path });
+        }
+        Ok(())
+    }
+
     /// A connection of one's own, to look whether something changed.
     pub(crate) fn watcher(&self) -> Result<Connection, IdentityError> {
         connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -229,15 +249,22 @@ impl Identities {
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, IdentityError> {
-    let open = |source| IdentityError::Open {
+    let set = |connection: Connection| {
+        connection.busy_timeout(BUSY)?;
+        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+        // Only now it is read.
+        connection.query_row("PRAGMA user_version", [], |_| Ok(()))?;
+        Ok(connection)
+    };
+    let opened = Connection::open_with_flags(path, flags).and_then(set);
+    let opened = match opened {
+        Err(_) if read_only::is_closed(path) => read_only::open(path).and_then(set),
+        opened => opened,
+    };
+    opened.map_err(|source| IdentityError::Open {
         path: path.to_owned(),
         source,
-    };
-    let connection = Connection::open_with_flags(path, flags).map_err(open)?;
-    connection.busy_timeout(BUSY).map_err(open)?;
-    let set = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
-    connection.execute_batch(set).map_err(open)?;
-    Ok(connection)
+    })
 }
 
 /// A directory that only its owner reads.

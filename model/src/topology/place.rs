@@ -68,6 +68,7 @@ mod tests {
     use crate::cluster::testing::{World, known, name, value};
     use crate::fact::corosync_conf::Device;
     use crate::fact::guests::{Guest, GuestKind, Guests};
+    use crate::fact::power::Power;
     use crate::parse::guests::config;
     use crate::topology::Dependency;
     use std::collections::BTreeSet;
@@ -173,7 +174,10 @@ mod tests {
         let elsewhere = machine("its own", "02:00:00:00:00:08");
         assert_eq!(found(&world, &elsewhere), None);
         world.edit("pve-03", |report| {
-            value(&mut report.power).boot_id = Some("its own".to_owned());
+            report.power = known(Power {
+                boot_id: Some("its own".to_owned()),
+                ..Power::default()
+            });
         });
         assert_eq!(found(&world, &elsewhere), Some(Place::Node(name("pve-03"))));
         // Copies of guests have the same card.

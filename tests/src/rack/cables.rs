@@ -8,18 +8,22 @@ use super::{Rack, ip_batch, port};
 use crate::cable::Cable;
 
 impl Rack {
-    /// Pulls a cable at the switch: the card loses its carrier.
+    /// Pulls a cable at the switch: the card loses its carrier. That of a node without power is pulled when it gets it.
     pub fn cut_cable(&mut self, node: &str, link: usize) -> Result<()> {
         let port = self.port(node, link)?;
         self.cut.insert((node.to_owned(), link));
+        if self.node(node)?.room.is_none() {
+            return Ok(());
+        }
         ip_batch(&self.fabric, &format!("link set {port} down\n"))
     }
 
     pub fn plug_cable(&mut self, node: &str, link: usize) -> Result<()> {
         let port = self.port(node, link)?;
         self.cut.remove(&(node.to_owned(), link));
-        let switch = self.plan.switch_of(self.node(node)?.number, link);
-        if self.dead.contains(&switch) {
+        let node = self.node(node)?;
+        let switch = self.plan.switch_of(node.number, link);
+        if node.room.is_none() || self.dead.contains(&switch) {
             return Ok(());
         }
         ip_batch(&self.fabric, &format!("link set {port} up\n"))

@@ -133,6 +133,29 @@ fn on_a_disk_that_failed_nothing_is_acknowledged_and_nothing_is_lost_when_it_is_
 }
 
 #[test]
+fn a_collector_that_starts_on_a_disk_that_failed_watches_and_keeps_once_there_is_another() {
+    let (mut stage, disk) = Stage::set_on_disk(DISK_MIB);
+    stage.enrol(AGENTS);
+    let fleet = stage.start(AGENTS, &TELL);
+    wait_until("events to be kept", PATIENCE, || {
+        Ok((stage.kept().len() == AGENTS).then_some(()))
+    })
+    .unwrap();
+    // Ended in order it leaves no log behind, without which SQLite opens nothing that it cannot write.
+    stage.collector.end().unwrap();
+    disk.fail(&stage.rack).unwrap();
+    stage.collector.run(&stage.rack).unwrap();
+    stage.wait_for_connected(AGENTS);
+    stage.wait_for_finding(NOT_WRITTEN, true);
+    stage.collector.kill().unwrap();
+    disk.put_back(&stage.rack).unwrap();
+    stage.collector.run(&stage.rack).unwrap();
+    stage.wait_for_connected(AGENTS);
+    let heard = acknowledged(&fleet.stdout.rest());
+    check_exactly_once(&stage, &fleet, &heard);
+}
+
+#[test]
 fn with_a_damaged_ledger_the_collector_says_what_to_do_watches_and_acknowledges_nothing() {
     let mut stage = Stage::set();
     stage.enrol(AGENTS);
