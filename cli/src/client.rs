@@ -1,9 +1,11 @@
-//! The way to a collector: the operator's file, which says where it is, whom to trust and who asks; and the call.
+//! The way to a collector: the operator's file, which says where it is, whom to trust and who asks; and the call. Root on a
+//! node needs no file: where there is none, the node's agent is asked to pass it on.
 //!
 //! The file is what `quorate-collector operator add` writes. It holds a key, and is refused if others may read it.
 
 mod gate;
 mod history;
+mod way;
 
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,17 +13,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::dial::{DialError, dial};
+use proto::dial::DialError;
 use proto::tls::{self, TlsError};
 use proto::v1;
 use proto::v1::query_client::QueryClient;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use crate::show;
+use way::{Line, Way};
 
 pub(crate) use history::{Told, notice};
 
@@ -30,6 +32,8 @@ const VARIABLE: &str = "QUORATE_IDENTITY";
 /// Below the home directory.
 const OWN: &str = ".config/quorate/identity.json";
 const OF_THE_MACHINE: &str = "/etc/quorate/identity.json";
+/// Of this node's agent.
+pub(crate) const SOCKET: &str = "/run/quorate/agent.sock";
 /// Bits of a mode that let group and others in.
 const OTHERS: u32 = 0o077;
 const MOST_BYTES: u64 = 1 << 20;
@@ -41,7 +45,8 @@ const MOST_ANSWER_BYTES: usize = 64 << 20;
 /// Which collector to ask, and as whom.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Whom {
-    /// The operator's file [default: $QUORATE_IDENTITY, ~/.config/quorate/identity.json, /etc/quorate/identity.json]
+    /// The operator's file [default: $QUORATE_IDENTITY, ~/.config/quorate/identity.json, /etc/quorate/identity.json; on a
+    /// node without one, root's questions go over its agent]
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
     /// Another address than those in the file
@@ -64,8 +69,9 @@ fn host_port(text: &str) -> Result<String, &'static str> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoAnswer {
     #[error(
-        "there is no {}: on the collector, `quorate-collector operator add NAME --out FILE` makes an operator's file; \
-         put it there with mode 0600, or name it with --identity",
+        "there is no {}, and no agent at {SOCKET}: on the collector, `quorate-collector operator add NAME --out FILE` \
+         makes an operator's file; put it there with mode 0600, or name it with --identity. On a node whose agent runs, \
+         root needs none",
         listed(tried)
     )]
     NoIdentity { tried: Vec<PathBuf> },
@@ -93,6 +99,16 @@ pub(crate) enum NoAnswer {
     },
     #[error("{} cannot be used", path.display())]
     Tls { path: PathBuf, source: TlsError },
+    #[error(
+        "there is no {}, and only root may ask the agent at {SOCKET}",
+        listed(tried)
+    )]
+    NotRoot { tried: Vec<PathBuf> },
+    #[error(
+        "--collector names another address for an operator's file, and there is no {}",
+        listed(tried)
+    )]
+    NoIdentityFor { tried: Vec<PathBuf> },
     #[error("{} names no collector: name one with --collector HOST:PORT", path.display())]
     NoAddress { path: PathBuf },
     #[error("this machine cannot open connections")]
@@ -116,6 +132,8 @@ pub(crate) enum Missed {
     Broken { address: String, source: Status },
     #[error("{address} ended the answer")]
     Ended { address: String },
+    #[error("the agent of this node ({}) cannot pass it on: {why}", socket.display())]
+    Agent { socket: PathBuf, why: String },
 }
 
 fn listed(paths: &[PathBuf]) -> String {
@@ -146,8 +164,7 @@ struct OperatorsFile {
 /// A collector that can be asked.
 #[derive(Debug)]
 pub(crate) struct Client {
-    addresses: Vec<String>,
-    tls: Arc<ClientConfig>,
+    ways: Vec<Way>,
 }
 
 /// The status, and which collector gave it.
@@ -159,8 +176,13 @@ pub(crate) struct Answered {
 
 impl Client {
     pub(crate) fn new(whom: &Whom) -> Result<Self, NoAnswer> {
-        let (path, file) = operators_file(whom.identity.as_deref())?;
-        let tls = file.tls(&path)?;
+        let (path, file) = match operators_file(whom.identity.as_deref()) {
+            Err(NoAnswer::NoIdentity { tried }) if whom.identity.is_none() => {
+                return over_the_agent(whom, tried);
+            }
+            found => found?,
+        };
+        let tls = Arc::new(file.tls(&path)?);
         let addresses = match &whom.collector {
             Some(address) => vec![address.clone()],
             None => file.addresses,
@@ -168,10 +190,12 @@ impl Client {
         if addresses.is_empty() {
             return Err(NoAnswer::NoAddress { path });
         }
-        Ok(Self {
-            addresses,
-            tls: Arc::new(tls),
-        })
+        let way = |address| Way::Collector {
+            address,
+            tls: Arc::clone(&tls),
+        };
+        let ways = addresses.into_iter().map(way).collect();
+        Ok(Self { ways })
     }
 
     /// Asks the first collector that answers for one cluster, or for all of them.
@@ -185,7 +209,7 @@ impl Client {
             with_closed_incidents,
         };
         let (address, answer) =
-            self.ask(&async |channel| query(channel).get_status(request.clone()).await)?;
+            self.ask(&async |line| query(line).get_status(request.clone()).await)?;
         judged(address, cluster, answer)
     }
 
@@ -193,20 +217,20 @@ impl Client {
         &self,
         request: &v1::WhatIfRequest,
     ) -> Result<v1::WhatIfResponse, NoAnswer> {
-        self.answered(&async |channel| query(channel).what_if(request.clone()).await)
+        self.answered(&async |line| query(line).what_if(request.clone()).await)
     }
 
     pub(crate) fn risks(
         &self,
         request: &v1::ListRisksRequest,
     ) -> Result<v1::ListRisksResponse, NoAnswer> {
-        self.answered(&async |channel| query(channel).list_risks(request.clone()).await)
+        self.answered(&async |line| query(line).list_risks(request.clone()).await)
     }
 
     /// What the first collector that says something answers.
     fn answered<T>(
         &self,
-        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+        question: &impl AsyncFn(Line) -> Result<Response<T>, Status>,
     ) -> Result<T, NoAnswer> {
         let (address, answer) = self.ask(question)?;
         answer.map_err(|status| NoAnswer::Refused { address, status })
@@ -215,7 +239,7 @@ impl Client {
     /// Asks one collector after the other, until one says something, yes or no; and which it was.
     fn ask<T>(
         &self,
-        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+        question: &impl AsyncFn(Line) -> Result<Response<T>, Status>,
     ) -> Result<(String, Result<T, Status>), NoAnswer> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -223,35 +247,51 @@ impl Client {
             .map_err(NoAnswer::Runtime)?;
         runtime.block_on(async {
             let mut tried = Vec::new();
-            for address in &self.addresses {
-                match self.ask_one(address, question).await {
-                    Ok(answer) => return Ok((address.clone(), answer)),
+            for way in &self.ways {
+                match ask_one(way, question).await {
+                    Ok(answered) => return Ok(answered),
                     Err(missed) => tried.push(missed),
                 }
             }
             Err(NoAnswer::Unreachable { tried })
         })
     }
+}
 
-    /// What the collector says; an error only if another one is worth a try.
-    async fn ask_one<T>(
-        &self,
-        address: &str,
-        question: &impl AsyncFn(Channel) -> Result<Response<T>, Status>,
-    ) -> Result<Result<T, Status>, Missed> {
-        let channel = dial(address, Arc::clone(&self.tls)).await?;
-        let address = address.to_owned();
-        match tokio::time::timeout(DEADLINE, question(channel)).await {
-            Err(_) => Err(Missed::Late { address }),
-            Ok(Ok(answer)) => Ok(Ok(answer.into_inner())),
-            Ok(Err(source)) if is_of_the_way(&source) => Err(Missed::Broken { address, source }),
-            Ok(Err(refused)) => Ok(Err(refused)),
-        }
+/// Root on a node needs no file.
+fn over_the_agent(whom: &Whom, tried: Vec<PathBuf>) -> Result<Client, NoAnswer> {
+    let socket = PathBuf::from(SOCKET);
+    if !socket.exists() {
+        return Err(NoAnswer::NoIdentity { tried });
+    }
+    if whom.collector.is_some() {
+        return Err(NoAnswer::NoIdentityFor { tried });
+    }
+    if let Err(error) = std::os::unix::net::UnixStream::connect(&socket)
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        return Err(NoAnswer::NotRoot { tried });
+    }
+    let ways = vec![Way::Agent { socket }];
+    Ok(Client { ways })
+}
+
+/// What the collector says, and which it is; an error only if another one is worth a try.
+async fn ask_one<T>(
+    way: &Way,
+    question: &impl AsyncFn(Line) -> Result<Response<T>, Status>,
+) -> Result<(String, Result<T, Status>), Missed> {
+    let way::Opened { address, line } = way.open().await?;
+    match tokio::time::timeout(DEADLINE, question(line)).await {
+        Err(_) => Err(Missed::Late { address }),
+        Ok(Ok(answer)) => Ok((address, Ok(answer.into_inner()))),
+        Ok(Err(source)) if is_of_the_way(&source) => Err(Missed::Broken { address, source }),
+        Ok(Err(refused)) => Ok((address, Err(refused))),
     }
 }
 
-fn query(channel: Channel) -> QueryClient<Channel> {
-    QueryClient::new(channel).max_decoding_message_size(MOST_ANSWER_BYTES)
+fn query(line: Line) -> QueryClient<Line> {
+    QueryClient::new(line).max_decoding_message_size(MOST_ANSWER_BYTES)
 }
 
 /// Whether the connection failed, and not the question. A certificate that the collector does not take ends the

@@ -4,14 +4,11 @@
 
 use model::identity::{ClusterId, Role};
 use model::name::NodeName;
+use proto::role::{ON_BEHALF_OF, ROOT};
 use tonic::Status;
 use tonic::codegen::http::HeaderMap;
 
 use crate::peer::Peer;
-
-/// The agent sets it to `root` when root on its node asks something of the Gate through the agent's socket.
-pub const ON_BEHALF_OF: &str = "quorate-on-behalf-of";
-const ROOT: &str = "root";
 
 /// In which role somebody calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -55,7 +56,10 @@ pub async fn dial(address: &str, tls: Arc<ClientConfig>) -> Result<Channel, Dial
     }
     let endpoint = Endpoint::from_shared(format!("https://{address}")).map_err(|_| bad())?;
     let to = address.to_owned();
-    let connector = service_fn(move |_: Uri| connect(to.clone(), Arc::clone(&tls)));
+    let connector = service_fn(move |_: Uri| {
+        let (to, tls) = (to.clone(), Arc::clone(&tls));
+        async move { connect(&to, tls).await.map(TokioIo::new) }
+    });
     endpoint
         .connect_timeout(DEADLINE)
         .connect_with_connector(connector)
@@ -66,12 +70,33 @@ pub async fn dial(address: &str, tls: Arc<ClientConfig>) -> Result<Channel, Dial
         })
 }
 
-async fn connect(
-    address: String,
+/// The same over a stream that leads to a collector already; `address` is what it is called in errors.
+pub async fn over<S>(address: &str, stream: S) -> Result<Channel, DialError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut stream = Some(TokioIo::new(stream));
+    // It is asked for once; a connection that broke is not made anew.
+    let connector = service_fn(move |_: Uri| {
+        let stream = stream.take().ok_or(io::ErrorKind::NotConnected);
+        async { stream.map_err(io::Error::from) }
+    });
+    Endpoint::from_static("http://collector.invalid")
+        .connect_with_connector(connector)
+        .await
+        .map_err(|source| DialError::Connect {
+            address: address.to_owned(),
+            source,
+        })
+}
+
+/// Connects to `HOST:PORT`, and no more: for who passes on what another one says.
+pub async fn connect(
+    address: &str,
     tls: Arc<ClientConfig>,
-) -> io::Result<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>> {
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let opened = async {
-        let tcp = first(&address).await?;
+        let tcp = first(address).await?;
         tcp.set_nodelay(true)?;
         watched(&tcp)?;
         let name = ServerName::try_from(SERVER_NAME).map_err(io::Error::other)?;
@@ -83,7 +108,7 @@ async fn connect(
             format!("no answer within {} s", DEADLINE.as_secs()),
         )
     })??;
-    Ok(TokioIo::new(stream))
+    Ok(stream)
 }
 
 fn watched(tcp: &TcpStream) -> io::Result<()> {

@@ -6,6 +6,7 @@
 pub mod broken;
 pub mod dial;
 pub mod fact;
+pub mod role;
 pub mod tls;
 pub mod token;
 

@@ -7,6 +7,7 @@ mod eyes;
 mod files;
 mod hub;
 mod limits;
+mod passage;
 mod sampler;
 mod socket;
 mod thrift;
@@ -102,7 +103,7 @@ fn live(args: &Args) -> anyhow::Result<()> {
     let ended = runtime.block_on(async {
         let socket = Socket::listen(&config.socket)?;
         let (asked, questions) = mpsc::channel(MAX_QUESTIONS);
-        tokio::spawn(socket.serve(asked));
+        tokio::spawn(socket.serve(asked, config.state_dir.clone()));
         let eyes = Eyes::open(Opening {
             patience: patience.clone(),
             disabled: config.sources_disabled.clone(),

@@ -4,6 +4,7 @@
 //! report            everything it knows now, as `snapshot --json`
 //! pvecm status      what `pvecm status` says, run now
 //! uplinks           how the link to each collector stands
+//! collector         from then on it is a line to the collector itself
 //! ```
 //!
 //! The file's mode (0600) keeps others out, and who comes is asked for besides: the kernel says which user it is.
@@ -21,8 +22,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::passage::pass_on;
+
 /// How many may ask at the same time; more wait.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
+const WHAT_MAY_BE_ASKED: &str =
+    "there are four questions: `report`, `pvecm status`, `uplinks` and `collector`";
+const COLLECTOR: &str = "collector";
 const MAX_QUESTION_BYTES: u64 = 256;
 /// Until the question has come, and until the answer is taken.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +49,7 @@ pub(crate) enum SocketError {
     Listen { path: PathBuf, source: io::Error },
 }
 
-/// What may be asked.
+/// What may be asked of the agent itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
     Report,
@@ -100,8 +106,8 @@ impl Socket {
         })
     }
 
-    /// Passes on every question of root, for ever.
-    pub(crate) async fn serve(self, asked: mpsc::Sender<Asked>) {
+    /// Passes on every question of root, for ever. Enrolments are in the state directory.
+    pub(crate) async fn serve(self, asked: mpsc::Sender<Asked>, state_dir: PathBuf) {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -109,10 +115,10 @@ impl Socket {
             };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let asked = asked.clone();
+                    let (asked, state_dir) = (asked.clone(), state_dir.clone());
                     tokio::spawn(async move {
                         // Whoever breaks off has lost his answer, and nobody else anything.
-                        let _ = timeout(PATIENCE * 3, answer(stream, &asked)).await;
+                        let _ = attend(stream, &asked, state_dir).await;
                         drop(place);
                     });
                 }
@@ -144,38 +150,43 @@ fn clear(path: &Path) -> Result<(), SocketError> {
     fs::remove_file(&path).map_err(|source| SocketError::Listen { path, source })
 }
 
-async fn answer(mut stream: UnixStream, asked: &mpsc::Sender<Asked>) -> io::Result<()> {
+async fn attend(
+    mut stream: UnixStream,
+    asked: &mpsc::Sender<Asked>,
+    state_dir: PathBuf,
+) -> io::Result<()> {
     let user = stream.peer_cred()?.uid();
     let own = nix::unistd::geteuid().as_raw();
     if user != 0 && user != own {
-        return refuse(&mut stream, "only root may ask the agent").await;
+        return say(&mut stream, error("only root may ask the agent")).await;
     }
     let mut line = String::new();
-    let (reader, mut writer) = stream.split();
-    let reading = BufReader::new(reader.take(MAX_QUESTION_BYTES));
+    let reading = BufReader::new((&mut stream).take(MAX_QUESTION_BYTES));
     timeout(PATIENCE, { reading }.read_line(&mut line)).await??;
+    if line.trim() == COLLECTOR {
+        // As long as root wants.
+        return pass_on(stream, state_dir).await;
+    }
     let answer = match Question::read(&line) {
-        None => error("there are three questions: `report`, `pvecm status` and `uplinks`"),
-        Some(question) => {
-            let (answer, waiting) = oneshot::channel();
-            let sent = asked.send(Asked { question, answer }).await;
-            let gone = || error("the agent is ending");
-            match sent {
-                Ok(()) => waiting.await.unwrap_or_else(|_| gone()),
-                Err(_) => gone(),
-            }
-        }
+        None => error(WHAT_MAY_BE_ASKED),
+        Some(question) => timeout(PATIENCE * 2, answer(question, asked)).await?,
     };
-    timeout(PATIENCE, async {
-        writer.write_all(answer.as_bytes()).await?;
-        writer.write_all(b"\n").await
-    })
-    .await?
+    say(&mut stream, answer).await
 }
 
-async fn refuse(stream: &mut UnixStream, why: &str) -> io::Result<()> {
-    stream.write_all(error(why).as_bytes()).await?;
-    stream.write_all(b"\n").await
+async fn answer(question: Question, asked: &mpsc::Sender<Asked>) -> String {
+    let (answer, waiting) = oneshot::channel();
+    let sent = asked.send(Asked { question, answer }).await;
+    let gone = || error("the agent is ending");
+    match sent {
+        Ok(()) => waiting.await.unwrap_or_else(|_| gone()),
+        Err(_) => gone(),
+    }
+}
+
+async fn say(stream: &mut UnixStream, mut line: String) -> io::Result<()> {
+    line.push('\n');
+    timeout(PATIENCE, stream.write_all(line.as_bytes())).await?
 }
 
 pub(crate) fn error(why: &str) -> String {
@@ -204,7 +215,7 @@ mod tests {
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let (sender, mut asked) = mpsc::channel(1);
-        tokio::spawn(socket.serve(sender));
+        tokio::spawn(socket.serve(sender, dir.path().to_owned()));
         tokio::spawn(async move {
             while let Some(Asked { question, answer }) = asked.recv().await {
                 answer.send(format!("{question:?}")).unwrap();
@@ -214,6 +225,8 @@ mod tests {
         assert_eq!(ask(&path, "pvecm status\n").await, "PvecmStatus\n");
         assert_eq!(ask(&path, "uplinks\n").await, "Uplinks\n");
         assert!(ask(&path, "reboot\n").await.starts_with("{\"error\""));
+        let nobody = ask(&path, "collector\n").await;
+        assert!(nobody.contains("has joined no collector"), "{nobody}");
         let long = "x".repeat(256);
         assert!(ask(&path, &long).await.starts_with("{\"error\""));
     }

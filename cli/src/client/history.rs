@@ -2,14 +2,12 @@
 //! it answers, behind the last part that was read, so that nothing comes twice or is left out.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::Duration;
 
-use proto::dial::dial;
 use proto::v1;
 use tonic::{Status, Streaming};
 
-use super::{Client, DEADLINE, Missed, NoAnswer, is_of_the_way, query};
+use super::{Client, DEADLINE, Missed, NoAnswer, ask_one, is_of_the_way, query};
 use crate::show;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -97,27 +95,11 @@ impl Client {
         request: &v1::ListHistoryRequest,
     ) -> Result<(String, Result<Streaming<v1::HistoryPart>, Status>), Vec<Missed>> {
         let mut tried = Vec::new();
-        for address in &self.addresses {
-            let channel = match dial(address, Arc::clone(&self.tls)).await {
-                Ok(channel) => channel,
-                Err(error) => {
-                    tried.push(error.into());
-                    continue;
-                }
-            };
-            let mut query = query(channel);
-            let asked = query.list_history(request.clone());
-            let to = || address.clone();
-            match tokio::time::timeout(DEADLINE, asked).await {
-                Err(_) => tried.push(Missed::Late { address: to() }),
-                Ok(Ok(answer)) => return Ok((to(), Ok(answer.into_inner()))),
-                Ok(Err(source)) if is_of_the_way(&source) => {
-                    tried.push(Missed::Broken {
-                        address: to(),
-                        source,
-                    });
-                }
-                Ok(Err(status)) => return Ok((to(), Err(status))),
+        for way in &self.ways {
+            let asked = async |line| query(line).list_history(request.clone()).await;
+            match ask_one(way, &asked).await {
+                Ok(answered) => return Ok(answered),
+                Err(missed) => tried.push(missed),
             }
         }
         Err(tried)

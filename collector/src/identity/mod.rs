@@ -153,7 +153,9 @@ impl Identities {
             ca: Ca::read(state_dir)?,
             own,
             reader: Mutex::new(connect(&path, here)?),
-            is_read_only: writer.is_readonly("main").doing("looking whether it can be written")?,
+            is_read_only: writer
+                .is_readonly("main")
+                .doing("looking whether it can be written")?,
             writer: Mutex::new(writer),
             path,
         })

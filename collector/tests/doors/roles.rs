@@ -1,8 +1,9 @@
 //! What a certificate may be used for: the table of roles in the code, in the docs, and at the door.
 
 use model::identity::Role;
+use proto::role::ON_BEHALF_OF;
 use proto::v1;
-use quorate_collector::role::{Caller, MATRIX, ON_BEHALF_OF};
+use quorate_collector::role::{Caller, MATRIX};
 use tonic::{Code, Request};
 
 use crate::house::House;

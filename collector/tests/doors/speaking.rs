@@ -330,7 +330,7 @@ async fn root_on_a_node_may_ask_for_its_cluster_and_an_agent_may_not() {
         .await;
     let mut as_root = tonic::Request::new(asked());
     let root = "root".parse().unwrap();
-    let header = quorate_collector::role::ON_BEHALF_OF;
+    let header = proto::role::ON_BEHALF_OF;
     as_root.metadata_mut().insert(header, root);
     query.get_status(as_root).await.unwrap();
 }

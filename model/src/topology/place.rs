@@ -57,8 +57,11 @@ fn host_of_qnetd(cluster: &Cluster, now: Now) -> Option<NodeName> {
         fresh.name().as_str() == host.as_str() || own.any(|one| Some(one.address) == address)
     };
     let own = nodes.iter().find(is_it).map(|fresh| fresh.name().clone());
-    let in_guest =
-        |fresh: &FreshNode<'_>| fresh.guests().is_some_and(|guests| guests.with_qnetd.is_some());
+    let in_guest = |fresh: &FreshNode<'_>| {
+        fresh
+            .guests()
+            .is_some_and(|guests| guests.with_qnetd.is_some())
+    };
     own.or_else(|| only(cluster.fresh(now).filter(in_guest)))
 }
 
@@ -165,9 +168,8 @@ mod tests {
             },
             ..Site::default()
         };
-        let found = |world: &World, site: &Site| {
-            place(&world.cluster, world.now, site, Service::Collector)
-        };
+        let found =
+            |world: &World, site: &Site| place(&world.cluster, world.now, site, Service::Collector);
         has(&mut world, "pve-04", guest(105, CARD), None);
         let in_guest = machine("its own", CARD);
         assert_eq!(found(&world, &in_guest), Some(Place::Node(name("pve-04"))));

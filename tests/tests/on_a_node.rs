@@ -1,0 +1,97 @@
+//! What root on a node can ask, without a file of his own: the node's agent passes it on, and the collector hears who asks.
+//!
+//! Needs root, corosync, iproute2 and util-linux.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "all of this is tests"
+)]
+
+use std::process::Output;
+
+use quorate_tests::truth::Stage;
+use quorate_tests::{Plan, terminal_binary};
+use serde_json::Value;
+
+const TOKEN_MS: u32 = 2_000;
+
+/// Root of this node asks.
+fn ask(stage: &Stage, node: &str, args: &[&str]) -> Output {
+    let binary = terminal_binary().unwrap();
+    let mut command = stage.rack.command(node, &binary.to_string_lossy()).unwrap();
+    // Nobody's file is found there.
+    let command = command.env("HOME", "/run").env_remove("QUORATE_IDENTITY");
+    command.args(args).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+fn begin<'a>(node: &'a str, reason: &'a str) -> [&'a str; 8] {
+    [
+        "maintenance",
+        "begin",
+        node,
+        "--reason",
+        reason,
+        "--override",
+        node,
+        "--json",
+    ]
+}
+
+#[test]
+fn root_on_a_node_asks_over_its_agent_for_any_node_and_takes_the_lease_of_his_own_alone() {
+    let mut stage = Stage::declared(Plan::new(3, 2).token_ms(TOKEN_MS)).unwrap();
+
+    let status = ask(&stage, "pve-02", &["status", "--json"]);
+    assert!(status.status.success(), "{}", text(&status));
+    let other = ask(&stage, "pve-02", &["check", "pve-01", "--json"]);
+    let verdict: Value = serde_json::from_slice(&other.stdout).unwrap();
+    assert_eq!(other.status.code(), Some(3), "{verdict:#}");
+    assert!(
+        verdict["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("whether pve-01 may be rebooted"),
+        "{verdict:#}"
+    );
+
+    let foreign = ask(&stage, "pve-02", &begin("pve-01", "not mine"));
+    assert_eq!(foreign.status.code(), Some(3), "{}", text(&foreign));
+    assert!(
+        text(&foreign).contains("for itself alone"),
+        "{}",
+        text(&foreign)
+    );
+    let own = ask(&stage, "pve-02", &begin("pve-02", "new kernel"));
+    let answer: Value = serde_json::from_slice(&own.stdout).unwrap();
+    assert_eq!(answer["is_done"], true, "{answer:#}");
+    assert_eq!(answer["lease"]["owner"], "root@pve-02");
+    let take = ["maintenance", "break", "pve-02", "--reason", "mine now"];
+    let broken = ask(&stage, "pve-02", &take);
+    assert_eq!(broken.status.code(), Some(3), "{}", text(&broken));
+
+    stage.collector.kill().unwrap();
+    let gone = ask(&stage, "pve-02", &["check", "pve-02"]);
+    assert_eq!(gone.status.code(), Some(3), "{}", text(&gone));
+    assert!(
+        text(&gone).contains("the agent of this node"),
+        "{}",
+        text(&gone)
+    );
+}
+
+#[test]
+fn whoever_is_not_root_is_told_so_and_gets_nothing() {
+    let stage = Stage::declared(Plan::new(2, 1).token_ms(TOKEN_MS)).unwrap();
+    let binary = terminal_binary().unwrap();
+    let binary = binary.to_string_lossy();
+    let mut command = stage.rack.command("pve-01", "setpriv").unwrap();
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+    command.env("HOME", "/run").env_remove("QUORATE_IDENTITY");
+    let said = command.args([&binary, "status"]).output().unwrap();
+    assert_eq!(said.status.code(), Some(3), "{}", text(&said));
+    assert!(text(&said).contains("only root"), "{}", text(&said));
+}
