@@ -104,14 +104,18 @@ fn part(named: Named) -> Result<Part, Status> {
             )
         }
         Named::Switch(name) => Part::Switch(name),
-        Named::Network(link) => Part::Network(
-            u8::try_from(link)
-                .map_err(|_| Status::invalid_argument(format!("corosync has no network {link}")))?,
-        ),
+        Named::Network(link) => network(link)?,
         Named::Vlan(id) => Part::Vlan(VlanId::new(id.into()).map_err(no_name)?),
         Named::Qdevice(v1::Absent {}) => Part::Qdevice,
         Named::UnknownSwitches(v1::Absent {}) => Part::UnknownSwitches,
     })
+}
+
+pub(crate) fn network(link: u32) -> Result<Part, Status> {
+    let number = u8::try_from(link);
+    number
+        .map(Part::Network)
+        .map_err(|_| Status::invalid_argument(format!("corosync has no network {link}")))
 }
 
 fn rank(rank: Rank) -> v1::Rank {

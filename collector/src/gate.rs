@@ -139,9 +139,9 @@ impl Judge {
             Ok(keeper) => keeper,
             Err(unknown) => return verdict::message(unknown),
         };
-        let named = check.nodes.into_iter();
+        let named = check.nodes.iter().cloned();
         let nodes = named.map(|name| node_name("nodes", name));
-        let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, check.action)?;
+        let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, &check)?;
         let declared = self.keepers.declared().clone();
         let judge = move || judge(&keeper.view(), &declared, &wanted, &asker, keeper.now());
         beside(judge).await
@@ -177,7 +177,25 @@ impl Judge {
 }
 
 fn nobody_named() -> Status {
-    Status::invalid_argument("nodes: at least one must be named")
+    Status::invalid_argument("nodes: at least one must be named, or a switch, or a network")
+}
+
+/// All that is asked about.
+fn named(check: &v1::CheckRequest) -> Result<Vec<String>, Status> {
+    let mut named = check.nodes.clone();
+    for switch in &check.switches {
+        bounded("switches", switch)?;
+        named.push(format!("switch {switch}"));
+    }
+    let networks = check.networks.iter();
+    named.extend(networks.map(|link| format!("corosync network {link}")));
+    match named.len() {
+        0 => Err(nobody_named()),
+        1..=MOST_NODES => Ok(named),
+        many => Err(Status::invalid_argument(format!(
+            "{many} things are more than {MOST_NODES}"
+        ))),
+    }
 }
 
 #[tonic::async_trait]
@@ -189,12 +207,9 @@ impl Gate for Judge {
         let asker = asker(&request)?;
         let check = request.into_inner();
         let cluster = self.authorise(&asker, &check.cluster, &check.nodes)?;
-        if check.nodes.is_empty() {
-            return Err(nobody_named());
-        }
-        let nodes = check.nodes.clone();
+        let named = named(&check)?;
         let verdict = self.verdict(&cluster, check, asker.name()).await?;
-        said(&asker, "check", &cluster, &nodes, &verdict.sentence);
+        said(&asker, "check", &cluster, &named, &verdict.sentence);
         Ok(Response::new(verdict))
     }
 

@@ -25,7 +25,11 @@ pub(crate) fn begin(
     owner: String,
 ) -> Result<LeaseAsk, Status> {
     let check = request.check.unwrap_or_default();
-    let asked = verdict::request(nodes, check.action)?;
+    let asked = verdict::request(nodes, &check)?;
+    if !asked.things.is_empty() {
+        let why = "a lease is of nodes: there is none of a switch or a corosync network";
+        return Err(Status::invalid_argument(why));
+    }
     let planned_s = match request.planned_s {
         0 => PLANNED_S,
         planned_s if planned_s <= MAX_PLANNED_S => planned_s,

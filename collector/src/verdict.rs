@@ -3,17 +3,29 @@
 use model::gate::{self, Action, Answer, Reason, Request, Seen, Verdict, Weight};
 use model::name::NodeName;
 use model::rule::Scene;
+use model::whatif::Part;
 use proto::v1;
 use tonic::Status;
 
 use crate::declared::Declared;
+use crate::foresight::network;
 use crate::keeper::Now;
 use crate::keeper::understanding::cluster_of;
 use crate::keeper::view::ClusterView;
 
 /// What is asked; an action that this version does not know is nothing that it can judge.
-pub(crate) fn request(nodes: Vec<NodeName>, action: i32) -> Result<Request, Status> {
-    let action = match v1::Action::try_from(action) {
+pub(crate) fn request(nodes: Vec<NodeName>, check: &v1::CheckRequest) -> Result<Request, Status> {
+    let mut request = Request::of_nodes(nodes, action(check.action)?);
+    let switches = check.switches.iter().cloned().map(Part::Switch);
+    request.things.extend(switches);
+    for link in &check.networks {
+        request.things.insert(network(*link)?);
+    }
+    Ok(request)
+}
+
+fn action(action: i32) -> Result<Action, Status> {
+    Ok(match v1::Action::try_from(action) {
         Ok(v1::Action::Reboot | v1::Action::Unspecified) => Action::Reboot,
         Ok(v1::Action::Shutdown) => Action::Shutdown,
         Ok(v1::Action::Upgrade) => Action::Upgrade,
@@ -22,9 +34,7 @@ pub(crate) fn request(nodes: Vec<NodeName>, action: i32) -> Result<Request, Stat
             let why = format!("action: {action} is none that this collector knows");
             return Err(Status::invalid_argument(why));
         }
-    };
-    let nodes = nodes.into_iter().collect();
-    Ok(Request { nodes, action })
+    })
 }
 
 /// Judges on what is published: nobody waits for the one who keeps it.

@@ -166,11 +166,11 @@ number_name!(NodeId, u32);
 number_name!(VlanId, u64);
 
 /// `pve-03`, `pve-03 and pve-04`, `pve-03, pve-04 and pve-05`
-pub(crate) fn enumerated<'a>(names: impl IntoIterator<Item = &'a NodeName>) -> String {
-    let names: Vec<&str> = names.into_iter().map(NodeName::as_str).collect();
+pub(crate) fn enumerated(names: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
     match names.as_slice() {
         [] => "nothing".to_owned(),
-        [one] => (*one).to_owned(),
+        [one] => one.clone(),
         [others @ .., last] => format!("{} and {last}", others.join(", ")),
     }
 }

@@ -10,12 +10,13 @@ use crate::{answer, exit, show, verdict};
 
 /// May these nodes be rebooted now? GO, WARN, NO-GO or UNKNOWN, with every reason
 ///
-/// Several nodes are judged as a set: all of them at once. It has no effect, and holds nobody else back.
+/// Or a switch or a corosync network be taken down. Several are judged as a set: all of them at once. It has no effect, and holds nobody else back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   quorate check pve-03
   quorate check pve-03 --action upgrade --json
+  quorate check --switch sw-a
   quorate check pve-03 && ssh pve-03 reboot
 
 The first line is the answer. Below it stands every reason: what forbids it, what would have to be known, what is worse
@@ -30,11 +31,17 @@ Exit codes, as of monitoring plugins:
   64  wrong usage")]
 pub(crate) struct Args {
     /// The nodes
-    #[arg(value_name = "NODE", required = true)]
+    #[arg(value_name = "NODE", required_unless_present_any = ["switch", "network"])]
     nodes: Vec<String>,
-    /// What is to be done with them
+    /// What is to be done with the nodes
     #[arg(long, value_enum, default_value_t = Action::Reboot)]
     action: Action,
+    /// A switch that is to be taken down, by its name or its chassis id
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    switch: Vec<String>,
+    /// A corosync network that is to be taken down: link N of all nodes
+    #[arg(long, value_name = "LINK", value_delimiter = ',')]
+    network: Vec<u32>,
     /// The cluster, by name or id, where the collector has several
     #[arg(long, value_name = "CLUSTER", default_value = "")]
     cluster: String,
@@ -69,6 +76,8 @@ fn ask(args: &Args) -> Result<v1::Verdict, NoAnswer> {
         cluster: args.cluster.clone(),
         nodes: args.nodes.clone(),
         action: args.action.on_the_wire(),
+        switches: args.switch.clone(),
+        networks: args.network.clone(),
     };
     Client::new(&args.whom)?.check(&request)
 }

@@ -234,6 +234,7 @@ impl Guard<'_> {
             cluster: self.args.cluster.clone(),
             nodes: vec![self.args.node.clone()],
             action: self.args.action.on_the_wire(),
+            ..v1::CheckRequest::default()
         }
     }
 

@@ -129,6 +129,7 @@ fn ask(args: &Args, what: &What, client: &Client) -> Result<v1::LeaseAnswer, NoA
                 cluster,
                 nodes: begin.nodes.clone(),
                 action: begin.action.on_the_wire(),
+                ..v1::CheckRequest::default()
             }),
             reason: begin.reason.clone(),
             planned_s: begin.planned_s,

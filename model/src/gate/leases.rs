@@ -40,7 +40,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<NobodyE
 fn is_own(case: &Case<'_>, lease: &Lease) -> bool {
     let nodes = &case.request.nodes;
     let is_same = !nodes.is_empty() && nodes.iter().all(|node| lease.holds(node));
-    is_same && lease.state == State::Granted
+    is_same && case.request.things.is_empty() && lease.state == State::Granted
 }
 
 fn held(lease: &Lease) -> Reason {

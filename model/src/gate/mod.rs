@@ -20,6 +20,7 @@ mod returning;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod things;
 mod verdict;
 mod votes;
 

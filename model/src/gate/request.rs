@@ -9,6 +9,7 @@ use super::verdict::{Kind, Reason};
 use crate::finding::Thing;
 use crate::name::{NodeName, enumerated};
 use crate::rule::Scene;
+use crate::whatif::Part;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,8 +23,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// `pve-03 may be rebooted`
-    pub(super) fn done(self) -> &'static str {
+    fn done(self) -> &'static str {
         match self {
             Self::Reboot => "rebooted",
             Self::Shutdown => "shut down",
@@ -49,16 +49,53 @@ impl fmt::Display for Action {
     }
 }
 
-/// Several nodes are judged as a set: all of them at once.
+/// Several are judged as a set: all of them at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub nodes: BTreeSet<NodeName>,
+    /// What is done to the nodes.
     pub action: Action,
+    /// What is taken down that is no node: a switch, a corosync network.
+    #[serde(default)]
+    pub things: BTreeSet<Part>,
 }
 
 impl Request {
+    pub fn of_nodes(nodes: impl IntoIterator<Item = NodeName>, action: Action) -> Self {
+        Self {
+            nodes: nodes.into_iter().collect(),
+            action,
+            things: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn names(&self) -> String {
-        enumerated(&self.nodes)
+        let nodes = self.nodes.iter().map(ToString::to_string);
+        enumerated(nodes.chain(self.things.iter().map(ToString::to_string)))
+    }
+
+    /// `pve-03 may be rebooted`, `switch sw-a may be taken down`
+    pub(super) fn done(&self) -> &'static str {
+        if self.things.is_empty() {
+            self.action.done()
+        } else {
+            "taken down"
+        }
+    }
+
+    /// `the reboot of pve-03 leaves …`
+    pub(super) fn deed(&self) -> String {
+        if self.things.is_empty() {
+            format!("{} of {}", self.action, self.names())
+        } else {
+            format!("loss of {}", self.names())
+        }
+    }
+
+    /// All that is away meanwhile.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
+        let nodes = self.nodes.iter().cloned().map(Part::Node);
+        nodes.chain(self.things.iter().cloned())
     }
 
     /// A name that nobody knows is a slip of the keyboard, and no harmless node.
@@ -74,7 +111,7 @@ impl Request {
                 .remedy(format!("Its nodes are {}.", known.join(", ")))
         };
         let mut reasons: Vec<Reason> = unknown.map(reason).collect();
-        if self.nodes.is_empty() {
+        if self.nodes.is_empty() && self.things.is_empty() {
             let sentence = "no node is named".to_owned();
             reasons.push(Reason::missing(Kind::NoSuchNode, Thing::Cluster, sentence));
         }

@@ -22,7 +22,8 @@ const NEEDED: [Family; 4] = [
 ];
 
 pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<ComesBack> {
-    let mut is_any = false;
+    // A switch's own way back is not for us to know.
+    let mut is_any = !case.request.things.is_empty();
     // Those of a node that is out already: it needs no report of its own, and has no vote to lose.
     for name in case.silent_targets().filter(|name| case.is_out(name)) {
         is_any = true;

@@ -100,8 +100,13 @@ fn elsewhere(case: &Case<'_>, reasons: &mut Vec<Reason>) {
             .filter(minds)
             .find(|task| task.task.kind.is_migration());
         if let Some(task) = moving {
+            let where_to = if case.request.nodes.is_empty() {
+                "which way it takes is not said: it may be over"
+            } else {
+                "where it goes is not said: it may be to"
+            };
             let sentence = format!(
-                "a migration runs on {name} ({}), and where it goes is not said: it may be to {}",
+                "a migration runs on {name} ({}), and {where_to} {}",
                 task.task.kind,
                 case.request.names()
             );

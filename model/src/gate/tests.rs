@@ -17,6 +17,7 @@ use crate::reading::{Problem, Reading};
 use crate::report::{Family, NodeReport};
 use crate::rule;
 use crate::topology::{Dependency, Place, Service};
+use crate::whatif::Part;
 
 /// Eight ordinary nodes: guests without HA, no Ceph, two switches.
 fn ordinary(nodes: u32) -> World {
@@ -56,10 +57,7 @@ fn guest(id: u32) -> Guest {
 }
 
 fn request(nodes: &[&str], action: Action) -> Request {
-    Request {
-        nodes: nodes.iter().map(|node| name(node)).collect(),
-        action,
-    }
+    Request::of_nodes(nodes.iter().map(|node| name(node)), action)
 }
 
 fn judged(world: &World, nodes: &[&str], action: Action) -> Verdict {
@@ -405,6 +403,28 @@ fn an_upgrade_wants_backups_that_were_seen() {
         });
     });
     assert_eq!(upgrade(&world).answer, Answer::Go);
+}
+
+fn without_these(world: &World, things: &[Part]) -> Verdict {
+    let scene = world.scene();
+    let mut request = request(&[], Action::Reboot);
+    request.things.extend(things.iter().cloned());
+    check(&scene, &rule::findings(&scene), &request)
+}
+
+#[test]
+fn a_switch_or_a_corosync_network_that_nobody_needs_may_be_taken_down() {
+    let world = ordinary(8);
+    let verdict = without_these(&world, &[Part::Network(0)]);
+    expect(&verdict, Answer::Go, Kind::PathsGone);
+    assert_eq!(
+        verdict.sentence,
+        "GO - corosync network 0 may be taken down: 8 of 8 votes stay, and 5 are needed"
+    );
+    let both = without_these(&world, &[Part::Network(0), Part::Network(1)]);
+    expect(&both, Answer::NoGo, Kind::VotesShort);
+    let nowhere = without_these(&world, &[Part::Switch("sw-z".to_owned())]);
+    expect(&nowhere, Answer::Unknown, Kind::VotesUnknown);
 }
 
 /// What can be wrong with a reading.

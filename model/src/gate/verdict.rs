@@ -88,6 +88,8 @@ kinds! {
     NoMargin = "no-margin",
     OneMore = "one-more",
     Reforming = "reforming",
+    PathsGone = "paths-gone",
+    MayBeMute = "may-be-mute",
     NodeDown = "node-down",
     NodeGoing = "node-going",
     NodeComing = "node-coming",
@@ -294,13 +296,17 @@ impl Verdict {
     }
 }
 
+fn heaviest(reasons: &[Reason]) -> Option<Kind> {
+    reasons.first().map(|reason| reason.kind)
+}
+
 fn sentence(
     request: &Request,
     answer: Answer,
     evidence: Option<&Evidence>,
     reasons: &[Reason],
 ) -> String {
-    let (names, done) = (request.names(), request.action.done());
+    let (names, done) = (request.names(), request.done());
     let first = |weight| {
         let mut of_weight = reasons.iter().filter(|reason| reason.weight == weight);
         let first = of_weight.next().map(|reason| reason.sentence.clone());
@@ -313,6 +319,13 @@ fn sentence(
     let votes = || evidence.map_or_else(String::new, |evidence| evidence.votes.to_string());
     match answer {
         Answer::Go => format!("GO - {names} may be {done}: {}", votes()),
+        // The votes are said already.
+        Answer::Warn if heaviest(reasons) == Some(Kind::NoMargin) => {
+            format!(
+                "WARN - {names} may be {done}, but {}",
+                first(Weight::Warning)
+            )
+        }
         Answer::Warn => format!(
             "WARN - {names} may be {done}, but {}; {}",
             first(Weight::Warning),

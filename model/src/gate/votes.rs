@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::case::Case;
+use super::things;
 use super::verdict::{Kind, Reason, Seen};
 use crate::finding::Thing;
 use crate::name::NodeName;
@@ -41,8 +42,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
             return None;
         }
     };
-    let parts = case.request.nodes.iter().cloned().map(Part::Node);
-    let outcome = match what_if.play(&Hypothesis::dark(parts)) {
+    let outcome = match what_if.play(&Hypothesis::dark(case.request.parts())) {
         Ok(outcome) => outcome,
         Err(no_such) => {
             reasons.push(unknown(no_such.to_string()));
@@ -50,6 +50,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
         }
     };
     one_more(case, &mut what_if, reasons);
+    things::look(case, &mut what_if, &outcome, reasons);
     reforming(&outcome, reasons);
     let kept = kept(case, &outcome, reasons)?;
     let before = confirmed?;
@@ -144,7 +145,7 @@ fn kept(
         .filter(|camp| !camp.nodes.iter().all(|node| case.is_target(node)))
         .collect();
     let largest = stay.iter().max_by_key(|camp| (camp.quorate, camp.votes))?;
-    let what = format!("{} of {}", case.request.action, case.request.names());
+    let what = case.request.deed();
     match largest.quorate {
         Answer::Yes => {}
         Answer::Unknown => {
@@ -206,8 +207,8 @@ fn one_more(case: &Case<'_>, what_if: &mut WhatIf, reasons: &mut Vec<Reason>) {
     let others: Vec<NodeName> = case.others().map(|node| node.name().clone()).collect();
     let mut lost = Vec::new();
     for other in &others {
-        let parts = case.request.nodes.iter().chain([other]);
-        let hypothesis = Hypothesis::dark(parts.cloned().map(Part::Node));
+        let parts = case.request.parts().chain([Part::Node(other.clone())]);
+        let hypothesis = Hypothesis::dark(parts);
         let is_kept = what_if
             .play(&hypothesis)
             .is_ok_and(|outcome| outcome.is_quorum_kept() == Answer::Yes);

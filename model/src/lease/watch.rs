@@ -101,10 +101,8 @@ impl Watch {
     /// Withdrawn when something about the others has stood against it for a while: that its own nodes are on their way, and
     /// their guests with them, is what the lease is for, and what stood against it already is no news.
     fn ground(&mut self, lease: &Lease, found: &[Finding], scene: &Scene<'_>) -> Option<Step> {
-        let request = Request {
-            nodes: lease.grant.nodes.clone(),
-            action: lease.grant.action,
-        };
+        let nodes = lease.grant.nodes.iter().cloned();
+        let request = Request::of_nodes(nodes, lease.grant.action);
         let now_ms = scene.now.mono_ms;
         let is_soon = |at_ms: u64| now_ms < at_ms.saturating_add(GROUND_EVERY_MS);
         if self.judged_ms.is_some_and(is_soon) {

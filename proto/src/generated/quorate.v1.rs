@@ -1409,6 +1409,12 @@ pub struct CheckRequest {
     /// Left out: a reboot.
     #[prost(enumeration = "Action", tag = "3")]
     pub action: i32,
+    /// Switches that are taken down, by name or chassis id. No lease is of these.
+    #[prost(string, repeated, tag = "4")]
+    pub switches: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Corosync networks that are taken down, by the number of their link. No lease is of these.
+    #[prost(uint32, repeated, tag = "5")]
+    pub networks: ::prost::alloc::vec::Vec<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Verdict {

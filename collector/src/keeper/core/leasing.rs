@@ -127,10 +127,7 @@ impl Core {
         let scene = self.understanding.scene(leases, now);
         match ask {
             LeaseAsk::Begin(begin) => {
-                let request = Request {
-                    nodes: begin.nodes.clone(),
-                    action: begin.action,
-                };
+                let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
                 let verdict = gate::check(&scene, &self.understanding.found(), &request);
                 let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
                 let are_known = begin
