@@ -13,6 +13,7 @@ mod collector;
 mod corosync;
 mod disk;
 pub mod fleet;
+pub mod gate;
 mod history;
 mod journal;
 mod plan;

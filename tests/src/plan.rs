@@ -18,6 +18,8 @@ pub struct Plan {
     pub token_ms: Option<u32>,
     /// Statements of the quorum section, one a line.
     pub quorum: Vec<String>,
+    /// Nodes say that they have booted and will do so again; that is played.
+    pub plays_boot: bool,
 }
 
 impl Plan {
@@ -30,6 +32,7 @@ impl Plan {
             has_halves: false,
             token_ms: None,
             quorum: Vec::new(),
+            plays_boot: false,
         }
     }
 
@@ -45,6 +48,14 @@ impl Plan {
     pub fn token_ms(self, ms: u32) -> Self {
         Self {
             token_ms: Some(ms),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn playing_boot(self) -> Self {
+        Self {
+            plays_boot: true,
             ..self
         }
     }

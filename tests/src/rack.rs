@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::program::{Program, children};
 use crate::room::Room;
 
+mod boot;
 mod cables;
 
 /// The first station's number: its addresses end in 210.
@@ -169,6 +170,9 @@ impl Rack {
         ensure!(found.room.is_none(), "{node} has power");
         let (number, room) = (found.number, self.fabric.node(node)?);
         self.wire(node, number, &room)?;
+        if self.plan.plays_boot {
+            boot::play(&room, &self.plan, number)?;
+        }
         let conf = room.path("/etc/corosync/corosync.conf");
         std::fs::write(&conf, corosync::conf(&self.plan))
             .with_context(|| format!("{} cannot be written", conf.display()))?;
@@ -176,6 +180,17 @@ impl Rack {
             found.room = Some(room);
         }
         self.start_corosync(node)
+    }
+
+    /// A reboot is announced on a node, as by `shutdown -r`; nobody does it.
+    pub fn schedule_reboot(&self, node: &str, in_s: u64) -> Result<()> {
+        ensure!(self.plan.plays_boot, "nodes of this rack have no systemd");
+        boot::schedule_reboot(self.room(node)?, in_s)
+    }
+
+    /// As by `shutdown -c`.
+    pub fn take_reboot_back(&self, node: &str) -> Result<()> {
+        boot::take_back(self.room(node)?)
     }
 
     /// Adds a machine that is no node of the cluster, with a card on every switch. Cables, paths and programs of it are

@@ -6,18 +6,26 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "all of this is tests"
 )]
 
 use std::process::{Child, Output, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use quorate_tests::truth::Stage;
-use quorate_tests::{PATIENCE, Plan, wait_until};
+use quorate_tests::{Collector, PATIENCE, Plan, Rack, wait_until};
 use serde_json::Value;
 
 const TOKEN_MS: u32 = 2_000;
-/// So many ask at the same moment.
+/// So many ask at the same moment, so often; `QUORATE_ASKERS` and `QUORATE_ROUNDS` say otherwise.
 const ASKERS: usize = 10;
+const ROUNDS: usize = 3;
+
+fn number(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).map_or(usual, |many| many.parse().unwrap())
+}
 
 fn ask(stage: &Stage, args: &[&str]) -> Output {
     stage.collector.asked(&stage.rack, args).unwrap()
@@ -52,28 +60,80 @@ fn held(stage: &Stage) -> Option<Value> {
     leases.iter().find(held).cloned()
 }
 
-/// The numbers of those who were told that they have it.
-fn all_ask_at_once(stage: &Stage) -> Vec<u64> {
+/// Somebody who asks for the lease, and why.
+struct Asker {
+    reason: String,
+    process: Child,
+}
+
+/// All of them at once, of these collectors in turn.
+fn all_ask(rack: &Rack, collectors: &[&Collector]) -> Vec<Asker> {
     let nodes = ["pve-01", "pve-02", "pve-03"];
-    let reasons: Vec<String> = (0..ASKERS).map(|asker| format!("asker {asker}")).collect();
-    let askers: Vec<Child> = reasons
-        .iter()
-        .enumerate()
-        .map(|(asker, reason)| {
-            let args = begin(nodes[asker % nodes.len()], reason);
-            let mut command = stage.collector.asking(&stage.rack, &args).unwrap();
-            command.stdout(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
+    let ask = |asker: usize| {
+        let reason = format!("asker {asker}");
+        let args = begin(nodes[asker % nodes.len()], &reason);
+        let collector = collectors[asker % collectors.len()];
+        let mut command = collector.asking(rack, &args).unwrap();
+        let process = command.stdout(Stdio::piped()).spawn().unwrap();
+        Asker { reason, process }
+    };
+    (0..number("QUORATE_ASKERS", ASKERS)).map(ask).collect()
+}
+
+/// The numbers of those who were told that they have it.
+fn told(askers: Vec<Asker>) -> Vec<u64> {
     let mut told = Vec::new();
-    for (asker, reason) in askers.into_iter().zip(&reasons) {
-        let answer = json(&asker.wait_with_output().unwrap());
+    for asker in askers {
+        let answer = json(&asker.process.wait_with_output().unwrap());
         if answer["is_done"] == true {
-            assert_eq!(answer["lease"]["reason"], reason.as_str());
+            assert_eq!(answer["lease"]["reason"], asker.reason.as_str());
             told.push(answer["lease"]["number"].as_u64().unwrap());
         }
     }
     told
+}
+
+fn give_up(stage: &Stage, lease: &Value) {
+    let node = lease["nodes"][0].as_str().unwrap();
+    let args = ["maintenance", "break", node, "--reason", "the next round"];
+    assert_eq!(ask(stage, &args).status.code(), Some(0));
+}
+
+/// The collector is killed at some moment while they ask, and some ask one that only looks on. Who was told that he has the
+/// lease has it, though he may not have been told.
+#[test]
+fn never_two_get_it_whenever_the_collector_is_killed() {
+    let mut stage = Stage::declared(Plan::new(3, 2).token_ms(TOKEN_MS)).unwrap();
+    let observer = Collector::start_observer(&mut stage.rack, 2).unwrap();
+    let invitation = observer.token(&stage.rack, &[]).unwrap();
+    for agent in &stage.agents {
+        let (enrolment, token) = (&invitation.enrolment, &invitation.token);
+        agent.join_also(&stage.rack, enrolment, token).unwrap();
+    }
+    let (mut given, mut silently) = (0, 0);
+    let rounds = number("QUORATE_ROUNDS", ROUNDS);
+    for _ in 0..rounds {
+        let askers = all_ask(&stage.rack, &[&stage.collector, &observer]);
+        sleep(Duration::from_millis(fastrand::u64(0..400)));
+        stage.collector.kill().unwrap();
+        stage.collector.run(&stage.rack).unwrap();
+        let told = told(askers);
+        assert!(told.len() <= 1, "{told:?}");
+        stage.wait_until_seen().unwrap();
+        let held = held(&stage);
+        if let Some(number) = told.first() {
+            let lease = held.as_ref().unwrap();
+            assert_eq!(lease["number"], *number);
+        }
+        if let Some(lease) = held {
+            given += 1;
+            silently += usize::from(told.is_empty());
+            give_up(&stage, &lease);
+        }
+    }
+    eprintln!(
+        "{rounds} rounds: the lease was given {given} times, {silently} times to somebody who did not hear of it"
+    );
 }
 
 #[test]
@@ -88,14 +148,12 @@ fn one_gets_the_lease_it_outlives_the_collector_and_its_node_is_expected_to_be_a
     assert_eq!(ask(&stage, &slip).status.code(), Some(3));
     assert_eq!(held(&stage), None);
 
-    for _ in 0..3 {
-        let told = all_ask_at_once(&stage);
+    for _ in 0..number("QUORATE_ROUNDS", ROUNDS) {
+        let told = told(all_ask(&stage.rack, &[&stage.collector]));
         assert_eq!(told.len(), 1, "{told:?}");
         let lease = held(&stage).unwrap();
         assert_eq!(lease["number"], told[0]);
-        let node = lease["nodes"][0].as_str().unwrap();
-        let give_up = ["maintenance", "break", node, "--reason", "the next round"];
-        assert_eq!(ask(&stage, &give_up).status.code(), Some(0));
+        give_up(&stage, &lease);
     }
 
     let taken = ask(&stage, &begin("pve-03", "new kernel"));

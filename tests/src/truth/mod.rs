@@ -6,7 +6,7 @@
 
 mod fault;
 mod judge;
-mod real;
+pub(crate) mod real;
 mod stage;
 
 use std::fmt;

@@ -82,6 +82,11 @@ impl Stage {
         seen.with_context(|| behind.clone())
     }
 
+    fn has_agent(&self, node: &str) -> bool {
+        let mut agents = self.agents.iter();
+        agents.any(|agent| agent.node() == node && agent.program().is_ok())
+    }
+
     /// What the collector does not see yet; empty if all.
     fn behind(&self, status: &v1::ClusterStatus) -> Result<String> {
         let running: Vec<&str> = self.rack.running().collect();
@@ -89,10 +94,15 @@ impl Stage {
             let Some(node) = status.nodes.iter().find(|node| node.node == *name) else {
                 return Ok(format!("{name} is not known"));
             };
-            if node.standing() != v1::Standing::Connected {
-                return Ok(format!("{name} is not heard"));
+            let is_heard = node.standing() == v1::Standing::Connected;
+            if is_heard != self.has_agent(name) {
+                return Ok(format!("that {name} is heard is {is_heard}"));
             }
-            if node.total_votes != Some(u32::try_from(running.len())?) {
+            if !is_heard {
+                continue;
+            }
+            let members = self.rack.membership(name)?.map(|said| said.members.len());
+            if node.total_votes.map(usize::try_from).transpose()? != members {
                 return Ok(format!("{name} counts {:?} votes", node.total_votes));
             }
             for link in 0..self.rack.plan().links {
@@ -187,7 +197,7 @@ impl Stage {
     }
 
     /// An agent went with its node.
-    fn bury_agents(&mut self) {
+    pub(crate) fn bury_agents(&mut self) {
         let running: Vec<String> = self.rack.running().map(str::to_owned).collect();
         for agent in &mut self.agents {
             if !running.iter().any(|node| node == agent.node()) {
@@ -196,15 +206,28 @@ impl Stage {
         }
     }
 
+    /// A node loses its power and gets it again, and its agent with it.
+    pub fn restart(&mut self, node: &str) -> Result<()> {
+        self.rack.stop_node(node)?;
+        self.bury_agents();
+        self.rack.start_node(node)?;
+        self.start_agents()
+    }
+
     /// Waits until all is as it was before.
-    fn recover(&mut self) -> Result<()> {
+    pub(crate) fn recover(&mut self) -> Result<()> {
+        self.start_agents()?;
+        self.rack.wait_for_cluster()?;
+        self.wait_until_seen()
+    }
+
+    fn start_agents(&mut self) -> Result<()> {
         for agent in &mut self.agents {
             if agent.program().is_err() {
                 agent.start(&self.rack)?;
             }
         }
-        self.rack.wait_for_cluster()?;
-        self.wait_until_seen()
+        Ok(())
     }
 }
 

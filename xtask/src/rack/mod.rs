@@ -4,11 +4,13 @@
 mod cost;
 mod fleet;
 mod footprint;
+mod gate;
 mod latency;
 mod truth;
 mod uplink;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
@@ -26,6 +28,7 @@ enum Task {
     Footprint(footprint::Args),
     Fleet(fleet::Args),
     Truth(truth::Args),
+    Gate(gate::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -39,7 +42,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Task::Footprint(args) => footprint::run(args),
         Task::Fleet(args) => fleet::run(args),
         Task::Truth(args) => truth::run(args),
+        Task::Gate(args) => gate::run(args),
     }
+}
+
+/// Builds what is put into a rack.
+fn programs() -> Command {
+    let mut build = Command::new("cargo");
+    build.arg("build");
+    for package in ["quorate-agent", "quorate-collector", "quorate"] {
+        build.args(["-p", package]);
+    }
+    build
 }
 
 /// The named agent, or else one built as it is shipped.

@@ -1,7 +1,5 @@
 //! `cargo xtask rack truth`: failures are asked about, then done to real clusters, and every node is compared.
 
-use std::process::Command;
-
 use anyhow::{Result, bail};
 use quorate_tests::truth;
 
@@ -24,15 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    shell::run(Command::new("cargo").args([
-        "build",
-        "-p",
-        "quorate-agent",
-        "-p",
-        "quorate-collector",
-        "-p",
-        "quorate",
-    ]))?;
+    shell::run(&mut super::programs())?;
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}");
     let tally = truth::run(seed, args.failures, args.racks, &|line| println!("{line}"))?;
