@@ -4,6 +4,7 @@ mod answer;
 mod client;
 mod command;
 mod exit;
+mod last;
 mod show;
 mod verdict;
 

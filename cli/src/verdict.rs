@@ -19,14 +19,19 @@ pub(crate) fn code(verdict: &v1::Verdict) -> u8 {
     }
 }
 
-pub(crate) fn unknown(error: &NoAnswer, is_json: bool) -> String {
+/// `hint`: what was answered before, if that is known.
+pub(crate) fn unknown(error: &NoAnswer, hint: Option<String>, is_json: bool) -> String {
     let why = show::foreign(&show::with_causes(error));
-    let verdict = Verdict::unknown(Kind::NothingKnown, why, String::new());
-    if is_json {
-        answer::to_line(&verdict)
-    } else {
-        verdict.sentence + "\n"
+    let mut verdict = Verdict::unknown(Kind::NothingKnown, why, String::new());
+    let hint = hint.map(|hint| show::foreign(&hint));
+    if let Some(hint) = &hint {
+        verdict.note(Kind::LastAnswer, hint.clone());
     }
+    if is_json {
+        return answer::to_line(&verdict);
+    }
+    let told = hint.map(|hint| show::wrap(&format!("  note: {hint}"), 4, show::width()));
+    verdict.sentence + "\n" + &told.unwrap_or_default()
 }
 
 pub(crate) fn told(verdict: &v1::Verdict, width: Option<usize>) -> String {

@@ -85,6 +85,12 @@ fn the_gate_says_unknown_no_go_and_why_at_the_terminal() {
     let gone = check(&stage, &["pve-03"]);
     assert_eq!(gone.status.code(), Some(3));
     assert!(text(&gone).starts_with("UNKNOWN - "), "{}", text(&gone));
+    // What was true a moment ago is shown, and changes nothing.
+    let hint = text(&gone);
+    assert!(
+        hint.contains("says nothing of now: NO-GO - pve-03"),
+        "{hint}"
+    );
     let gone = check(&stage, &["pve-03", "--json"]);
     let verdict: Value = serde_json::from_slice(&gone.stdout).unwrap();
     assert_eq!(

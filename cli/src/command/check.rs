@@ -6,7 +6,7 @@ use proto::v1;
 
 use super::action::Action;
 use crate::client::{Client, NoAnswer, Whom};
-use crate::{answer, exit, show, verdict};
+use crate::{answer, exit, last, show, verdict};
 
 /// May these nodes be rebooted now? GO, WARN, NO-GO or UNKNOWN, with every reason
 ///
@@ -55,6 +55,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> ExitCode {
     let (code, text) = match ask(args) {
         Ok(given) => {
+            last::keep(&question(args), &given.sentence);
             let text = if args.json {
                 given.json.clone() + "\n"
             } else {
@@ -62,13 +63,30 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             };
             (verdict::code(&given), text)
         }
-        Err(error) => (exit::UNKNOWN, verdict::unknown(&error, args.json)),
+        Err(error) => {
+            let hint = last::hint(&question(args));
+            (exit::UNKNOWN, verdict::unknown(&error, hint, args.json))
+        }
     };
     match answer::printed(&text) {
         true => ExitCode::from(code),
         // A GO that nobody could read is none.
         false => ExitCode::from(exit::UNKNOWN),
     }
+}
+
+/// All that makes it another question.
+fn question(args: &Args) -> String {
+    let Args {
+        nodes,
+        action,
+        switch,
+        network,
+        cluster,
+        whom,
+        json: _,
+    } = args;
+    format!("check {whom:?} {cluster:?} {nodes:?} {action:?} {switch:?} {network:?}")
 }
 
 fn ask(args: &Args) -> Result<v1::Verdict, NoAnswer> {

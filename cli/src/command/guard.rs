@@ -136,7 +136,7 @@ fn refused(args: &Args, mut outcome: Outcome, error: &NoAnswer) -> ExitCode {
     outcome.is_lease_held = None;
     outcome.sentence = format!(
         "the command was not run: {}; whether the lease was taken, `quorate maintenance list` says",
-        verdict::unknown(error, false).trim_end()
+        verdict::unknown(error, None, false).trim_end()
     );
     end(args, &outcome)
 }
@@ -214,7 +214,7 @@ impl Guard<'_> {
         }
         let (code, sentence) = match self.client.check(&self.check_request()) {
             Ok(given) => (refusal(&given), given.sentence),
-            Err(error) => (NOT_KNOWN, verdict::unknown(&error, false)),
+            Err(error) => (NOT_KNOWN, verdict::unknown(&error, None, false)),
         };
         if code == 0 {
             return true;

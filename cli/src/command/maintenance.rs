@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 }
 
 fn unknown(args: &Args, error: &NoAnswer) -> String {
-    let verdict = verdict::unknown(error, args.json);
+    let verdict = verdict::unknown(error, None, args.json);
     if args.json {
         // In the place where it stands in an answer of the gate.
         let verdict = verdict.trim_end();

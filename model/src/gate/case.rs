@@ -1,15 +1,15 @@
 //! What is asked, before the cluster as it is now.
 
+use std::collections::BTreeSet;
+
 use super::Request;
 use super::verdict::{Reason, Seen};
 use crate::cluster::FreshNode;
-use crate::fact::corosync_conf::CorosyncConf;
 use crate::finding::Finding;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 use crate::rule::Scene;
 use crate::rule::membership::{all_have, names};
-use crate::topology::newest_conf;
 
 pub(super) struct Case<'a> {
     pub(super) scene: &'a Scene<'a>,
@@ -58,13 +58,12 @@ impl<'a> Case<'a> {
         self.heard.iter().find(|node| node.name() == name)
     }
 
-    pub(super) fn conf(&self) -> Option<&CorosyncConf> {
-        newest_conf(&self.heard)
-    }
-
-    /// The nodes of the nodelist.
-    pub(super) fn names(&self) -> Vec<(u32, NodeName)> {
-        self.conf().into_iter().flat_map(names).collect()
+    /// The nodes of the nodelist. Where the nodes do not have the same one, whoever stands in any of them may not be
+    /// missing.
+    pub(super) fn names(&self) -> BTreeSet<(u32, NodeName)> {
+        let confs = self.heard.iter();
+        let confs = confs.filter_map(|node| node.corosync_conf()?.local.as_ref());
+        confs.flat_map(names).collect()
     }
 
     /// Whether it is a member; `None` if the quorate nodes do not agree, or nobody says.

@@ -19,10 +19,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Nothing
     let before = reasons.len();
     let mut told = Vec::new();
     for node in case.targets() {
-        // Without quorum the files of HA read as they did yesterday.
-        let is_quorate = node.corosync().and_then(|it| it.quorate) == Some(true);
-        let is_whole = is_quorate && case.is_whole(node, Family::Ha);
-        match node.ha().filter(|_| is_whole) {
+        match ha_of(case, node) {
             Some(ha) => services(case, node, ha, reasons, &mut told),
             None if case.is_absent(node, Family::Ha) => {}
             None => {
@@ -43,6 +40,21 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Nothing
     let is_clear = reasons.len() == before;
     reasons.extend(told);
     is_clear.then_some(NothingStuck(()))
+}
+
+/// What the node says of HA; of one that is out of the membership, what those say who are in it.
+fn ha_of<'a>(case: &'a Case<'_>, node: &'a FreshNode<'_>) -> Option<&'a Ha> {
+    // Without quorum the files of HA read as they did yesterday.
+    let tells = |node: &&FreshNode<'_>| {
+        let is_quorate = node.corosync().and_then(|it| it.quorate) == Some(true);
+        is_quorate && case.is_whole(node, Family::Ha)
+    };
+    let of_others = || {
+        case.others()
+            .find(tells)
+            .filter(|_| case.is_out(node.name()))
+    };
+    Some(node).filter(tells).or_else(of_others)?.ha()
 }
 
 fn services(

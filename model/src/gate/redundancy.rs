@@ -3,7 +3,10 @@
 
 use super::case::Case;
 use super::verdict::{Kind, Reason};
+use crate::cluster::FreshNode;
 use crate::finding::{Finding, Severity, Thing};
+use crate::name::enumerated;
+use crate::report::{Facts as _, Family};
 
 /// What these find was there and is not any more.
 pub(super) const WORSE: &[&str] = &[
@@ -31,7 +34,19 @@ pub(super) const WORSE: &[&str] = &[
     "ha-watchdog-expiring",
 ];
 
+/// What of a node these rest on. Where it is not told, something may be worse that nobody sees.
+const READ: [Family; 7] = [
+    Family::Links,
+    Family::Bonds,
+    Family::Bridges,
+    Family::Corosync,
+    Family::CorosyncConf,
+    Family::Ha,
+    Family::Tasks,
+];
+
 pub(super) fn look(case: &Case<'_>, found: &[Finding], reasons: &mut Vec<Reason>) {
+    reasons.extend(case.heard.iter().filter_map(|node| unread(case, node)));
     let is_effect = |one: &Finding| found.iter().any(|other| other.explains(one));
     let counts = |one: &&Finding| {
         let is_worse = WORSE.contains(&one.rule) && one.severity > Severity::Info;
@@ -41,6 +56,29 @@ pub(super) fn look(case: &Case<'_>, found: &[Finding], reasons: &mut Vec<Reason>
         let reason = Reason::warning(Kind::Redundancy, one.subject.clone(), one.sentence.clone());
         reasons.push(case.told(reason, one));
     }
+}
+
+/// Of a node asked about its own grounds say what is needed, but for corosync.
+fn unread(case: &Case<'_>, node: &FreshNode<'_>) -> Option<Reason> {
+    let counts = |family: &Family| *family == Family::Corosync || !case.is_target(node.name());
+    let is_known = |family: Family| node.fact(family).is_some_and(|fact| fact.standing().known);
+    let families = READ.into_iter().filter(counts);
+    let unread = families.filter(|family| !is_known(*family) && !case.is_absent(node, *family));
+    let keys: Vec<&str> = unread.map(Family::key).collect();
+    if keys.is_empty() {
+        return None;
+    }
+    let name = node.name();
+    let sentence = format!(
+        "what {name} says of its {} is missing or too old: something may be worse there",
+        enumerated(keys)
+    );
+    let subject = Thing::Node(name.clone());
+    Some(
+        Reason::warning(Kind::ReadingMissing, subject, sentence).remedy(format!(
+            "`quorate-agent snapshot` on {name} says what cannot be read, and why."
+        )),
+    )
 }
 
 /// Its own ports carry nothing for others.

@@ -14,10 +14,11 @@ use crate::fact::tasks::{RunningTask, Task, TaskKind, Tasks};
 use crate::finding::Thing;
 use crate::fleet::Hearing;
 use crate::reading::{Problem, Reading};
-use crate::report::{Family, NodeReport};
 use crate::rule;
 use crate::topology::{Dependency, Place, Service};
 use crate::whatif::Part;
+
+mod properties;
 
 /// Eight ordinary nodes: guests without HA, no Ceph, two switches.
 fn ordinary(nodes: u32) -> World {
@@ -425,134 +426,6 @@ fn a_switch_or_a_corosync_network_that_nobody_needs_may_be_taken_down() {
     expect(&both, Answer::NoGo, Kind::VotesShort);
     let nowhere = without_these(&world, &[Part::Switch("sw-z".to_owned())]);
     expect(&nowhere, Answer::Unknown, Kind::VotesUnknown);
-}
-
-/// What can be wrong with a reading.
-fn spoil(random: &mut fastrand::Rng, report: &mut NodeReport, family: Family) {
-    let fact = match random.u32(0..2) {
-        0 => family.never_heard(),
-        _ => family.failed("it could not be read".to_owned()),
-    };
-    report.replace(fact);
-}
-
-fn random_node(random: &mut fastrand::Rng) -> String {
-    format!("pve-{:02}", random.u32(1..=8))
-}
-
-fn random_world(random: &mut fastrand::Rng) -> World {
-    let mut world = ordinary(8);
-    for _ in 0..random.u32(0..3) {
-        let node = random_node(random);
-        match random.u32(0..7) {
-            0 => {
-                world.hearing(&node, Hearing::Silent);
-            }
-            1 => without(&mut world, random.u32(1..=8)),
-            2 => {
-                world.edit(&node, |report| {
-                    if let Reading::Known { value, .. } = &mut report.power {
-                        value.state = PowerState::ShuttingDown;
-                    }
-                });
-            }
-            3 => {
-                world.edit(&node, |report| {
-                    if let Reading::Known { value, .. } = &mut report.tasks {
-                        value.running = vec![task(TaskKind::Backup, Some(true))];
-                    }
-                });
-            }
-            4 => with_service(
-                &mut world,
-                Some(&ShutdownPolicy::Migrate),
-                &ServiceState::Started,
-            ),
-            5 => {
-                let family = *random.choice(Family::ALL).unwrap();
-                world.edit(&node, |report| spoil(random, report, family));
-            }
-            _ => {
-                world.edit(&node, |report| {
-                    if let Reading::Known { value, .. } = &mut report.corosync {
-                        value.quorate = Some(false);
-                    }
-                });
-            }
-        }
-    }
-    world
-}
-
-#[test]
-fn to_forget_to_age_or_to_contradict_a_reading_never_makes_a_go() {
-    let mut random = fastrand::Rng::with_seed(6);
-    let mut tried = 0;
-    for _ in 0..400 {
-        let mut world = random_world(&mut random);
-        let asked = random_node(&mut random);
-        if reboot(&world, &asked).answer == Answer::Go {
-            continue;
-        }
-        tried += 1;
-        let node = random_node(&mut random);
-        match random.u32(0..3) {
-            0 => {
-                let family = *random.choice(Family::ALL).unwrap();
-                world.edit(&node, |report| spoil(&mut random, report, family));
-            }
-            1 => {
-                world.advance_s(1_000);
-            }
-            _ => {
-                world.edit(&node, |report| {
-                    if let Reading::Known { value, .. } = &mut report.corosync {
-                        value.total_votes = Some(8 - value.total_votes.unwrap_or(0).min(8));
-                    }
-                });
-            }
-        }
-        let after = reboot(&world, &asked);
-        assert_ne!(after.answer, Answer::Go, "{}", after.sentence);
-    }
-    assert!(tried > 150, "{tried}");
-}
-
-#[test]
-fn every_go_leaves_enough_votes_counted_by_hand() {
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut gone = 0;
-    for _ in 0..300 {
-        let world = random_world(&mut random);
-        let nodes: BTreeSet<String> = (0..random.usize(1..=4))
-            .map(|_| random_node(&mut random))
-            .collect();
-        let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
-        let verdict = judged(&world, &nodes, Action::Reboot);
-        if verdict.answer != Answer::Go {
-            continue;
-        }
-        gone += 1;
-        let scene = world.scene();
-        let stays = scene
-            .nodes()
-            .find(|node| !nodes.contains(&node.name().as_str()))
-            .unwrap();
-        let corosync = crate::report::Facts::corosync(&stays).unwrap();
-        let members = corosync.members.as_ref().unwrap();
-        let stay = members.iter().filter(|member| {
-            let node = crate::cluster::testing::node_name(member.node_id);
-            !nodes.contains(&node.as_str())
-        });
-        let stay = stay.count();
-        assert!(
-            stay >= corosync.quorum.unwrap() as usize,
-            "{}",
-            verdict.sentence
-        );
-        assert_eq!(stay, 8 - nodes.len(), "{}", verdict.sentence);
-    }
-    assert!(gone > 50, "{gone}");
 }
 
 #[test]

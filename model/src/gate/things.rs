@@ -1,11 +1,13 @@
 //! What else is to be said where no node is taken down, but a switch or a corosync network: which paths are gone meanwhile,
 //! and what if it keeps its carrier and passes nothing, as a switch does while it starts.
 
+use std::collections::BTreeSet;
+
 use super::case::Case;
 use super::verdict::{Kind, Reason};
 use crate::finding::Thing;
 use crate::name::enumerated;
-use crate::whatif::{Answer, Failure, Hypothesis, NetworkLoss, Outcome, WhatIf};
+use crate::whatif::{Answer, Failure, Hypothesis, NetworkLoss, Outcome, Part, WhatIf};
 
 pub(super) fn look(
     case: &Case<'_>,
@@ -32,17 +34,29 @@ fn paths(loss: &NetworkLoss) -> Reason {
     Reason::note(Kind::PathsGone, Thing::Network(loss.link), sentence)
 }
 
-/// The sentence of the worst is the first that the outcome has.
+/// Switches keep their carriers, and all else that is asked about is gone.
 fn mute(case: &Case<'_>, what_if: &mut WhatIf) -> Option<Reason> {
-    let failures = case.request.parts().map(Failure::mute).collect();
+    let mut switches = BTreeSet::new();
+    let failure = |part: Part| {
+        if let Part::Switch(_) = &part {
+            switches.insert(part.to_string());
+            Failure::mute(part)
+        } else {
+            Failure::dark(part)
+        }
+    };
+    let failures = case.request.parts().map(failure).collect();
+    if switches.is_empty() {
+        return None;
+    }
     let outcome = what_if.play(&Hypothesis { failures }).ok()?;
     let is_kept = outcome.camps.iter().all(|camp| camp.quorate == Answer::Yes);
     if is_kept && outcome.fencing.is_empty() {
         return None;
     }
-    let names = case.request.names();
     let sentence = format!(
-        "{names} may keep its carrier and pass nothing for a while, as a switch does while it starts; then: {}",
+        "{} may keep its carriers and pass nothing for a while, as while it starts; then: {}",
+        enumerated(switches),
         outcome.sentence
     );
     let remedy = "Pull its cables, or shut its ports down, before it starts again.";

@@ -72,6 +72,7 @@ kinds! {
     Observer = "observer",
     AuthorityUnsettled = "authority",
     NothingKnown = "nothing-known",
+    LastAnswer = "last-answer",
     LeasesUnknown = "leases-unknown",
     LeaseHeld = "lease-held",
     LeaseWithdrawn = "lease-withdrawn",
@@ -111,6 +112,7 @@ kinds! {
     CollectorPlaceUnknown = "collector-place-unknown",
     QdeviceHere = "qdevice-here",
     Redundancy = "redundancy",
+    ReadingMissing = "reading-missing",
     GuestsStop = "guests-stop",
     NoBackupSeen = "no-backup-seen",
 }
@@ -287,6 +289,12 @@ impl Verdict {
             reasons: vec![reason],
             valid_ms: 0,
         }
+    }
+
+    /// What else is to be told, and changes nothing.
+    pub fn note(&mut self, kind: Kind, sentence: String) {
+        self.reasons
+            .push(Reason::note(kind, Thing::Cluster, sentence));
     }
 
     pub fn of_weight(&self, weight: Weight) -> impl Iterator<Item = &Reason> {

@@ -8,7 +8,7 @@ use super::verdict::{Kind, Reason, Seen};
 use crate::finding::Thing;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
-use crate::whatif::{Answer, Hypothesis, Outcome, Part, WhatIf};
+use crate::whatif::{Answer, Camp, Hypothesis, Outcome, Part, WhatIf};
 
 /// The votes that stay are enough, wherever a node stays.
 #[derive(Debug)]
@@ -54,22 +54,30 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
     reforming(&outcome, reasons);
     let kept = kept(case, &outcome, reasons)?;
     let before = confirmed?;
-    if kept.1 == kept.2 {
-        let sentence = format!(
-            "no vote may be lost meanwhile: {} of {before} votes stay, and {} are needed",
-            kept.1, kept.2
-        );
-        reasons.push(Reason::warning(Kind::NoMargin, Thing::Margin, sentence));
-    }
-    let (_, after, needed) = kept;
     let enough = Enough {
         before,
-        after,
-        needed,
+        after: kept.votes,
+        needed: kept.needed,
     };
+    // Fewer than are needed: auto_tie_breaker decides for those who stay.
+    if kept.votes <= kept.needed {
+        reasons.push(no_margin(case, &enough, kept.expected));
+    }
     let note = Reason::note(Kind::Votes, Thing::Cluster, enough.to_string());
     reasons.push(note);
     Some(enough)
+}
+
+/// In a small cluster that is whole, one node is all that can be spared, ever: that is how it was built, and no news.
+fn no_margin(case: &Case<'_>, enough: &Enough, expected: u32) -> Reason {
+    let is_one = case.request.nodes.len() == 1 && case.request.things.is_empty();
+    let is_usual = is_one && enough.before >= expected && enough.after == enough.needed;
+    let sentence = format!("no vote may be lost meanwhile: {enough}");
+    if is_usual {
+        Reason::note(Kind::NoMargin, Thing::Margin, sentence)
+    } else {
+        Reason::warning(Kind::NoMargin, Thing::Margin, sentence)
+    }
 }
 
 fn unknown(why: String) -> Reason {
@@ -133,12 +141,8 @@ fn confirmed(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<u32> {
     Some(says.0)
 }
 
-/// Node, votes and needed votes of the part that stays quorate; what does not stay so is said.
-fn kept(
-    case: &Case<'_>,
-    outcome: &Outcome,
-    reasons: &mut Vec<Reason>,
-) -> Option<(NodeName, u32, u32)> {
+/// The part that stays quorate; what does not stay so is said.
+fn kept<'a>(case: &Case<'_>, outcome: &'a Outcome, reasons: &mut Vec<Reason>) -> Option<&'a Camp> {
     let stay: Vec<_> = outcome
         .camps
         .iter()
@@ -168,7 +172,6 @@ fn kept(
             return None;
         }
     }
-    let first = largest.nodes.first()?.clone();
     let mut is_kept = true;
     for camp in stay.iter().filter(|camp| camp.quorate != Answer::Yes) {
         let names: Vec<&str> = camp.nodes.iter().map(NodeName::as_str).collect();
@@ -199,7 +202,7 @@ fn kept(
             ))
         });
     }
-    is_kept.then_some((first, largest.votes, largest.needed))
+    is_kept.then_some(*largest)
 }
 
 /// And if one more node fails meanwhile?

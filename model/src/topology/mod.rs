@@ -24,7 +24,7 @@ use crate::report::Facts as _;
 
 pub use contradiction::{Contradiction, contradictions};
 pub use pattern::{BadPattern, PortPattern};
-pub use place::place;
+pub use place::{claims, place};
 pub use site::{DeclaredSwitch, Dependency, Machine, Place, Service, Site};
 pub(crate) use switch::chassis_on;
 pub use switch::{Basis, Switch, SwitchId, SwitchOf};

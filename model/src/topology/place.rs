@@ -14,22 +14,40 @@ use crate::report::Facts as _;
 
 /// External, or the node that takes it along; `None`: not known.
 pub fn place(cluster: &Cluster, now: Now, site: &Site, service: Service) -> Option<Place> {
+    if let Some(place @ (Place::External | Place::Node(_))) = site.place_of(service) {
+        return Some(place.clone());
+    }
+    // Two that say the same are none: a guest on its way, or a copy of one.
+    match claims(cluster, now, site, service).as_slice() {
+        [one] => Some(Place::Node(one.clone())),
+        _ => None,
+    }
+}
+
+/// The nodes that say to have it: it may be on each of them.
+pub fn claims(cluster: &Cluster, now: Now, site: &Site, service: Service) -> Vec<NodeName> {
     match (site.place_of(service), service) {
+        (Some(Place::External), _) => Vec::new(),
+        (Some(Place::Node(node)), _) => vec![node.clone()],
         (Some(Place::Guest(id)), _) => {
             let runs_it = |fresh: &FreshNode<'_>| {
                 let mut guests = fresh.guests().into_iter().flat_map(|guests| &guests.here);
                 guests.any(|guest| guest.id == *id)
             };
-            only(cluster.fresh(now).filter(runs_it)).map(Place::Node)
+            those(cluster, now, runs_it)
         }
-        (Some(place), _) => Some(place.clone()),
-        (None, Service::Qdevice) => host_of_qnetd(cluster, now).map(Place::Node),
-        (None, Service::Collector) => host_of(cluster, now, &site.machine).map(Place::Node),
+        (None, Service::Qdevice) => hosts_of_qnetd(cluster, now),
+        (None, Service::Collector) => hosts_of(cluster, now, &site.machine),
     }
 }
 
-/// The only node that is this machine, or has it as a guest.
-fn host_of(cluster: &Cluster, now: Now, machine: &Machine) -> Option<NodeName> {
+fn those(cluster: &Cluster, now: Now, is_one: impl Fn(&FreshNode<'_>) -> bool) -> Vec<NodeName> {
+    let those = cluster.fresh(now).filter(is_one);
+    those.map(|fresh| fresh.name().clone()).collect()
+}
+
+/// Those that are this machine, or have it as a guest.
+fn hosts_of(cluster: &Cluster, now: Now, machine: &Machine) -> Vec<NodeName> {
     let is_it = |fresh: &FreshNode<'_>| {
         let boot_id = fresh.power().and_then(|power| power.boot_id.as_ref());
         let is_itself = boot_id.is_some() && boot_id == machine.boot_id.as_ref();
@@ -37,32 +55,25 @@ fn host_of(cluster: &Cluster, now: Now, machine: &Machine) -> Option<NodeName> {
         let mut cards = guests.flat_map(Guest::hardware_addresses);
         is_itself || cards.any(|card| machine.hardware_addresses.contains(card))
     };
-    only(cluster.fresh(now).filter(is_it))
+    those(cluster, now, is_it)
 }
 
-/// Two that say the same are none: a guest on its way, or a copy of one.
-fn only<'a>(mut nodes: impl Iterator<Item = FreshNode<'a>>) -> Option<NodeName> {
-    let one = nodes.next()?;
-    nodes.next().is_none().then(|| one.name().clone())
-}
-
-/// The node of the cluster whose own address, or name, corosync.conf has as that of qnetd, or whose guest has it.
-fn host_of_qnetd(cluster: &Cluster, now: Now) -> Option<NodeName> {
+/// Those whose own address, or name, corosync.conf has as that of qnetd, or whose guest has it.
+fn hosts_of_qnetd(cluster: &Cluster, now: Now) -> Vec<NodeName> {
     let nodes: Vec<FreshNode<'_>> = cluster.fresh(now).collect();
-    let host = newest_conf(&nodes)?.quorum.device.as_ref()?.host.as_ref()?;
+    let device = newest_conf(&nodes).and_then(|conf| conf.quorum.device.as_ref());
+    let Some(host) = device.and_then(|device| device.host.as_ref()) else {
+        return Vec::new();
+    };
     let address: Option<IpAddr> = host.parse().ok();
-    let is_it = |fresh: &&FreshNode<'_>| {
+    let has_it = |fresh: &FreshNode<'_>| {
         let links = fresh.links().into_iter().flatten();
         let mut own = links.flat_map(|link| link.addresses.iter().flatten());
-        fresh.name().as_str() == host.as_str() || own.any(|one| Some(one.address) == address)
+        let is_own = own.any(|one| Some(one.address) == address);
+        let is_in_guest = fresh.guests().is_some_and(|it| it.with_qnetd.is_some());
+        is_own || is_in_guest || fresh.name().as_str() == host.as_str()
     };
-    let own = nodes.iter().find(is_it).map(|fresh| fresh.name().clone());
-    let in_guest = |fresh: &FreshNode<'_>| {
-        fresh
-            .guests()
-            .is_some_and(|guests| guests.with_qnetd.is_some())
-    };
-    own.or_else(|| only(cluster.fresh(now).filter(in_guest)))
+    those(cluster, now, has_it)
 }
 
 #[cfg(test)]
