@@ -92,7 +92,15 @@ impl Cluster {
 
     /// Every cluster that there may be after the event; the likeliest first.
     pub fn outcomes(&self, event: &Event) -> Result<Vec<Self>, Impossible> {
-        self.outcomes_in(event, Order::all(&self.voices(event), Counted::AtTheEnd))
+        let (likeliest, others) = self.branches(event)?;
+        Ok([vec![likeliest], others].concat())
+    }
+
+    /// The likeliest cluster after the event, and the others that there may be.
+    pub(crate) fn branches(&self, event: &Event) -> Result<(Self, Vec<Self>), Impossible> {
+        let orders = Order::all(&self.voices(event), Counted::AtTheEnd);
+        // In the first of them the lowest of all begins, as in the likeliest.
+        self.branches_in(event, orders.into_iter().skip(1))
     }
 
     /// Does [`Self::outcomes`] let everybody begin who may make a difference by it?
@@ -106,7 +114,8 @@ impl Cluster {
         let everybody: Vec<NodeId> = self.voters.keys().copied().collect();
         let counted = [Counted::AtTheEnd, Counted::AtOnce, Counted::WithoutQdevice];
         let orders = counted.map(|counted| Order::all(&everybody, counted));
-        self.outcomes_in(event, orders.concat())
+        let (likeliest, others) = self.branches_in(event, orders.concat())?;
+        Ok([vec![likeliest], others].concat())
     }
 
     /// Who may make a difference by beginning to speak: the first of each run of nodes that say the same of
@@ -127,15 +136,20 @@ impl Cluster {
         voices
     }
 
-    fn outcomes_in(&self, event: &Event, orders: Vec<Order>) -> Result<Vec<Self>, Impossible> {
-        let mut outcomes = vec![self.step(event)?];
+    fn branches_in(
+        &self,
+        event: &Event,
+        orders: impl IntoIterator<Item = Order>,
+    ) -> Result<(Self, Vec<Self>), Impossible> {
+        let likeliest = self.step(event)?;
+        let mut others = Vec::new();
         for order in orders {
             let outcome = self.step_in(event, order)?;
-            if !outcomes.contains(&outcome) {
-                outcomes.push(outcome);
+            if outcome != likeliest && !others.contains(&outcome) {
+                others.push(outcome);
             }
         }
-        Ok(outcomes)
+        Ok((likeliest, others))
     }
 
     fn step_in(&self, event: &Event, order: Order) -> Result<Self, Impossible> {

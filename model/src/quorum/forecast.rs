@@ -68,10 +68,9 @@ impl Forecast {
     }
 
     pub fn step(&self, event: &Event) -> Result<Self, Impossible> {
-        let likeliest = self.likeliest.step(event)?;
-        let mut others: Vec<Cluster> = Vec::new();
-        let mut overflowed = self.overflowed;
-        for cluster in self.all() {
+        let (likeliest, mut others) = self.likeliest.branches(event)?;
+        let mut overflowed = self.overflowed || !self.likeliest.tries_every_beginning(event);
+        for cluster in &self.others {
             overflowed |= !cluster.tries_every_beginning(event);
             let Ok(outcomes) = cluster.outcomes(event) else {
                 // It can be done in the likeliest cluster, but not in every one that there may be.

@@ -48,7 +48,8 @@ impl Order {
         counted: Counted::AtTheEnd,
     };
 
-    /// Every order in which one of `first_speakers` begins.
+    /// Every order in which one of `first_speakers` begins; the first of them is the likeliest, if the first speaker is the
+    /// lowest of all.
     pub(crate) fn all(first_speakers: &[NodeId], counted: Counted) -> Vec<Self> {
         let tried = first_speakers.len().min(MOST_FIRST_SPEAKERS);
         let spread = |index: usize| first_speakers.get(index * first_speakers.len() / tried);
@@ -106,6 +107,9 @@ mod tests {
         assert_eq!(spoken[4], ids(&[1, 3, 5]));
         assert_eq!(spoken[5], ids(&[5, 3, 1]));
         assert_eq!(Order::LIKELIEST.of(&members), ids(&[1, 3, 5]));
+        let from_the_lowest = Order::all(&ids(&[1, 5]), Counted::AtTheEnd)[0];
+        assert_eq!(from_the_lowest.of(&members), ids(&[1, 3, 5]));
+        assert_eq!(from_the_lowest.words, Order::LIKELIEST.words);
     }
 
     #[test]

@@ -48,6 +48,9 @@ fn those(cluster: &Cluster, now: Now, is_one: impl Fn(&FreshNode<'_>) -> bool) -
 
 /// Those that are this machine, or have it as a guest.
 fn hosts_of(cluster: &Cluster, now: Now, machine: &Machine) -> Vec<NodeName> {
+    if *machine == Machine::default() {
+        return Vec::new();
+    }
     let is_it = |fresh: &FreshNode<'_>| {
         let boot_id = fresh.power().and_then(|power| power.boot_id.as_ref());
         let is_itself = boot_id.is_some() && boot_id == machine.boot_id.as_ref();

@@ -90,7 +90,7 @@ impl Present {
         let mut present = Self {
             memberships: Vec::new(),
             links: Vec::new(),
-            armed: names.iter().map(|name| armed(cluster, now, name)).collect(),
+            armed: names.iter().map(|name| armed(&heard, name)).collect(),
             token_ms: heard
                 .iter()
                 .filter_map(|fresh| fresh.cmap()?.count("runtime.config.totem.token"))
@@ -303,14 +303,14 @@ fn reforming(fresh: &FreshNode<'_>) -> Option<u64> {
 }
 
 /// By what a node that is quorate now reads in `/etc/pve`, the node itself first, and only if it was written lately.
-fn armed(cluster: &Cluster, now: Now, node: &NodeName) -> Armed {
-    let is_quorate = |fresh: &FreshNode<'_>| {
+fn armed(heard: &[FreshNode<'_>], node: &NodeName) -> Armed {
+    let own = heard.iter().filter(|fresh| fresh.name() == node);
+    let others = heard.iter().filter(|fresh| fresh.name() != node);
+    let is_quorate = |fresh: &&FreshNode<'_>| {
         let quorate = fresh.corosync().and_then(|it| it.quorate);
         quorate == Some(true)
     };
-    let mut tellers: Vec<FreshNode<'_>> = cluster.fresh(now).filter(is_quorate).collect();
-    tellers.sort_by_key(|fresh| fresh.name() != node);
-    for fresh in tellers {
+    for fresh in own.chain(others).filter(is_quorate) {
         match fresh.fact(Family::Ha) {
             Some(Fact::Ha(Reading::Known { value, at, .. })) if is_recent(value, node, *at) => {
                 return value.armed(node);

@@ -6,6 +6,7 @@ use super::part::{Manner, Part};
 use super::play::{Doubt, Played, RawCamp};
 use super::{Answer, WhatIf};
 use crate::fact::ha::Armed;
+use crate::name::{NodeName, enumerated};
 use crate::topology::{NoStack, Place, SwitchOf};
 
 /// Names that are told one by one.
@@ -176,17 +177,15 @@ impl WhatIf {
     pub(super) fn who(&self, nodes: &Mask) -> String {
         let all = self.present.memberships.iter();
         let all = all.fold(Mask::default(), |all, it| all.or(&it.members));
-        let names: Vec<String> = self.names(nodes).iter().map(ToString::to_string).collect();
-        let many = number(names.len());
+        let names: Vec<&NodeName> = nodes.iter().filter_map(|place| self.name(place)).collect();
+        let many = names.len();
         match names.as_slice() {
             [] => "nobody".to_owned(),
-            [one] => one.clone(),
-            [one, other] => format!("{one} and {other}"),
-            _ if *nodes == all => format!("all {many} nodes"),
-            [first, .., last] if names.len() > MOST_NAMES => {
-                format!("{many} nodes ({first} to {last})")
+            _ if *nodes == all && many > 2 => format!("all {} nodes", number(many)),
+            [first, .., last] if many > MOST_NAMES => {
+                format!("{} nodes ({first} to {last})", number(many))
             }
-            [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+            _ => enumerated(names),
         }
     }
 
