@@ -5,6 +5,7 @@
 
 mod gate;
 mod history;
+pub(crate) mod own_node;
 mod way;
 
 use std::io;
@@ -177,9 +178,7 @@ pub(crate) struct Answered {
 impl Client {
     pub(crate) fn new(whom: &Whom) -> Result<Self, NoAnswer> {
         let (path, file) = match operators_file(whom.identity.as_deref()) {
-            Err(NoAnswer::NoIdentity { tried }) if whom.identity.is_none() => {
-                return over_the_agent(whom, tried);
-            }
+            Err(NoAnswer::NoIdentity { tried }) => return over_the_agent(whom, tried),
             found => found?,
         };
         let tls = Arc::new(file.tls(&path)?);
@@ -324,19 +323,18 @@ fn judged(
     }
 }
 
+/// The one that is named, which must be there; else the first that there is.
 fn operators_file(named: Option<&Path>) -> Result<(PathBuf, OperatorsFile), NoAnswer> {
     let variable = || std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
-    let places = match named
-        .map(Path::to_owned)
-        .or_else(|| variable().map(PathBuf::from))
-    {
-        Some(path) => vec![path],
-        None => std::env::home_dir()
-            .map(|home| home.join(OWN))
-            .into_iter()
-            .chain([PathBuf::from(OF_THE_MACHINE)])
-            .collect(),
-    };
+    let named = named.map(Path::to_owned);
+    if let Some(path) = named.or_else(|| variable().map(PathBuf::from)) {
+        return Ok((path.clone(), read(&path)?));
+    }
+    let own = std::env::home_dir().map(|home| home.join(OWN));
+    let places: Vec<PathBuf> = own
+        .into_iter()
+        .chain([PathBuf::from(OF_THE_MACHINE)])
+        .collect();
     for path in &places {
         match read(path) {
             Err(NoAnswer::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}

@@ -1,11 +1,11 @@
 //! A verdict of the gate at the terminal: its exit code and its words.
 
+use std::error::Error;
 use std::fmt::Write as _;
 
-use model::gate::{Kind, Verdict};
+use model::gate::{Kind, Verdict, Weight};
 use proto::v1;
 
-use crate::client::NoAnswer;
 use crate::show::{BAD, DOUBTFUL, GOOD, PLAIN};
 use crate::{answer, exit, show};
 
@@ -20,18 +20,20 @@ pub(crate) fn code(verdict: &v1::Verdict) -> u8 {
 }
 
 /// `hint`: what was answered before, if that is known.
-pub(crate) fn unknown(error: &NoAnswer, hint: Option<String>, is_json: bool) -> String {
+pub(crate) fn unknown(error: &dyn Error, hint: Option<String>, is_json: bool) -> String {
     let why = show::foreign(&show::with_causes(error));
     let mut verdict = Verdict::unknown(Kind::NothingKnown, why, String::new());
-    let hint = hint.map(|hint| show::foreign(&hint));
-    if let Some(hint) = &hint {
-        verdict.note(Kind::LastAnswer, hint.clone());
+    if let Some(hint) = hint {
+        verdict.note(Kind::LastAnswer, show::foreign(&hint));
     }
     if is_json {
         return answer::to_line(&verdict);
     }
-    let told = hint.map(|hint| show::wrap(&format!("  note: {hint}"), 4, show::width()));
-    verdict.sentence + "\n" + &told.unwrap_or_default()
+    // What is missing is in the sentence already.
+    let notes = verdict.of_weight(Weight::Note).cloned();
+    let notes = notes.map(|note| told_of(&proto::verdict::reason(note), show::width()));
+    let notes: String = notes.collect();
+    verdict.sentence + "\n" + &notes
 }
 
 pub(crate) fn told(verdict: &v1::Verdict, width: Option<usize>) -> String {

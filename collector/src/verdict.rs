@@ -1,6 +1,6 @@
 //! May I? The model's verdict on the cluster as it is seen now, as a message.
 
-use model::gate::{self, Action, Answer, Reason, Request, Seen, Verdict, Weight};
+use model::gate::{self, Action, Request, Verdict};
 use model::name::NodeName;
 use model::rule::Scene;
 use model::whatif::Part;
@@ -64,46 +64,6 @@ pub(crate) fn judge(
 }
 
 pub(crate) fn message(verdict: Verdict) -> Result<v1::Verdict, Status> {
-    let json = serde_json::to_string(&verdict)
-        .map_err(|error| Status::internal(format!("the verdict is no JSON: {error}")))?;
-    let answer = match verdict.answer {
-        Answer::Go => v1::Answer::Go,
-        Answer::Warn => v1::Answer::Warn,
-        Answer::NoGo => v1::Answer::NoGo,
-        Answer::Unknown => v1::Answer::Unknown,
-    };
-    Ok(v1::Verdict {
-        answer: answer.into(),
-        sentence: verdict.sentence,
-        reasons: verdict.reasons.into_iter().map(reason).collect(),
-        valid_ms: verdict.valid_ms,
-        json,
-    })
-}
-
-fn reason(reason: Reason) -> v1::Reason {
-    let weight = match reason.weight {
-        Weight::Note => v1::Weight::Note,
-        Weight::Warning => v1::Weight::Warning,
-        Weight::Missing => v1::Weight::Missing,
-        Weight::Blocker => v1::Weight::Blocker,
-    };
-    v1::Reason {
-        kind: reason.kind.name().to_owned(),
-        subject: reason.subject.to_string(),
-        sentence: reason.sentence,
-        remedy: reason.remedy,
-        way_back: reason.way_back,
-        weight: weight.into(),
-        evidence: reason.evidence.into_iter().map(seen).collect(),
-    }
-}
-
-fn seen(seen: Seen) -> v1::Seen {
-    v1::Seen {
-        node: seen.node.to_string(),
-        family: seen.family.to_owned(),
-        words: seen.words,
-        age_ms: seen.age_ms,
-    }
+    proto::verdict::message(verdict)
+        .map_err(|error| Status::internal(format!("the verdict is no JSON: {error}")))
 }

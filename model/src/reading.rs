@@ -2,17 +2,17 @@
 //! of the last three is zero, empty, or good news.
 
 use jiff::Timestamp;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::text::BadLine;
 
 /// One fact family of one node, as last read.
 ///
 /// In JSON: `{"known": …, "at": …}`, `{"failed": why}`, `"absent"`, `"never_heard"`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(from = "Wire<T>")]
-#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Reading<T> {
     /// It was read. Single values in it that could not be read are unknown (`null`), and `problems` says why.
     Known {
@@ -178,9 +178,9 @@ impl<T: Serialize> Serialize for Reading<T> {
 /// The JSON shape of a reading: the contract of `quorate-agent snapshot --json`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Wire<T> {
+enum Wire {
     Known {
-        known: T,
+        known: Value,
         at: Timestamp,
         #[serde(default)]
         problems: Vec<Problem>,
@@ -198,22 +198,23 @@ enum Word {
     NeverHeard,
 }
 
-impl<T> From<Wire<T>> for Reading<T> {
-    fn from(wire: Wire<T>) -> Self {
-        match wire {
+/// The value is read by itself: within an untagged enum, serde takes no number for the key of a map.
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Reading<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Wire::deserialize(deserializer)? {
             Wire::Known {
                 known,
                 at,
                 problems,
             } => Self::Known {
-                value: known,
+                value: serde_path_to_error::deserialize(known).map_err(D::Error::custom)?,
                 at,
                 problems,
             },
             Wire::Failed { failed } => Self::Failed { why: failed },
             Wire::Word(Word::Absent) => Self::Absent,
             Wire::Word(Word::NeverHeard) => Self::NeverHeard,
-        }
+        })
     }
 }
 

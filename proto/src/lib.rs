@@ -9,6 +9,7 @@ pub mod fact;
 pub mod role;
 pub mod tls;
 pub mod token;
+pub mod verdict;
 
 /// The messages and services, as generated.
 #[allow(

@@ -81,6 +81,22 @@ fn root_on_a_node_asks_over_its_agent_for_any_node_and_takes_the_lease_of_his_ow
         "{}",
         text(&gone)
     );
+    by_its_own_word(&stage);
+}
+
+/// Without a collector its own agent is asked, which is never better than WARN; a rack's node does not tell how it boots.
+fn by_its_own_word(stage: &Stage) {
+    let local = ask(stage, "pve-02", &["check", "--local", "--json"]);
+    assert_eq!(local.status.code(), Some(3), "{}", text(&local));
+    let verdict: Value = serde_json::from_slice(&local.stdout).unwrap();
+    let reasons = verdict["reasons"].as_array().unwrap();
+    let of_kind = |kind: &str| reasons.iter().find(|reason| reason["kind"] == kind);
+    assert!(of_kind("votes").is_some(), "{verdict:#}");
+    let votes = of_kind("votes").unwrap()["sentence"].as_str().unwrap();
+    assert_eq!(votes, "2 of 3 votes stay, and 2 are needed");
+    assert!(of_kind("own-word-alone").is_some(), "{verdict:#}");
+    let other = ask(stage, "pve-02", &["check", "--local", "pve-01"]);
+    assert_eq!(other.status.code(), Some(64), "{}", text(&other));
 }
 
 #[test]

@@ -12,6 +12,17 @@ pub(crate) enum Action {
     Network,
 }
 
+impl From<Action> for model::gate::Action {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Reboot => Self::Reboot,
+            Action::Shutdown => Self::Shutdown,
+            Action::Upgrade => Self::Upgrade,
+            Action::Network => Self::Network,
+        }
+    }
+}
+
 impl Action {
     pub(crate) fn on_the_wire(self) -> i32 {
         let action = match self {

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use proto::v1;
 
 use super::action::Action;
+use super::check_local;
 use crate::client::{Client, NoAnswer, Whom};
 use crate::{answer, exit, last, show, verdict};
 
 /// May these nodes be rebooted now? GO, WARN, NO-GO or UNKNOWN, with every reason
 ///
-/// Or a switch or a corosync network be taken down. Several are judged as a set: all of them at once. It has no effect, and holds nobody else back.
+/// Or a switch or a corosync network be taken down. Several are judged as a set: all of them at once. It has no effect, and
+/// holds nobody else back.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -18,6 +20,7 @@ Examples:
   quorate check pve-03 --action upgrade --json
   quorate check --switch sw-a
   quorate check pve-03 && ssh pve-03 reboot
+  quorate check --local
 
 The first line is the answer. Below it stands every reason: what forbids it, what would have to be known, what is worse
 than usual, and what every such action does (note).
@@ -31,8 +34,12 @@ Exit codes, as of monitoring plugins:
   64  wrong usage")]
 pub(crate) struct Args {
     /// The nodes
-    #[arg(value_name = "NODE", required_unless_present_any = ["switch", "network"])]
+    #[arg(value_name = "NODE", required_unless_present_any = ["switch", "network", "local"])]
     nodes: Vec<String>,
+    /// Ask the agent of this node about itself, when no collector answers: votes, links, and what it knows of itself. Never
+    /// better than WARN
+    #[arg(long, conflicts_with_all = ["nodes", "switch", "network", "cluster", "identity", "collector"])]
+    local: bool,
     /// What is to be done with the nodes
     #[arg(long, value_enum, default_value_t = Action::Reboot)]
     action: Action,
@@ -53,7 +60,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> ExitCode {
-    let (code, text) = match ask(args) {
+    let (code, text) = if args.local {
+        check_local::check(args.action, args.json)
+    } else {
+        told(args)
+    };
+    match answer::printed(&text) {
+        true => ExitCode::from(code),
+        // A GO that nobody could read is none.
+        false => ExitCode::from(exit::UNKNOWN),
+    }
+}
+
+fn told(args: &Args) -> (u8, String) {
+    match ask(args) {
         Ok(given) => {
             last::keep(&question(args), &given.sentence);
             let text = if args.json {
@@ -67,11 +87,6 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             let hint = last::hint(&question(args));
             (exit::UNKNOWN, verdict::unknown(&error, hint, args.json))
         }
-    };
-    match answer::printed(&text) {
-        true => ExitCode::from(code),
-        // A GO that nobody could read is none.
-        false => ExitCode::from(exit::UNKNOWN),
     }
 }
 
@@ -84,6 +99,7 @@ fn question(args: &Args) -> String {
         network,
         cluster,
         whom,
+        local: _,
         json: _,
     } = args;
     format!("check {whom:?} {cluster:?} {nodes:?} {action:?} {switch:?} {network:?}")

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::action::Action;
 use super::maintenance::{is_held, seconds};
-use crate::client::{Client, NoAnswer, Whom};
+use crate::client::{Client, NoAnswer, Whom, own_node};
 use crate::{answer, exit, show, verdict};
 
 /// The verdict was NO-GO.
@@ -385,8 +385,7 @@ impl Guard<'_> {
 
 /// Whether this is the node itself.
 fn is_here(node: &str) -> bool {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    name.is_ok_and(|name| name.trim() == node)
+    own_node::name().is_ok_and(|name| name.as_str() == node)
 }
 
 /// 0 if it may be done.

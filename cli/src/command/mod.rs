@@ -2,6 +2,7 @@
 
 mod action;
 mod check;
+mod check_local;
 mod events;
 mod explain;
 mod guard;

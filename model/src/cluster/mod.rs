@@ -11,13 +11,15 @@ mod past;
 pub mod testing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
 pub use past::{BondPast, Chassis, Past, PortPast, Recall, Sample};
 
+use crate::fleet::Hearing;
 use crate::name::{NodeId, NodeName};
-use crate::report::{Fact, Facts, Family};
+use crate::report::{Fact, Facts, Family, NodeReport};
 
 /// Nodes that are kept; a cluster of corosync has far fewer.
 pub const MAX_NODES: usize = 256;
@@ -45,6 +47,30 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// What one node alone says, to somebody on that node: ages are by its own clock, the only one at hand. Whatever claims
+    /// to have been read later than now has no age, and is left out.
+    pub fn of_one(name: &NodeName, report: &NodeReport, now: Now) -> Self {
+        let held = |family: &Family| {
+            let fact = report.fact(*family);
+            let age_ms = match fact.standing().at {
+                Some(at) => now.unix_ms.checked_sub(at.as_millisecond())?,
+                None => 0,
+            };
+            let read_at_ms = now.mono_ms.cast_signed().checked_sub(age_ms)?;
+            let fact = Arc::new(fact);
+            (age_ms >= 0).then_some((*family, Held { fact, read_at_ms }))
+        };
+        let seen = Seen {
+            hearing: Hearing::Connected,
+            heard_at_ms: Some(now.mono_ms),
+            facts: Family::ALL.iter().filter_map(held).collect(),
+            ..Seen::never_heard()
+        };
+        let mut cluster = Self::default();
+        cluster.apply(name, seen, now);
+        cluster
+    }
+
     /// What the collector has of one node now. What is remembered of before is brought up to it.
     pub fn apply(&mut self, node: &NodeName, seen: Seen, now: Now) {
         if self.nodes.len() >= MAX_NODES && !self.nodes.contains_key(node) {

@@ -12,6 +12,25 @@ use crate::report::{Facts as _, Family};
 #[derive(Debug)]
 pub(super) struct AllThere(());
 
+/// Every node that stays is in the membership, by the word of the node asked about. Whether it is on its way down is not in
+/// that.
+#[derive(Debug)]
+pub(super) struct AllMembers(());
+
+pub(super) fn look_alone(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllMembers> {
+    let names = case.names();
+    let before = reasons.len();
+    for (id, name) in names.iter().filter(|(_, name)| !case.is_target(name)) {
+        match case.is_member(*id) {
+            Some(true) => {}
+            Some(false) => reasons.push(down(case, name)),
+            None => reasons.push(uncertain(name)),
+        }
+    }
+    let is_all = !names.is_empty() && reasons.len() == before;
+    is_all.then_some(AllMembers(()))
+}
+
 pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllThere> {
     let names = case.names();
     if names.is_empty() {
@@ -27,11 +46,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllTher
             Some(false) => reasons.push(down(case, name)),
             None => {
                 is_known = false;
-                let sentence = format!("whether {name} is in the membership is not certain");
-                reasons.push(
-                    Reason::missing(Kind::NodeDown, Thing::Node(name.clone()), sentence)
-                        .remedy("Wait until the membership has settled, and ask again."),
-                );
+                reasons.push(uncertain(name));
             }
         }
     }
@@ -62,9 +77,15 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllTher
     is_known.then_some(AllThere(()))
 }
 
+fn uncertain(name: &NodeName) -> Reason {
+    let sentence = format!("whether {name} is in the membership is not certain");
+    Reason::missing(Kind::NodeDown, Thing::Node(name.clone()), sentence)
+        .remedy("Wait until the membership has settled, and ask again.")
+}
+
 fn down(case: &Case<'_>, name: &NodeName) -> Reason {
     let sentence = format!("{name} is not in the membership: two nodes would be missing at once");
-    let told = case.others().filter_map(|node| {
+    let told = case.heard.iter().filter_map(|node| {
         let words = format!("{name} is not among the members");
         node.corosync()?;
         case.seen(node, Family::Corosync, words)

@@ -12,6 +12,7 @@ mod ending;
 mod guests;
 mod ha;
 mod leases;
+mod local;
 mod members;
 mod places;
 mod redundancy;
@@ -30,6 +31,7 @@ use case::Case;
 use verdict::Evidence;
 
 pub use ending::{Ending, break_lease, end};
+pub use local::check_local;
 pub use request::{Action, Request};
 pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
 

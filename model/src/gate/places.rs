@@ -8,6 +8,11 @@ use crate::topology::{Place, Service, claims, place};
 
 pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     reasons.extend(collector(case));
+    look_alone(case, reasons);
+}
+
+/// Where no collector is asked, none is lost.
+pub(super) fn look_alone(case: &Case<'_>, reasons: &mut Vec<Reason>) {
     let (place, claims) = found(case, Service::Qdevice);
     if let Some(name) = target_of(case, &claims) {
         let subject = Thing::Qdevice;

@@ -18,6 +18,7 @@ use crate::rule;
 use crate::topology::{Dependency, Place, Service};
 use crate::whatif::Part;
 
+mod local;
 mod properties;
 
 /// Eight ordinary nodes: guests without HA, no Ceph, two switches.

@@ -113,6 +113,8 @@ kinds! {
     QdeviceHere = "qdevice-here",
     Redundancy = "redundancy",
     ReadingMissing = "reading-missing",
+    /// It was asked of the node's own agent.
+    OwnWordAlone = "own-word-alone",
     GuestsStop = "guests-stop",
     NoBackupSeen = "no-backup-seen",
 }
@@ -226,6 +228,25 @@ impl Evidence {
     }
 }
 
+/// All that a WARN needs where a node is judged by its own word. There is no GO from it.
+#[derive(Debug)]
+pub(super) struct OwnWord {
+    votes: votes::Enough,
+}
+
+impl OwnWord {
+    pub(super) fn of(
+        votes: votes::Enough,
+        _: members::AllMembers,
+        _: returning::ComesBack,
+        _: tasks::NothingRuns,
+        _: ha::NothingStuck,
+        _: ceph::MayStop,
+    ) -> Self {
+        Self { votes }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     pub answer: Answer,
@@ -237,20 +258,35 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn of(
+    pub(super) fn of(request: &Request, evidence: Option<&Evidence>, reasons: Vec<Reason>) -> Self {
+        Self::weighed(request, evidence.map(|evidence| &evidence.votes), reasons)
+    }
+
+    /// Never better than WARN: whose word it is, is a warning by itself.
+    pub(super) fn of_own_word(
         request: &Request,
-        evidence: Option<&Evidence>,
+        evidence: Option<&OwnWord>,
+        whose: Reason,
         mut reasons: Vec<Reason>,
     ) -> Self {
+        reasons.push(Reason {
+            weight: Weight::Warning,
+            ..whose
+        });
+        Self::weighed(request, evidence.map(|evidence| &evidence.votes), reasons)
+    }
+
+    /// `votes`: those of complete evidence.
+    fn weighed(request: &Request, votes: Option<&votes::Enough>, mut reasons: Vec<Reason>) -> Self {
         reasons.sort_by_key(|reason| (std::cmp::Reverse(reason.weight), reason.kind));
         let heaviest = reasons.iter().map(|reason| reason.weight).max();
-        let answer = match (heaviest, evidence) {
+        let answer = match (heaviest, votes) {
             (Some(Weight::Blocker), _) => Answer::NoGo,
             (Some(Weight::Missing), _) | (_, None) => Answer::Unknown,
             (Some(Weight::Warning), Some(_)) => Answer::Warn,
             (Some(Weight::Note) | None, Some(_)) => Answer::Go,
         };
-        let sentence = sentence(request, answer, evidence, &reasons);
+        let sentence = sentence(request, answer, votes, &reasons);
         Self {
             answer,
             sentence,
@@ -311,7 +347,7 @@ fn heaviest(reasons: &[Reason]) -> Option<Kind> {
 fn sentence(
     request: &Request,
     answer: Answer,
-    evidence: Option<&Evidence>,
+    votes: Option<&votes::Enough>,
     reasons: &[Reason],
 ) -> String {
     let (names, done) = (request.names(), request.done());
@@ -324,7 +360,7 @@ fn sentence(
         };
         first.map(|first| first + &more).unwrap_or_default()
     };
-    let votes = || evidence.map_or_else(String::new, |evidence| evidence.votes.to_string());
+    let votes = || votes.map_or_else(String::new, ToString::to_string);
     match answer {
         Answer::Go => format!("GO - {names} may be {done}: {}", votes()),
         // The votes are said already.

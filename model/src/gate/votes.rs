@@ -33,6 +33,27 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
         return None;
     }
     let confirmed = confirmed(case, reasons);
+    played(case, confirmed, reasons)
+}
+
+/// The same where the node asked about is the only one that can be heard.
+pub(super) fn look_alone(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough> {
+    let own = case.targets().find_map(|node| {
+        let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
+        corosync.total_votes
+    });
+    if own.is_none() {
+        let sentence = format!(
+            "{} does not say that it is quorate, and whether others are it cannot know",
+            case.request.names()
+        );
+        reasons.push(unknown(sentence));
+    }
+    played(case, own, reasons)
+}
+
+/// `before`: the votes that there are, if that is known for certain.
+fn played(case: &Case<'_>, before: Option<u32>, reasons: &mut Vec<Reason>) -> Option<Enough> {
     let scene = case.scene;
     let reforming_ms = scene.thresholds.reforming_warning_ms;
     let mut what_if = match WhatIf::new(scene.cluster, scene.now, scene.site, reforming_ms) {
@@ -53,7 +74,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
     things::look(case, &mut what_if, &outcome, reasons);
     reforming(&outcome, reasons);
     let kept = kept(case, &outcome, reasons)?;
-    let before = confirmed?;
+    let before = before?;
     let enough = Enough {
         before,
         after: kept.votes,
