@@ -2,9 +2,9 @@
 
 use super::case::Case;
 use super::request::Action;
+use super::room;
 use super::verdict::{Kind, Reason};
 use crate::cluster::FreshNode;
-use crate::fact::guests::{Disk, Guest};
 use crate::fact::ha::{Armed, Ha, HaService, ServiceState};
 use crate::fact::ha_config::{HaConfig, ShutdownPolicy};
 use crate::finding::Thing;
@@ -76,17 +76,7 @@ fn services(
         .filter(|(_, service)| service.node.as_ref().is_none_or(|on| on == name))
         .collect();
     if case.request.action == Action::Network {
-        if ha.armed(name) != Armed::No {
-            let sentence = format!(
-                "the watchdog of {name} is armed or may be: if the change cuts it off for a minute, it resets itself"
-            );
-            told.push(
-                Reason::warning(Kind::WatchdogArmed, Thing::Node(name.clone()), sentence)
-                    .seen(case.seen(node, Family::Ha, "lrm_status"))
-                    .remedy(format!("`ha-manager crm-command node-maintenance enable {name}` moves its services away first."))
-                    .way_back(format!("`ha-manager crm-command node-maintenance disable {name}`")),
-            );
-        }
+        told.extend(watchdog(case, node, ha));
         return;
     }
     let in_transit = |service: &HaService| {
@@ -100,6 +90,7 @@ fn services(
             )
         )
     };
+    let mut leaving = Vec::new();
     for (id, service) in &here {
         let subject = Thing::Service((*id).clone());
         if in_transit(service) {
@@ -113,7 +104,7 @@ fn services(
         }
         let what = what_becomes(&ha.config, case.request.action);
         if what == Becomes::Moves
-            && let Some(why) = cannot_move(case, node, id)
+            && let Some(why) = room::tied(case, node, id)
         {
             let sentence = format!(
                 "{id} cannot leave {name} ({why}), and with shutdown_policy migrate the shutdown waits for it for ever"
@@ -127,8 +118,33 @@ fn services(
         } else {
             let sentence = format!("{id}: HA {}", what.words(name));
             told.push(Reason::note(Kind::ServiceMoves, subject, sentence));
+            let is_to_run = !matches!(
+                service.state,
+                Some(ServiceState::Stopped | ServiceState::Disabled | ServiceState::Ignored)
+            );
+            leaving.extend((what != Becomes::Freezes && is_to_run).then_some(id.as_str()));
         }
     }
+    room::look(case, node, &leaving, told);
+}
+
+/// A change of the network moves no service, and may cut the node off.
+fn watchdog(case: &Case<'_>, node: &FreshNode<'_>, ha: &Ha) -> Option<Reason> {
+    let name = node.name();
+    if ha.armed(name) == Armed::No {
+        return None;
+    }
+    let sentence = format!(
+        "the watchdog of {name} is armed or may be: if the change cuts it off for a minute, it resets itself"
+    );
+    Some(
+        Reason::warning(Kind::WatchdogArmed, Thing::Node(name.clone()), sentence)
+            .seen(case.seen(node, Family::Ha, "lrm_status"))
+            .remedy(format!(
+                "`ha-manager crm-command node-maintenance enable {name}` moves its services away first."
+            ))
+            .way_back(format!("`ha-manager crm-command node-maintenance disable {name}`")),
+    )
 }
 
 /// What HA does with the services of a node that goes down.
@@ -163,78 +179,4 @@ fn what_becomes(config: &HaConfig, action: Action) -> Becomes {
         }
         Some(ShutdownPolicy::Conditional) | None => Becomes::Freezes,
     }
-}
-
-/// Why no other node can take it; what is not known of it counts.
-fn cannot_move(case: &Case<'_>, node: &FreshNode<'_>, service: &str) -> Option<String> {
-    let (_, id) = service.split_once(':')?;
-    let id: u32 = id.parse().ok()?;
-    let guests = node.guests()?;
-    let Some(guest) = guests.here.iter().find(|guest| guest.id == id) else {
-        return Some("its configuration is not known".to_owned());
-    };
-    let Some(config) = &guest.config else {
-        return Some("its configuration cannot be read".to_owned());
-    };
-    if let Some(device) = config
-        .passthrough
-        .iter()
-        .find(|device| device.mapping.is_none())
-    {
-        return Some(format!("it holds {} of the host", device.slot));
-    }
-    let tied = config
-        .disks
-        .iter()
-        .find(|disk| !disk.cdrom && is_local(node, guest, disk));
-    if let Some(disk) = tied {
-        return Some(format!("its disk {} is on this node alone", disk.slot));
-    }
-    strictly_here(case, node, service)
-}
-
-/// A disk that no other node sees and that is not replicated either. A machine's own disks can be copied along while it
-/// moves, but HA does not do that.
-fn is_local(node: &FreshNode<'_>, guest: &Guest, disk: &Disk) -> bool {
-    if disk.shared || disk.slot.starts_with("unused") {
-        return false;
-    }
-    let Some(storage) = node.storage() else {
-        return true;
-    };
-    let configured = storage.configured.iter().flatten();
-    let of_disk = configured
-        .filter(|known| Some(&known.id) == disk.storage.as_ref())
-        .find_map(|known| known.is_shared());
-    let mut jobs = storage.replication.iter().flatten();
-    let is_copied = jobs.any(|job| job.guest == Some(guest.id) && !job.disabled && !job.removed);
-    of_disk != Some(true) && !is_copied
-}
-
-/// A rule or a group that leaves it no other node.
-fn strictly_here(case: &Case<'_>, node: &FreshNode<'_>, service: &str) -> Option<String> {
-    let config = &node.ha()?.config;
-    let is_other = |of: &[(NodeName, Option<u32>)]| {
-        of.iter()
-            .any(|(name, _)| name != node.name() && !case.is_target(name))
-    };
-    let rules = config.rules.iter().flatten();
-    let mut strict = rules.filter(|rule| {
-        !rule.disabled && rule.strict && rule.resources.iter().any(|of| of == service)
-    });
-    if strict.any(|rule| !is_other(&rule.nodes)) {
-        return Some("a strict rule keeps it there".to_owned());
-    }
-    let resource = config
-        .resources
-        .iter()
-        .flatten()
-        .find(|of| of.id == service)?;
-    let group = config
-        .groups
-        .iter()
-        .flatten()
-        .find(|of| Some(&of.id) == resource.group.as_ref())?;
-    (group.restricted && !is_other(&group.nodes))
-        .then(|| format!("group {} keeps it there", group.id))
 }

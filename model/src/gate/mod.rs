@@ -18,6 +18,7 @@ mod places;
 mod redundancy;
 mod request;
 mod returning;
+mod room;
 mod tasks;
 #[cfg(test)]
 mod tests;

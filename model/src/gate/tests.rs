@@ -8,6 +8,7 @@ use crate::fact::boot::{Boot, FileSystem};
 use crate::fact::guests::{Guest, GuestConfig, GuestKind, Guests, Lock, Passthrough};
 use crate::fact::ha::{Ha, HaService, ManagerStatus, ServiceState};
 use crate::fact::ha_config::{Datacenter, HaConfig, ShutdownPolicy};
+use crate::fact::host::{HostLoad, Memory};
 use crate::fact::interfaces::{Configuration, Interfaces};
 use crate::fact::power::{Power, PowerState};
 use crate::fact::tasks::{RunningTask, Task, TaskKind, Tasks};
@@ -20,6 +21,7 @@ use crate::whatif::Part;
 
 mod local;
 mod properties;
+mod room;
 
 /// Eight ordinary nodes: guests without HA, no Ceph, two switches.
 fn ordinary(nodes: u32) -> World {
@@ -43,10 +45,21 @@ fn ordinary(nodes: u32) -> World {
             here: vec![guest(100)],
             ..Guests::default()
         });
+        report.host = known(free_memory(32));
         report.ha = Reading::Absent;
         report.ceph = Reading::Absent;
     });
     world
+}
+
+fn free_memory(gib: u64) -> HostLoad {
+    HostLoad {
+        memory: Some(Memory {
+            available_bytes: Some(gib << 30),
+            ..Memory::default()
+        }),
+        ..HostLoad::default()
+    }
 }
 
 fn guest(id: u32) -> Guest {

@@ -104,6 +104,8 @@ kinds! {
     TasksUnknown = "tasks-unknown",
     GuestHeld = "guest-held",
     ServiceStuck = "service-stuck",
+    /// Of the services that leave.
+    FitsNowhere = "fits-nowhere",
     ServiceMoves = "service-moves",
     WatchdogArmed = "watchdog-armed",
     HaUnknown = "ha-unknown",
