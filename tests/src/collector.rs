@@ -4,12 +4,14 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use proto::dial::dial;
 use proto::tls;
 use proto::v1;
+use proto::v1::gate_client::GateClient;
 use proto::v1::query_client::QueryClient;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -232,6 +234,31 @@ impl Collector {
                 .what_if(request)
                 .await?
                 .into_inner())
+        })
+    }
+
+    /// How long each of so many questions about a node took, one after the other on one connection.
+    pub fn check_times(
+        &self,
+        rack: &Rack,
+        cluster: &str,
+        node: &str,
+        many: usize,
+    ) -> Result<Vec<Duration>> {
+        let request = v1::CheckRequest {
+            cluster: cluster.to_owned(),
+            nodes: vec![node.to_owned()],
+            ..v1::CheckRequest::default()
+        };
+        self.ask(rack, async |channel| {
+            let mut gate = GateClient::new(channel);
+            let mut took = Vec::with_capacity(many);
+            for _ in 0..many {
+                let begun = Instant::now();
+                gate.check(request.clone()).await?;
+                took.push(begun.elapsed());
+            }
+            Ok(took)
         })
     }
 

@@ -90,8 +90,8 @@ pub const AUTHORITY_TOLD_EVERY_MS: u64 = 5_000;
 pub const MAX_QUESTIONS: usize = 8;
 /// The rules look at most this often, and after what was heard this soon.
 pub const LOOK_EVERY_MS: u64 = 100;
-/// And at least this often: time alone can end an incident.
-pub const LOOK_AGAIN_MS: u64 = 5_000;
+/// And at least this often: time alone can end an incident, or a lease.
+pub const LOOK_AGAIN_MS: u64 = 500;
 /// Steps of incidents that wait for the ledger. With more, the rules look and nothing is decided.
 pub const MAX_WAITING_STEPS: usize = 10_000;
 /// What a cloned identity is known by: so many times within so long the stream went over between the same two.

@@ -57,8 +57,10 @@ impl Understanding {
     }
 
     pub(super) fn saw(&mut self, node: &NodeName, view: &NodeView, now: Now) {
-        self.cluster.apply(node, seen(view), now);
-        self.has_news = true;
+        let seen = seen(view);
+        let before = self.cluster.nodes.get(node);
+        self.has_news |= before.is_none_or(|before| is_news(&before.seen, &seen));
+        self.cluster.apply(node, seen, now);
     }
 
     pub(super) fn forget(&mut self, node: &NodeName) {
@@ -156,6 +158,18 @@ pub(crate) fn cluster_of(view: &ClusterView, now: Now) -> Cluster {
         cluster.apply(name, seen(node), now);
     }
     cluster
+}
+
+/// Not a heartbeat, which only makes young again what is known: thousands of agents send one every two seconds.
+fn is_news(before: &Seen, now: &Seen) -> bool {
+    let is_same = |((family, held), (other, other_held)): ((&_, &Held), (&_, &Held))| {
+        family == other && Arc::ptr_eq(&held.fact, &other_held.fact)
+    };
+    let facts = before.facts.iter().zip(&now.facts);
+    before.hearing != now.hearing
+        || before.boot_id != now.boot_id
+        || before.facts.len() != now.facts.len()
+        || !facts.into_iter().all(is_same)
 }
 
 fn seen(view: &NodeView) -> Seen {

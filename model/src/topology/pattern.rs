@@ -4,6 +4,7 @@
 //! them, and no sign in it reaches over the `/`.
 
 use std::fmt;
+use std::str::Chars;
 
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +66,6 @@ impl PortPattern {
     }
 
     pub fn fits(&self, node: &NodeName, iface: &IfaceName) -> bool {
-        let fits = |signs: &[Sign], name: &str| fits(signs, &name.chars().collect::<Vec<_>>());
         fits(&self.node, node.as_str()) && fits(&self.iface, iface.as_str())
     }
 }
@@ -103,38 +103,47 @@ fn ranges(set: &str) -> Option<Vec<(char, char)>> {
     (!ranges.is_empty()).then_some(ranges)
 }
 
-/// Row by row: after each sign, which lengths of the name may have been taken.
-fn fits(signs: &[Sign], name: &[char]) -> bool {
-    let mut taken = vec![false; name.len() + 1];
-    if let Some(start) = taken.first_mut() {
-        *start = true;
-    }
-    for sign in signs {
-        let mut after = vec![false; name.len() + 1];
-        let mut reached = false;
-        for (length, slot) in after.iter_mut().enumerate() {
-            let here = taken.get(length).copied().unwrap_or(false);
-            reached |= here;
-            let before = length.checked_sub(1);
-            let step = before.is_some_and(|before| taken.get(before).copied().unwrap_or(false));
-            let letter = before.and_then(|before| name.get(before));
-            *slot = match sign {
-                Sign::AnyText => reached,
-                Sign::AnyLetter => step,
-                Sign::Letter(wanted) => step && letter == Some(wanted),
-                Sign::OneOf(ranges) => {
-                    let within = |letter: &char| {
-                        let within =
-                            |(first, last): &(char, char)| (first..=last).contains(&letter);
-                        ranges.iter().any(within)
-                    };
-                    step && letter.is_some_and(within)
+fn fits(mut signs: &[Sign], name: &str) -> bool {
+    let mut letters = name.chars();
+    // Behind the last `*`, and what it has left over: where it does not fit, that takes one letter more.
+    let mut again: Option<(&[Sign], Chars<'_>)> = None;
+    loop {
+        match signs.split_first() {
+            Some((Sign::AnyText, rest)) => {
+                again = Some((rest, letters.clone()));
+                signs = rest;
+                continue;
+            }
+            Some((sign, rest)) => {
+                let mut ahead = letters.clone();
+                if ahead.next().is_some_and(|letter| sign.takes(letter)) {
+                    (signs, letters) = (rest, ahead);
+                    continue;
                 }
-            };
+            }
+            None if letters.as_str().is_empty() => return true,
+            None => {}
         }
-        taken = after;
+        let Some((behind, left)) = &mut again else {
+            return false;
+        };
+        if left.next().is_none() {
+            return false;
+        }
+        (signs, letters) = (*behind, left.clone());
     }
-    taken.last().copied().unwrap_or(false)
+}
+
+impl Sign {
+    fn takes(&self, letter: char) -> bool {
+        match self {
+            Self::AnyText | Self::AnyLetter => true,
+            Self::Letter(wanted) => letter == *wanted,
+            Self::OneOf(ranges) => ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&letter)),
+        }
+    }
 }
 
 impl fmt::Display for PortPattern {

@@ -14,9 +14,9 @@ use quorate_tests::{Collector, PATIENCE, Program, Rack, fleet_binary};
 use crate::record;
 
 /// Each of them enrols, which costs the collector a signature and a transaction.
-const ENROLMENT: Duration = Duration::from_secs(900);
+pub(super) const ENROLMENT: Duration = Duration::from_secs(900);
 /// What follows a start is not idle.
-const SETTLE: Duration = Duration::from_secs(10);
+pub(super) const SETTLE: Duration = Duration::from_secs(10);
 
 /// Measures one collector with many simulated agents
 #[derive(Debug, clap::Args)]
@@ -35,19 +35,8 @@ pub(super) fn run(args: &Args) -> Result<()> {
     thread::sleep(SETTLE);
     let alone = memory(collector.program()?.pid())?;
 
-    let agents = args.agents.to_string();
-    let invitation = collector.token(&rack, &["--uses", &agents])?;
-    let binary = fleet_binary()?;
-    let (enrolment, token) = (&invitation.enrolment, &invitation.token);
-    let words = [
-        "--agents",
-        &agents,
-        "--enrolment",
-        enrolment,
-        "--token",
-        token,
-    ];
-    let fleet = rack.start(collector.station(), &binary.to_string_lossy(), &words)?;
+    let agents = args.agents;
+    let fleet = start(&rack, &collector, agents)?;
     let enrolled = seconds_until(&fleet, "enrolled", ENROLMENT)?;
     let first = seconds_until(&fleet, "all_answered", PATIENCE)?;
     thread::sleep(SETTLE);
@@ -88,13 +77,30 @@ pub(super) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// So many of them, beside the collector.
+pub(super) fn start(rack: &Rack, collector: &Collector, agents: u32) -> Result<Program> {
+    let agents = agents.to_string();
+    let invitation = collector.token(rack, &["--uses", &agents])?;
+    let binary = fleet_binary()?;
+    let (enrolment, token) = (&invitation.enrolment, &invitation.token);
+    let words = [
+        "--agents",
+        &agents,
+        "--enrolment",
+        enrolment,
+        "--token",
+        token,
+    ];
+    rack.start(collector.station(), &binary.to_string_lossy(), &words)
+}
+
 fn is(line: &quorate_tests::Line, event: &str) -> bool {
     line.json()
         .is_some_and(|json| json.get("event").is_some_and(|said| said == event))
 }
 
 /// As the fleet itself measured it.
-fn seconds_until(fleet: &Program, event: &str, limit: Duration) -> Result<f64> {
+pub(super) fn seconds_until(fleet: &Program, event: &str, limit: Duration) -> Result<f64> {
     let line = fleet
         .stdout
         .expect(event, limit, |line| is(line, event))

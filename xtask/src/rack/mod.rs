@@ -1,6 +1,7 @@
 //! `cargo xtask rack`: what an agent is worth and what it costs, on a rack of real corosyncs. Root only. These are
 //! measures, not tests: nothing here fails for being slow.
 
+mod check;
 mod cost;
 mod fleet;
 mod footprint;
@@ -29,6 +30,7 @@ enum Task {
     Fleet(fleet::Args),
     Truth(truth::Args),
     Gate(gate::Args),
+    Check(check::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -43,6 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Task::Fleet(args) => fleet::run(args),
         Task::Truth(args) => truth::run(args),
         Task::Gate(args) => gate::run(args),
+        Task::Check(args) => check::run(args),
     }
 }
 

@@ -10,6 +10,8 @@ const BOND: &str = r#"[{"name":"bond0","monitor_targets":[],"slaves":[
 const RULE: &str = "bond-degraded";
 /// What is found has settled by then, and the rules have looked again.
 const SETTLED_MS: u64 = 5_500;
+/// It is decided, and the ledger is not looked into again yet.
+const ON_ITS_WAY_MS: u64 = 4_000;
 
 /// A bond with one port up and one down, just read.
 fn bond_of(world: &World) -> v1::Fact {
@@ -109,7 +111,7 @@ fn what_a_former_run_decided_and_comes_late_is_not_decided_again_under_another_n
     let mut before = World::with(Arc::clone(&ledger), 1);
     let stream = before.open(hello("pve-01"));
     say_bond(&mut before, stream, 1, false);
-    before.advance(SETTLED_MS);
+    before.advance(ON_ITS_WAY_MS);
     assert!(
         open(&mut before).is_empty(),
         "nobody knows what became of it"
