@@ -15,7 +15,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::addresses::Told;
 use crate::answer::chain;
-use crate::failures::Failures;
+use crate::attempts::Attempts;
 use crate::identity::Identities;
 use crate::identity::ca::ProvenKey;
 use crate::identity::certificate::Issued;
@@ -31,6 +31,8 @@ const MESSAGE_BYTES: usize = 64 << 10;
 pub(crate) const MOST_NODES: usize = 512;
 /// Of a node, and of a cluster: longer ones are not repeated in an answer or in the log.
 const MOST_NAME_BYTES: usize = 255;
+/// Of one address in a minute. Guessing a secret of 160 bits is hopeless anyhow.
+const MOST_FAILURES: u32 = 30;
 /// The same for every token that is not good: a stranger learns nothing of those that exist.
 const BAD_TOKEN: &str = "this token is not good, or not any more: make another one on the collector with \
                          `quorate-collector token create`";
@@ -40,7 +42,7 @@ const BAD_TOKEN: &str = "this token is not good, or not any more: make another o
 pub struct Enrol {
     identities: Arc<Identities>,
     refusals: Arc<Refusals>,
-    failures: Mutex<Failures>,
+    failures: Mutex<Attempts>,
     told: Told,
 }
 
@@ -53,13 +55,13 @@ impl Enrol {
         let service = Self {
             identities,
             refusals,
-            failures: Mutex::default(),
+            failures: Mutex::new(Attempts::new(MOST_FAILURES)),
             told,
         };
         EnrolmentServer::new(service).max_decoding_message_size(MESSAGE_BYTES)
     }
 
-    fn failures(&self) -> MutexGuard<'_, Failures> {
+    fn failures(&self) -> MutexGuard<'_, Attempts> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

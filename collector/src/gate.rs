@@ -1,9 +1,10 @@
 //! The service Gate: may I? And the lease. Whoever may ask is given the model's verdict on the cluster as it is seen now;
 //! whoever may not is refused.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::gate::{Kind, Verdict};
+use model::gate::{Action, Kind, Verdict};
 use model::identity::Role;
 use model::name::NodeName;
 use proto::v1;
@@ -35,17 +36,20 @@ pub struct Judge {
 }
 
 impl Judge {
-    pub fn service(
+    pub fn new(
         identities: Arc<Identities>,
         keepers: Arc<Keepers>,
         refusals: Arc<Refusals>,
-    ) -> GateServer<Self> {
-        let service = Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             identities,
             keepers,
             refusals,
-        };
-        GateServer::new(service).max_decoding_message_size(MESSAGE_BYTES)
+        })
+    }
+
+    pub fn service(self: Arc<Self>) -> GateServer<Self> {
+        GateServer::from_arc(self).max_decoding_message_size(MESSAGE_BYTES)
     }
 
     /// Whether this asker may ask it of these nodes; which cluster it is.
@@ -147,8 +151,39 @@ impl Judge {
         beside(judge).await
     }
 
+    /// What is said to who asks once more for the lease that he has; `None` where he does not have it, or has used it.
+    pub(crate) async fn again(
+        &self,
+        cluster: &Cluster,
+        nodes: &[NodeName],
+        owner: &str,
+    ) -> Result<Option<v1::LeaseAnswer>, Status> {
+        let keeper = match self.say(cluster).await {
+            Ok(keeper) => keeper,
+            Err(unknown) => return lease::unknown(unknown).map(Some),
+        };
+        let declared = self.keepers.declared().clone();
+        let wanted = model::gate::Request::of_nodes(nodes.iter().cloned(), Action::Reboot);
+        let owner = owner.to_owned();
+        let answer = move || {
+            // One look: the lease that is found is the lease that is judged.
+            let view = keeper.view();
+            let leases = Leases {
+                view: &view,
+                declared: &declared,
+                now: keeper.now(),
+            };
+            leases.again(&wanted, &owner)
+        };
+        beside(answer).await
+    }
+
     /// Asks the one who keeps the cluster for something of the lease.
-    async fn lease(&self, cluster: &Cluster, ask: LeaseAsk) -> Result<v1::LeaseAnswer, Status> {
+    pub(crate) async fn lease(
+        &self,
+        cluster: &Cluster,
+        ask: LeaseAsk,
+    ) -> Result<v1::LeaseAnswer, Status> {
         let keeper = match self.say(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown),
@@ -209,7 +244,8 @@ impl Gate for Judge {
         let cluster = self.authorise(&asker, &check.cluster, &check.nodes)?;
         let named = named(&check)?;
         let verdict = self.verdict(&cluster, check, asker.name()).await?;
-        said(&asker, "check", &cluster, &named, &verdict.sentence);
+        let who = (asker.name(), asker.peer.address);
+        said(who, "check", &cluster, &named, &verdict.sentence);
         Ok(Response::new(verdict))
     }
 
@@ -228,7 +264,8 @@ impl Gate for Judge {
         let nodes = named.map(|name| node_name("nodes", name));
         let ask = lease::begin(begin, nodes.collect::<Result<_, _>>()?, asker.name())?;
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "begin", &cluster, &check.nodes, &outcome(&answer));
+        let who = (asker.name(), asker.peer.address);
+        said(who, "begin", &cluster, &check.nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -243,7 +280,8 @@ impl Gate for Judge {
         let node = node_name("node", nodes[0].clone())?;
         let ask = lease::end(node, asker.name(), end.not_rebooted);
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "end", &cluster, &nodes, &outcome(&answer));
+        let who = (asker.name(), asker.peer.address);
+        said(who, "end", &cluster, &nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -261,7 +299,8 @@ impl Gate for Judge {
             reason: lease::reason(&request.reason)?,
         };
         let answer = self.lease(&cluster, ask).await?;
-        said(&asker, "break", &cluster, &nodes, &outcome(&answer));
+        let who = (asker.name(), asker.peer.address);
+        said(who, "break", &cluster, &nodes, &outcome(&answer));
         Ok(Response::new(answer))
     }
 
@@ -294,7 +333,7 @@ impl Gate for Judge {
 }
 
 /// The verdict, and what was done: an override does it against the verdict, and a break has a reason.
-fn outcome(answer: &v1::LeaseAnswer) -> String {
+pub(crate) fn outcome(answer: &v1::LeaseAnswer) -> String {
     let verdict = answer.verdict.as_ref();
     let sentence = verdict.map_or("", |verdict| verdict.sentence.as_str());
     match answer.lease.as_ref().filter(|_| answer.is_done) {
@@ -307,11 +346,15 @@ fn outcome(answer: &v1::LeaseAnswer) -> String {
 }
 
 /// Every use of the gate can be read in the log afterwards.
-fn said(asker: &Asker, what: &str, cluster: &Cluster, nodes: &[String], answer: &str) {
+pub(crate) fn said(
+    (who, address): (String, SocketAddr),
+    what: &str,
+    cluster: &Cluster,
+    nodes: &[String],
+    answer: &str,
+) {
     tracing::info!(
-        "{} at {} asked to {what} {} of the cluster {:?}: {answer}",
-        asker.name(),
-        asker.peer.address,
+        "{who} at {address} asked to {what} {} of the cluster {:?}: {answer}",
         nodes.join(", "),
         cluster.name
     );

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use model::gate::{Action, Verdict};
+use model::cluster::Cluster;
+use model::gate::{self, Action, Answer, Request, Verdict};
 use model::lease::healthy::Reboot;
-use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S};
+use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S, State};
 use model::name::NodeName;
 use model::rule::Scene;
 use proto::v1;
@@ -158,15 +159,39 @@ impl Leases<'_> {
         })
     }
 
-    fn told<'b>(&self, leases: impl IntoIterator<Item = &'b Lease>) -> Vec<lease::Told> {
+    /// The verdict on a second asking, for who holds the lease of exactly this and whose nodes have not left yet.
+    pub(crate) fn again(
+        &self,
+        request: &Request,
+        owner: &str,
+    ) -> Result<Option<v1::LeaseAnswer>, Status> {
+        let held = self.view.leases.as_deref().and_then(lease::Leases::current);
+        let is_his = |lease: &&Lease| {
+            let grant = &lease.grant;
+            grant.owner == owner && grant.nodes == request.nodes && grant.action == request.action
+        };
+        let Some(lease) = held.filter(is_his).filter(|it| it.state == State::Granted) else {
+            return Ok(None);
+        };
         let cluster = cluster_of(self.view, self.now);
-        let scene = Scene {
-            cluster: &cluster,
+        let verdict = gate::check_as_holder(&self.scene(&cluster), &self.view.found, request);
+        let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
+        self.answer(verdict, Some(lease), may).map(Some)
+    }
+
+    fn scene<'b>(&'b self, cluster: &'b Cluster) -> Scene<'b> {
+        Scene {
+            cluster,
             now: self.now,
             thresholds: &self.declared.thresholds,
             site: &self.declared.site,
             leases: self.view.leases.as_deref(),
-        };
+        }
+    }
+
+    fn told<'b>(&self, leases: impl IntoIterator<Item = &'b Lease>) -> Vec<lease::Told> {
+        let cluster = cluster_of(self.view, self.now);
+        let scene = self.scene(&cluster);
         let since = self.view.well_since_ms;
         let well_for_ms = since.map(|since| self.now.mono_ms.saturating_sub(since));
         let told = |lease| lease::Told::of(lease, &scene, well_for_ms);

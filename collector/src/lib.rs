@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+mod attempts;
 pub mod authority;
 pub mod backup;
 mod command;
@@ -9,8 +10,8 @@ mod config;
 pub mod declared;
 pub mod departures;
 pub mod enrol;
-mod failures;
 pub mod fleet;
+pub mod fleetlock;
 mod foresight;
 pub mod gate;
 mod glance;

@@ -60,6 +60,10 @@ reasons! {
     Version = "its version does not go with this collector's",
     Authority = "another collector decides for its cluster already",
     TooManyFailures = "too many of its attempts failed of late",
+    TooManyRequests = "it asks FleetLock too often",
+    OutsideNetworks = "its address is in none of FleetLock's networks",
+    UnknownClient = "no node is known for its FleetLock id",
+    Unfinished = "its FleetLock request was not done in time",
 }
 
 /// Of one reason.

@@ -40,6 +40,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ps", "procps"),
     ("lldpd", "lldpd"),
     ("python3", "python3"),
+    ("curl", "curl"),
     ("openssl", "openssl"),
     ("ovs-vswitchd", "openvswitch-switch"),
     (
@@ -48,7 +49,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the client in Python is installed with.
+/// What the client in Python and Ansible are installed with.
 const PYTHON_MODULES: &[(&str, &str)] = &[("venv", "python3-venv"), ("ensurepip", "python3-venv")];
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -13,11 +13,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.place.read()?;
     let site = config.site();
+    let fleetlock = config
+        .fleetlock()
+        .map_or("off".to_owned(), |terms| format!("on {}", terms.listen));
     print(format!(
-        "the configuration is good: state in {}, agents and people on {}, enrolment on {}; declared: {}, {}; {}",
+        "the configuration is good: state in {}, agents and people on {}, enrolment on {}, FleetLock {}; declared: {}, {}; {}",
         config.state_dir.display(),
         config.listen,
         config.enrolment_listen,
+        fleetlock,
         counted(site.switches.len(), "switch", "switches"),
         counted(site.dependencies.len(), "dependency", "dependencies"),
         counted(

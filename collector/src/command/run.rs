@@ -1,5 +1,6 @@
 //! `quorate-collector run`: the collector, until it is told to end.
 
+use std::future::pending;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::authority::Duty;
 use crate::config::Config;
 use crate::declared::Declared;
 use crate::departures::Departures;
+use crate::fleetlock::FleetLock;
 use crate::gate::Judge;
 use crate::health;
 use crate::identity::Identities;
@@ -59,6 +61,7 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
     let ended = signals().context("signals cannot be waited for")?;
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
+    let fleetlock = config.fleetlock().map(FleetLock::bind).transpose()?;
     let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
     let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
     roster.tell().await?;
@@ -67,19 +70,37 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
         identities: collector.identities(),
         told: collector.told(),
     };
-    let judge = Judge::service(
+    let judge = Judge::new(
         collector.identities(),
         Arc::clone(&keepers),
         collector.refusals(),
     );
     let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
+    let routes = routes.add_service(Arc::clone(&judge).service());
+    let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
     let changes = collector.changes();
     tokio::select! {
-        ended = collector.serve(routes.add_service(judge), ended) => Ok(ended?),
+        ended = collector.serve(routes, ended) => Ok(ended?),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
+        () = fleetlock => bail!("FleetLock is not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
+    }
+}
+
+/// Where it is off, nothing is waited for.
+fn answer_fleetlock(
+    door: Option<FleetLock>,
+    collector: &Collector,
+    judge: Arc<Judge>,
+) -> impl Future<Output = ()> + use<> {
+    let (identities, refusals) = (collector.identities(), collector.refusals());
+    async move {
+        match door {
+            Some(door) => door.serve(identities, judge, refusals).await,
+            None => pending().await,
+        }
     }
 }
 

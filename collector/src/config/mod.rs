@@ -2,16 +2,19 @@
 //! unknown or impossible is an error that names file, line, key and what is allowed, all of them at once.
 //! `packaging/collector.toml` is the documented example, and is held against this table by a test.
 
+mod fleetlock;
 mod site;
 mod value;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use settings::SettingsError;
+use ipnet::IpNet;
 use settings::value::absolute;
+use settings::{Contradiction, SettingsError};
 
 use crate::serve::Listen;
+use fleetlock::ClientRow;
 use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};
 use value::{addresses, socket_address};
 
@@ -20,18 +23,28 @@ pub(crate) const FLEET_PORT: u16 = 7460;
 pub(crate) const ENROLMENT_PORT: u16 = 7461;
 
 settings::keys! {
-    check site::contradictions;
+    check contradictions;
     "state_dir" => state_dir: PathBuf = PathBuf::from("/var/lib/quorate/collector"), absolute;
     "listen" => listen: SocketAddr = everywhere(FLEET_PORT), socket_address;
     /// Empty: those that `init` was told.
     "addresses" => addresses: Vec<String> = Vec::new(), addresses;
     "enrolment.listen" => enrolment_listen: SocketAddr = everywhere(ENROLMENT_PORT), socket_address;
+    /// `None`: FleetLock is off.
+    "fleetlock.listen" => fleetlock_listen: Option<SocketAddr> = None, fleetlock::listen;
+    "fleetlock.networks" => fleetlock_networks: Vec<IpNet> = Vec::new(), fleetlock::networks;
     table
     "thresholds" => thresholds: ThresholdTable;
     list
     "switch" => switches: SwitchRow;
     "dependency" => dependencies: DependencyRow;
     "override" => overrides: OverrideRow;
+    "fleetlock.client" => fleetlock_clients: ClientRow;
+}
+
+fn contradictions(config: &Config) -> Vec<Contradiction> {
+    let mut found = site::contradictions(config);
+    found.extend(fleetlock::contradictions(config));
+    found
 }
 
 /// On Linux `[::]` takes IPv4 as well.

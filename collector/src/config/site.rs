@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use model::name::{IfaceName, NodeName};
+use model::name::IfaceName;
 use model::rule::{Override, Thresholds};
 use model::topology::{DeclaredSwitch, Dependency, Place, PortPattern, Service, Site};
 use settings::value::{refused, text, texts, whole_number};
 use settings::{Contradiction, Settings, Taken, Value};
 
 use super::Config;
+use super::value::node;
 
 /// The longest name of a switch; it stands in sentences.
 const MAX_NAME_LETTERS: usize = 100;
@@ -222,11 +223,6 @@ fn place(value: &Value<'_>) -> Taken<Option<Place>> {
     place
         .map(Some)
         .map_err(|bad| format!("must be {ALLOWED}: {bad}"))
-}
-
-fn node(value: &Value<'_>) -> Taken<NodeName> {
-    const ALLOWED: &str = "the name of a node in quotes";
-    NodeName::new(text(value, ALLOWED)?).map_err(|bad| format!("must be {ALLOWED}: {bad}"))
 }
 
 fn interface(value: &Value<'_>) -> Taken<IfaceName> {

@@ -2,6 +2,8 @@ use model::name::{IfaceName, NodeName};
 use model::topology::{Place, PortPattern, Service};
 use settings::Settings as _;
 
+use crate::fleetlock::{Known, Terms};
+
 use super::*;
 
 const EXAMPLE: &str = include_str!("../../../packaging/collector.toml");
@@ -137,6 +139,62 @@ fn every_mistake_in_a_declaration_is_named_at_once_with_its_line() {
             "collector.toml:9: `override.interface` must be the name of an interface in quotes: \"a b\" is not",
         ],
     );
+}
+
+#[test]
+fn fleetlock_is_off_unless_somebody_says_where_and_for_whom() {
+    assert_eq!(parse("").unwrap().fleetlock(), None);
+    let networks = "[fleetlock]\nnetworks = ['192.0.2.0/24']\n";
+    assert_eq!(parse(networks).unwrap().fleetlock(), None);
+    let on = format!(
+        "{networks}listen = '[::1]:7462'\n[[fleetlock.client]]\nid = 'c98'\nnode = 'pve-03'\n"
+    );
+    let expect = Terms {
+        listen: "[::1]:7462".parse().unwrap(),
+        networks: vec!["192.0.2.0/24".parse().unwrap()],
+        known: vec![Known {
+            id: "c98".to_owned(),
+            node: NodeName::new("pve-03").unwrap(),
+            cluster: String::new(),
+        }],
+    };
+    assert_eq!(parse(&on).unwrap().fleetlock(), Some(expect));
+    check_wrong(
+        "[fleetlock]\n\
+         listen = '[::]:7462'\n",
+        &["collector.toml:2: `fleetlock.listen` needs `fleetlock.networks`"],
+    );
+    check_wrong(
+        "[fleetlock]\n\
+         listen = 'everywhere'\n\
+         networks = ['192.0.2.5/24']\n\
+         [[fleetlock.client]]\n\
+         id = 'a b'\n\
+         node = 'pve-01'\n\
+         [[fleetlock.client]]\n\
+         id = 'c98'\n\
+         node = 'pve-01'\n\
+         [[fleetlock.client]]\n\
+         id = 'c98'\n\
+         nod = 'pve-02'\n",
+        &[
+            "collector.toml:2: `fleetlock.listen` must be IP:PORT in quotes",
+            "collector.toml:3: `fleetlock.networks` must be a list of networks in quotes, such as [\"192.0.2.0/24\", \"2001:db8::/64\"], \
+             and is \"192.0.2.5/24\", which is an address in 192.0.2.0/24",
+            "collector.toml:5: `fleetlock.client.id` must be what the client calls itself, in quotes",
+            "collector.toml:10: `fleetlock.client.node` is missing",
+            "collector.toml:11: `fleetlock.client.id` \"c98\" is in two [[fleetlock.client]]",
+            "collector.toml:12: unknown key `fleetlock.client.nod`; the nearest known key is `fleetlock.client.node`",
+        ],
+    );
+}
+
+#[test]
+fn what_the_page_on_the_collector_shows_is_good() {
+    let page = include_str!("../../../docs/collector.md");
+    let shown = page.split("```toml\n").nth(1).unwrap();
+    let config = parse(shown.split("```").next().unwrap()).unwrap();
+    assert_eq!(config.fleetlock().unwrap().known.len(), 1);
 }
 
 #[test]

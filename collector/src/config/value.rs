@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use model::name::NodeName;
 use settings::value::{refused, text, texts};
 use settings::{Taken, Value};
 
@@ -23,4 +24,9 @@ pub(super) fn addresses(value: &Value<'_>) -> Taken<Vec<String>> {
         addresses.push(address.to_owned());
     }
     Ok(addresses)
+}
+
+pub(super) fn node(value: &Value<'_>) -> Taken<NodeName> {
+    const ALLOWED: &str = "the name of a node in quotes";
+    NodeName::new(text(value, ALLOWED)?).map_err(|bad| format!("must be {ALLOWED}: {bad}"))
 }

@@ -168,6 +168,22 @@ impl Identities {
         why: &str,
         now: Timestamp,
     ) -> Result<Cluster, NodeError> {
+        let node = self.find_node(name, cluster, now)?;
+        let identity = Identity::node(node.cluster.id.clone(), node.name);
+        self.write(|changes| -> Result<(), IdentityError> {
+            revoke(changes, &identity, why, now)?;
+            set_standing(changes, &identity, standing, now)
+        })?;
+        Ok(node.cluster)
+    }
+
+    /// The one node of this name: of the cluster with this id or name, or else of all.
+    pub fn find_node(
+        &self,
+        name: &str,
+        cluster: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Node, NodeError> {
         let within = cluster.map(|text| self.find_cluster(text)).transpose()?;
         let mut fitting = self.nodes(now)?;
         fitting.retain(|node| {
@@ -185,15 +201,9 @@ impl Identities {
                     .collect(),
             });
         }
-        let node = fitting.pop().ok_or_else(|| NodeError::NoSuch {
+        fitting.pop().ok_or_else(|| NodeError::NoSuch {
             name: name.to_owned(),
-        })?;
-        let identity = Identity::node(node.cluster.id.clone(), node.name);
-        self.write(|changes| -> Result<(), IdentityError> {
-            revoke(changes, &identity, why, now)?;
-            set_standing(changes, &identity, standing, now)
-        })?;
-        Ok(node.cluster)
+        })
     }
 }
 

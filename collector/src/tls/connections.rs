@@ -35,7 +35,7 @@ pub struct Connections {
 
 /// Its connection is in the table as long as this lives.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     number: u64,
     connections: Arc<Connections>,
 }
@@ -63,7 +63,7 @@ impl Connections {
 
     /// Takes one in. The receiver is ready when the connection must end; the address is that of one which had to go
     /// because there were too many.
-    pub(super) fn enter(
+    pub(crate) fn enter(
         self: &Arc<Self>,
         owner: String,
         address: SocketAddr,

@@ -33,7 +33,7 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 const BACKLOG: u32 = 4_096;
 const THROUGH: usize = 256;
 /// After an error of `accept` that is not of one connection: no descriptors, no memory.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Somebody who may come in.
 #[derive(Debug)]
@@ -305,7 +305,7 @@ impl<H: Host> Door<H> {
 }
 
 /// accept(2) hands on errors of the connection itself.
-fn is_of_one_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

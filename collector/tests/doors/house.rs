@@ -153,12 +153,12 @@ impl House {
                 identities: collector.identities(),
                 told: collector.told(),
             };
-            let judge = Judge::service(
+            let judge = Judge::new(
                 collector.identities(),
                 Arc::new(keepers(collector)),
                 collector.refusals(),
             );
-            Routes::new(FleetServer::new(stub)).add_service(judge)
+            Routes::new(FleetServer::new(stub)).add_service(judge.service())
         })
         .await
     }
@@ -171,14 +171,14 @@ impl House {
                 identities: collector.identities(),
                 told: collector.told(),
             };
-            let judge = Judge::service(
+            let judge = Judge::new(
                 collector.identities(),
                 Arc::clone(&keepers),
                 collector.refusals(),
             );
             let routes = routes(keepers, Arc::new(registrar), collector.refusals());
             let (routes, _health) = routes.await.unwrap();
-            routes.add_service(judge)
+            routes.add_service(judge.service())
         })
         .await
     }

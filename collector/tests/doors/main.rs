@@ -10,6 +10,7 @@
 )]
 
 mod enrolment;
+mod fleetlock;
 mod flood;
 mod house;
 mod program;

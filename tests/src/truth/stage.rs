@@ -197,7 +197,7 @@ impl Stage {
     }
 
     /// An agent went with its node.
-    pub(crate) fn bury_agents(&mut self) {
+    pub fn bury_agents(&mut self) {
         let running: Vec<String> = self.rack.running().map(str::to_owned).collect();
         for agent in &mut self.agents {
             if !running.iter().any(|node| node == agent.node()) {

@@ -1,22 +1,28 @@
-//! Who failed too often of late. Guessing a secret of 160 bits is hopeless anyhow; this keeps a stranger from making
-//! the collector work.
+//! Who tried too often of late, where whoever comes may try: this keeps strangers from making the collector work.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-/// Failures of one address within [`WINDOW`]; whoever has so many is not listened to until it is over.
-const MOST: u32 = 30;
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses that are remembered; the one whose failures began first is forgotten for a new one.
+/// Addresses that are remembered; the one whose attempts began first is forgotten for a new one.
 const REMEMBERED: usize = 4_096;
 
-#[derive(Debug, Default)]
-pub(crate) struct Failures {
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    /// Of one address within [`WINDOW`]; whoever has so many is not listened to until it is over.
+    most: u32,
     by_source: BTreeMap<IpAddr, (Instant, u32)>,
 }
 
-impl Failures {
+impl Attempts {
+    pub(crate) fn new(most: u32) -> Self {
+        Self {
+            most,
+            by_source: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn is_too_many(&mut self, from: IpAddr, now: Instant) -> bool {
         let Some((began, count)) = self.by_source.get(&from) else {
             return false;
@@ -25,7 +31,7 @@ impl Failures {
             self.by_source.remove(&from);
             return false;
         }
-        *count >= MOST
+        *count >= self.most
     }
 
     pub(crate) fn add(&mut self, from: IpAddr, now: Instant) {
@@ -44,28 +50,30 @@ impl Failures {
 mod tests {
     use super::*;
 
+    const MOST: u32 = 30;
+
     #[test]
-    fn whoever_fails_too_often_is_not_listened_to_for_a_while() {
-        let mut failures = Failures::default();
+    fn whoever_tries_too_often_is_not_listened_to_for_a_while() {
+        let mut attempts = Attempts::new(MOST);
         let (bad, good) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
         let begun = Instant::now();
         for _ in 0..MOST {
-            assert!(!failures.is_too_many(bad, begun));
-            failures.add(bad, begun);
+            assert!(!attempts.is_too_many(bad, begun));
+            attempts.add(bad, begun);
         }
-        assert!(failures.is_too_many(bad, begun));
-        assert!(!failures.is_too_many(good, begun));
-        assert!(!failures.is_too_many(bad, begun + WINDOW));
+        assert!(attempts.is_too_many(bad, begun));
+        assert!(!attempts.is_too_many(good, begun));
+        assert!(!attempts.is_too_many(bad, begun + WINDOW));
     }
 
     #[test]
     fn only_so_many_addresses_are_remembered() {
-        let mut failures = Failures::default();
+        let mut attempts = Attempts::new(MOST);
         let begun = Instant::now();
         for number in 0..2 * REMEMBERED as u32 {
             let from = IpAddr::from(number.to_be_bytes());
-            failures.add(from, begun + Duration::from_micros(number.into()));
+            attempts.add(from, begun + Duration::from_micros(number.into()));
         }
-        assert_eq!(failures.by_source.len(), REMEMBERED);
+        assert_eq!(attempts.by_source.len(), REMEMBERED);
     }
 }
