@@ -1,5 +1,5 @@
-//! The client in Python: gRPC as its own makers wrote it, in a place of its own (`python3 -m venv`) that is made once and
-//! kept. The packages and their versions stand in `python/requirements.txt`.
+//! What is made of Python: a client, with gRPC as its own makers wrote it, and Ansible. Each has a place of its own (`python3 -m
+//! venv`) that is made once and kept; the packages and their versions stand in `python/requirements.txt` and `python/ansible.txt`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use model::identity::is_uuid;
 use proto::token::fingerprint;
 use serde_json::Value;
 
-const REQUIREMENTS: &str = include_str!("../python/requirements.txt");
+const REQUIREMENTS: &str = "requirements.txt";
+const ANSIBLE: &str = "ansible.txt";
 /// So many bytes of the digest of what is installed stand in the folder's name.
 const DIGEST_BYTES: usize = 8;
 const SERVICES: &[&str] = &[
@@ -30,9 +31,30 @@ pub fn protos() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto/proto")
 }
 
-/// A Python that has the packages. The first call installs them from PyPI.
+/// How Ansible gets into the rooms of a rack.
+#[must_use]
+pub fn connection() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/connection")
+}
+
+/// A Python for the client. The first call installs its packages from PyPI.
 pub fn interpreter() -> Result<PathBuf> {
-    let digest: String = fingerprint(REQUIREMENTS.as_bytes())
+    with(REQUIREMENTS)
+}
+
+/// The same for Ansible: `python -m ansible playbook`.
+pub fn ansible() -> Result<PathBuf> {
+    with(ANSIBLE)
+}
+
+/// A Python that has the packages of this list.
+fn with(list: &str) -> Result<PathBuf> {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("python")
+        .join(list);
+    let packages =
+        std::fs::read(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    let digest: String = fingerprint(&packages)
         .iter()
         .take(DIGEST_BYTES)
         .map(|byte| format!("{byte:02x}"))
@@ -55,7 +77,7 @@ pub fn interpreter() -> Result<PathBuf> {
         "--only-binary=:all:",
         "--requirement",
     ]);
-    install.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/requirements.txt"));
+    install.arg(list);
     run(&mut install)?;
     // Of two tests that made it at the same time, one comes too late and takes the other's.
     if std::fs::rename(&half, &dir).is_err() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -191,6 +191,17 @@ impl Rack {
     /// As by `shutdown -c`.
     pub fn take_reboot_back(&self, node: &str) -> Result<()> {
         boot::take_back(self.room(node)?)
+    }
+
+    /// Whether `systemctl reboot` was run on a node since it has power; nobody does it.
+    pub fn is_told_to_reboot(&self, node: &str) -> Result<bool> {
+        Ok(boot::is_told_to_reboot(self.room(node)?))
+    }
+
+    /// Puts a program where a package would put it, until the node loses its power.
+    pub fn install(&self, node: &str, program: &Path) -> Result<()> {
+        ensure!(self.plan.plays_boot, "nodes of this rack have no systemd");
+        boot::install(self.room(node)?, program)
     }
 
     /// Adds a machine that is no node of the cluster, with a card on every switch. Cables, paths and programs of it are

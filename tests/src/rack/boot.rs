@@ -3,23 +3,30 @@
 //! /etc/network/interfaces says what the cards are. It is a fake, and the only one of a rack.
 
 use std::fmt::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::corosync::address;
 use crate::plan::Plan;
-use crate::room::Room;
+use crate::room::{MOUNT_SOURCE, Room};
 
 const SYSTEMCTL: &str = r#"#!/bin/sh
 case "$1" in
   show) printf 'Version=257 (rack)\nSystemState=running\nNFailedUnits=0\nNJobs=0\n' ;;
   list-jobs) echo "No jobs running." ;;
+  reboot) : >/run/told-to-reboot ;;
   *) exit 1 ;;
 esac
 "#;
 const PATH: &str = "/run/systemctl";
+/// What is left of `systemctl reboot`.
+const TOLD: &str = "/run/told-to-reboot";
+/// Programs that lie over those of /usr/bin.
+const BIN: &str = "/run/bin";
 /// What systemd-logind writes for `shutdown +10`.
 const SCHEDULED: &str = "/run/systemd/shutdown/scheduled";
 const BOOT_ID: &str = "/run/boot-id";
@@ -37,6 +44,24 @@ pub(super) fn play(room: &Room, plan: &Plan, number: usize) -> Result<()> {
     mount(room, PATH, "/usr/bin/systemctl")?;
     mount(room, BOOT_ID, "/proc/sys/kernel/random/boot_id")?;
     write(room, "/etc/network/interfaces", &interfaces(plan, number))
+}
+
+pub(super) fn is_told_to_reboot(room: &Room) -> bool {
+    room.path(TOLD).exists()
+}
+
+/// Puts a program into /usr/bin, which is everybody's: over it, for this room alone. The systemctl that was there lies below
+/// that, and is put there again.
+pub(super) fn install(room: &Room, program: &Path) -> Result<()> {
+    let bin = room.path(BIN);
+    std::fs::create_dir_all(&bin)?;
+    let name = program.file_name().context("a program has a name")?;
+    symlink(program, bin.join(name))?;
+    symlink(PATH, bin.join("systemctl"))?;
+    let over = format!("lowerdir={BIN}:/usr/bin");
+    run(room
+        .command("mount")
+        .args(["-t", "overlay", MOUNT_SOURCE, "-o", &over, "/usr/bin"]))
 }
 
 pub(super) fn schedule_reboot(room: &Room, in_s: u64) -> Result<()> {
@@ -69,11 +94,12 @@ fn write(room: &Room, path: &str, text: &str) -> Result<()> {
 }
 
 fn mount(room: &Room, what: &str, over: &str) -> Result<()> {
-    let done = room
-        .command("mount")
-        .args(["--bind", what, over])
-        .output()?;
+    run(room.command("mount").args(["--bind", what, over]))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let done = command.output()?;
     let said = String::from_utf8_lossy(&done.stderr);
-    ensure!(done.status.success(), "{what} over {over}: {said}");
+    ensure!(done.status.success(), "{command:?}: {said}");
     Ok(())
 }
