@@ -122,6 +122,19 @@ pub(crate) enum NoAnswer {
     NoSuchCluster { address: String, cluster: String },
 }
 
+impl NoAnswer {
+    /// The question may have been heard, and the answer was lost.
+    fn is_broken_off(&self) -> bool {
+        let is_lost = |missed: &Missed| {
+            matches!(
+                missed,
+                Missed::Late { .. } | Missed::Broken { .. } | Missed::Ended { .. }
+            )
+        };
+        matches!(self, Self::Unreachable { tried } if tried.iter().any(is_lost))
+    }
+}
+
 /// An address that gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Missed {

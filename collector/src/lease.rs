@@ -19,6 +19,8 @@ use crate::keeper::understanding::cluster_of;
 use crate::keeper::view::ClusterView;
 use crate::verdict;
 
+const MAX_REQUEST_ID: usize = 64;
+
 /// What is asked for, as far as it is well formed.
 pub(crate) fn begin(
     request: v1::BeginRequest,
@@ -47,7 +49,18 @@ pub(crate) fn begin(
         reason: reason(&request.reason)?,
         planned_s,
         waits_for_end: request.waits_for_end,
+        request_id: request_id(request.request_id)?,
     }))
+}
+
+fn request_id(text: String) -> Result<String, Status> {
+    let is_id = text.len() <= MAX_REQUEST_ID && text.chars().all(|c| c.is_ascii_alphanumeric());
+    if is_id {
+        return Ok(text);
+    }
+    Err(Status::invalid_argument(format!(
+        "request_id: it has at most {MAX_REQUEST_ID} letters and digits"
+    )))
 }
 
 pub(crate) fn end(node: NodeName, by: String, not_rebooted: bool) -> LeaseAsk {

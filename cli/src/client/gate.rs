@@ -1,17 +1,38 @@
 //! What is asked of the gate: may I, and the lease.
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::thread::sleep;
+use std::time::Duration;
+
 use proto::v1;
 use proto::v1::gate_client::GateClient;
 
 use super::{Client, NoAnswer};
+
+/// To begin, where an answer was lost: a collector that is started anew takes seconds.
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(2);
 
 impl Client {
     pub(crate) fn check(&self, request: &v1::CheckRequest) -> Result<v1::Verdict, NoAnswer> {
         self.answered(&async |line| GateClient::new(line).check(request.clone()).await)
     }
 
-    pub(crate) fn begin(&self, request: &v1::BeginRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
-        self.answered(&async |line| GateClient::new(line).begin(request.clone()).await)
+    /// An answer that was lost is asked for again: by the id of the request nobody gets a second lease.
+    pub(crate) fn begin(&self, mut request: v1::BeginRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
+        request.request_id = random_id();
+        let (mut attempt, mut may_be_taken) = (1, false);
+        loop {
+            let answer =
+                self.answered(&async |line| GateClient::new(line).begin(request.clone()).await);
+            may_be_taken |= answer.as_ref().is_err_and(NoAnswer::is_broken_off);
+            let is_refused = matches!(answer, Err(NoAnswer::Refused { .. }));
+            if answer.is_ok() || is_refused || !may_be_taken || attempt == ATTEMPTS {
+                return answer;
+            }
+            attempt += 1;
+            sleep(PAUSE);
+        }
     }
 
     pub(crate) fn end(&self, request: &v1::EndRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
@@ -31,4 +52,10 @@ impl Client {
         };
         self.answered(&async |line| GateClient::new(line).list_leases(request.clone()).await)
     }
+}
+
+/// No two are the same.
+fn random_id() -> String {
+    let random = || RandomState::new().hash_one(std::process::id());
+    format!("{:016x}{:016x}", random(), random())
 }

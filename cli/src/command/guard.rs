@@ -173,7 +173,7 @@ impl Guard<'_> {
         let args = self.args;
         let command = args.command.join(" ");
         let reason = args.reason.clone().unwrap_or(command);
-        let answer = self.client.begin(&v1::BeginRequest {
+        let answer = self.client.begin(v1::BeginRequest {
             check: Some(self.check_request()),
             reason: reason
                 .chars()
@@ -184,6 +184,7 @@ impl Guard<'_> {
             r#override: args.overrides.clone().unwrap_or_default(),
             // On the node itself nobody is left to ask for the end.
             waits_for_end: !is_here(&self.args.node),
+            ..v1::BeginRequest::default()
         })?;
         outcome.answer = serde_json::value::RawValue::from_string(answer.json.clone()).ok();
         let given = answer.verdict.unwrap_or_default();

@@ -124,7 +124,7 @@ fn unknown(args: &Args, error: &NoAnswer) -> String {
 fn ask(args: &Args, what: &What, client: &Client) -> Result<v1::LeaseAnswer, NoAnswer> {
     let cluster = args.cluster.clone();
     match what {
-        What::Begin(begin) => client.begin(&v1::BeginRequest {
+        What::Begin(begin) => client.begin(v1::BeginRequest {
             check: Some(v1::CheckRequest {
                 cluster,
                 nodes: begin.nodes.clone(),
@@ -135,6 +135,7 @@ fn ask(args: &Args, what: &What, client: &Client) -> Result<v1::LeaseAnswer, NoA
             planned_s: begin.planned_s,
             r#override: begin.overrides.clone().unwrap_or_default(),
             waits_for_end: false,
+            ..v1::BeginRequest::default()
         }),
         What::End { node, not_rebooted } => client.end(&v1::EndRequest {
             cluster,

@@ -440,6 +440,7 @@ async fn leases_are_what_their_steps_add_up_to_in_every_store() {
             overrode: None,
             stood_against: BTreeSet::new(),
             waits_for_end: false,
+            request_id: String::new(),
             before: BTreeMap::new(),
         };
         let steps = [lease::Step::Granted(Box::new(grant)), lease::Step::Departed];

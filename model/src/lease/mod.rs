@@ -102,6 +102,9 @@ pub struct Grant {
     /// It waits for its end to be asked for, also when all is well again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waits_for_end: bool,
+    /// By which he knows it again who asked for it, and was not answered. It may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request_id: String,
     pub before: BTreeMap<NodeName, Before>,
 }
 
@@ -266,6 +269,13 @@ impl Leases {
     /// The one that is held, if this node is its.
     pub fn of(&self, node: &NodeName) -> Option<&Lease> {
         self.current().filter(|lease| lease.holds(node))
+    }
+
+    /// The one that is held, if its owner asked for it by this id. For what he asked is for the caller to compare.
+    pub fn taken_by(&self, request_id: &str, owner: &str) -> Option<&Lease> {
+        let is_it = |grant: &Grant| grant.request_id == request_id && grant.owner == owner;
+        self.current()
+            .filter(|lease| !request_id.is_empty() && is_it(&lease.grant))
     }
 
     /// Those that are over, the newest last.

@@ -19,6 +19,7 @@ pub(crate) fn granted(world: &World, number: Number, node: &str) -> Transition {
         overrode: None,
         stood_against: BTreeSet::new(),
         waits_for_end: false,
+        request_id: String::new(),
         before: BTreeMap::from([(node.clone(), before(&world.scene(), &node))]),
     };
     Transition {

@@ -177,6 +177,7 @@ impl Collector {
             overrode: None,
             stood_against: BTreeSet::new(),
             waits_for_end: false,
+            request_id: String::new(),
             before: nodes().map(before).collect(),
         };
         let step = lease::Transition {

@@ -1478,6 +1478,10 @@ pub struct BeginRequest {
     /// It ends when its end is asked for, and not by itself when all is well again.
     #[prost(bool, tag = "5")]
     pub waits_for_end: bool,
+    /// Made by who asks, another one for each lease that is wanted; may be left out. Where an answer was lost the same is asked
+    /// again: whoever has the lease by this id is told so, and gets no second one. At most 64 letters and digits.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndRequest {

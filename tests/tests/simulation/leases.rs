@@ -37,6 +37,7 @@ impl Asking {
             planned_s: PLANNED_S,
             overrides: true,
             waits_for_end: true,
+            request_id: String::new(),
         })
     }
 

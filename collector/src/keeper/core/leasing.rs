@@ -27,6 +27,8 @@ pub struct Begin {
     /// Also against NO-GO or UNKNOWN.
     pub overrides: bool,
     pub waits_for_end: bool,
+    /// It may be empty.
+    pub request_id: String,
 }
 
 /// What is asked for.
@@ -89,6 +91,15 @@ impl Core {
             let sentence = "which leases are held cannot be read".to_owned();
             return Err(not_now(Kind::LeasesUnknown, sentence));
         };
+        if let LeaseAsk::Begin(begin) = ask
+            && let Some(lease) = leases.taken_by(&begin.request_id, &begin.owner)
+            && (&lease.grant.nodes, lease.grant.action) == (&begin.nodes, begin.action)
+        {
+            let scene = self.understanding.scene(&leases, now);
+            let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
+            let verdict = gate::check_as_holder(&scene, &self.understanding.found(), &request);
+            return self.answer_again(question, lease, verdict);
+        }
         let (verdict, step) = self.judge(&leases, ask, now);
         let Some(step) = step else {
             // Where nothing is to be ended or broken, nothing is left to do.
@@ -122,6 +133,34 @@ impl Core {
         Ok(())
     }
 
+    /// To who has taken it already, and did not hear of it. It is promised only once it is on the disk.
+    fn answer_again(
+        &mut self,
+        question: u64,
+        lease: &Lease,
+        verdict: Verdict,
+    ) -> Result<(), Box<Told>> {
+        let is_its_grant = |asked: &&Asked| {
+            asked.step.number == lease.number && matches!(asked.step.step, Step::Granted(_))
+        };
+        let lease = Some(lease.clone());
+        let Some(waiting) = self.leases_asked.iter().find(is_its_grant) else {
+            return Err(Box::new(Told {
+                verdict,
+                lease,
+                is_done: true,
+            }));
+        };
+        let step = waiting.step.clone();
+        self.leases_asked.push(Asked {
+            question,
+            step,
+            verdict,
+            lease,
+        });
+        Ok(())
+    }
+
     /// The verdict, and the step that is to be written if it allows one.
     fn judge(&self, leases: &Leases, ask: &LeaseAsk, now: Now) -> (Verdict, Option<Step>) {
         let scene = self.understanding.scene(leases, now);
@@ -151,6 +190,7 @@ impl Core {
                         overrode: (!may).then(|| verdict.sentence.clone()),
                         stood_against: stood_against(&verdict, &request),
                         waits_for_end: begin.waits_for_end || has_ceph,
+                        request_id: begin.request_id.clone(),
                         before: begin.nodes.iter().map(with_before).collect(),
                     }))
                 });
@@ -187,13 +227,15 @@ impl Core {
                 LeaseNews::Kept(step) => (step, true),
                 LeaseNews::Lost(step) => (step, false),
             };
-            let place = self
-                .leases_asked
-                .iter()
-                .position(|asked| asked.step == step);
-            let Some(asked) = place.map(|place| self.leases_asked.swap_remove(place)) else {
-                continue;
-            };
+            let all = std::mem::take(&mut self.leases_asked).into_iter();
+            let (answered, waiting) = all.partition(|asked| asked.step == step);
+            self.leases_asked = waiting;
+            self.tell_of_lease(answered, is_kept);
+        }
+    }
+
+    fn tell_of_lease(&mut self, answered: Vec<Asked>, is_kept: bool) {
+        for asked in answered {
             let told = if is_kept {
                 Told {
                     verdict: asked.verdict,

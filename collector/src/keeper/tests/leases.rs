@@ -19,6 +19,7 @@ fn begin(node: &str, owner: &str) -> LeaseAsk {
         planned_s: 600,
         overrides: true,
         waits_for_end: false,
+        request_id: String::new(),
     })
 }
 
@@ -76,6 +77,45 @@ fn of_two_who_ask_one_gets_it_and_the_other_hears_who_has_it() {
     // Also the same one again.
     let again = world.lease(&begin("pve-01", "root@pve-01")).unwrap();
     assert!(kinds(&again).contains(&Kind::LeaseHeld));
+}
+
+#[test]
+fn who_was_not_answered_asks_again_by_the_same_id_and_has_the_one_lease() {
+    let of = |id: &str, owner: &str| match begin("pve-01", owner) {
+        LeaseAsk::Begin(begin) => LeaseAsk::Begin(Begin {
+            request_id: id.to_owned(),
+            ..begin
+        }),
+        other => other,
+    };
+    let mut world = world();
+    world.is_stuck = true;
+    assert_eq!(world.lease(&of("a1", "anna")), None, "it is on its way");
+    let first = world.streams;
+    assert_eq!(
+        world.lease(&of("a1", "anna")),
+        None,
+        "and promised to nobody"
+    );
+    let second = world.streams;
+    world.unstick();
+    let (one, other) = (world.told(first).unwrap(), world.told(second).unwrap());
+    assert!(one.is_done && other.is_done);
+    assert_eq!(one.lease, other.lease);
+    let later = world.lease(&of("a1", "anna")).unwrap();
+    assert_eq!(later.lease, one.lease);
+    assert!(later.is_done);
+    for (id, owner) in [("a1", "berta"), ("a2", "anna"), ("", "anna")] {
+        let told = world.lease(&of(id, owner)).unwrap();
+        assert!(kinds(&told).contains(&Kind::LeaseHeld), "{id} {owner}");
+        assert!(!told.is_done);
+    }
+    let LeaseAsk::Begin(same) = of("a1", "anna") else {
+        panic!("it is a beginning");
+    };
+    let nodes = BTreeSet::from([name("pve-02")]);
+    let other = world.lease(&LeaseAsk::Begin(Begin { nodes, ..same }));
+    assert!(!other.unwrap().is_done, "the id of another question");
 }
 
 #[test]
