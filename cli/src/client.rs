@@ -76,6 +76,12 @@ pub(crate) enum NoAnswer {
         listed(tried)
     )]
     NoIdentity { tried: Vec<PathBuf> },
+    #[error(
+        "there is no {}: on the collector, `quorate-collector operator add NAME --out FILE` makes an operator's file, which \
+         --identity names",
+        path.display()
+    )]
+    NotThere { path: PathBuf },
     #[error("{} cannot be read", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error(
@@ -341,7 +347,12 @@ fn operators_file(named: Option<&Path>) -> Result<(PathBuf, OperatorsFile), NoAn
     let variable = || std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
     let named = named.map(Path::to_owned);
     if let Some(path) = named.or_else(|| variable().map(PathBuf::from)) {
-        return Ok((path.clone(), read(&path)?));
+        return match read(&path) {
+            Err(NoAnswer::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(NoAnswer::NotThere { path })
+            }
+            read => read.map(|file| (path, file)),
+        };
     }
     let own = std::env::home_dir().map(|home| home.join(OWN));
     let places: Vec<PathBuf> = own

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::cluster::Cluster;
 use model::gate::{self, Action, Answer, Request, Verdict};
 use model::lease::healthy::Reboot;
-use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S, State};
+use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S};
 use model::name::NodeName;
 use model::rule::Scene;
 use proto::v1;
@@ -179,11 +179,8 @@ impl Leases<'_> {
         owner: &str,
     ) -> Result<Option<v1::LeaseAnswer>, Status> {
         let held = self.view.leases.as_deref().and_then(lease::Leases::current);
-        let is_his = |lease: &&Lease| {
-            let grant = &lease.grant;
-            grant.owner == owner && grant.nodes == request.nodes && grant.action == request.action
-        };
-        let Some(lease) = held.filter(is_his).filter(|it| it.state == State::Granted) else {
+        let is_his = |lease: &&Lease| lease.awaits(owner, &request.nodes, request.action);
+        let Some(lease) = held.filter(is_his) else {
             return Ok(None);
         };
         let cluster = cluster_of(self.view, self.now);

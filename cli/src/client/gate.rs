@@ -4,6 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::thread::sleep;
 use std::time::Duration;
 
+use model::gate::Kind;
 use proto::v1;
 use proto::v1::gate_client::GateClient;
 
@@ -25,9 +26,17 @@ impl Client {
         loop {
             let answer =
                 self.answered(&async |line| GateClient::new(line).begin(request.clone()).await);
-            may_be_taken |= answer.as_ref().is_err_and(NoAnswer::is_broken_off);
-            let is_refused = matches!(answer, Err(NoAnswer::Refused { .. }));
-            if answer.is_ok() || is_refused || !may_be_taken || attempt == ATTEMPTS {
+            let is_said = match &answer {
+                Ok(answer) => {
+                    may_be_taken |= is_open(answer);
+                    answer.is_done || verdict_of(answer) != v1::Answer::Unknown
+                }
+                Err(error) => {
+                    may_be_taken |= error.is_broken_off();
+                    matches!(error, NoAnswer::Refused { .. })
+                }
+            };
+            if is_said || !may_be_taken || attempt == ATTEMPTS {
                 return answer;
             }
             attempt += 1;
@@ -58,4 +67,15 @@ impl Client {
 fn random_id() -> String {
     let random = || RandomState::new().hash_one(std::process::id());
     format!("{:016x}{:016x}", random(), random())
+}
+
+fn verdict_of(answer: &v1::LeaseAnswer) -> v1::Answer {
+    let verdict = answer.verdict.as_ref();
+    verdict.map_or(v1::Answer::Unknown, v1::Verdict::answer)
+}
+
+/// The collector itself does not know yet whether it was written down.
+fn is_open(answer: &v1::LeaseAnswer) -> bool {
+    let mut reasons = answer.verdict.iter().flat_map(|verdict| &verdict.reasons);
+    reasons.any(|reason| reason.kind == Kind::NotRecorded.name())
 }

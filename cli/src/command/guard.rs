@@ -201,7 +201,7 @@ impl Guard<'_> {
             }
             None => {
                 outcome.code = refusal(&given);
-                outcome.is_lease_held = Some(false);
+                outcome.is_lease_held = Some(false).filter(|_| outcome.code != NOT_KNOWN);
                 outcome.sentence = format!("the command was not run: {}", given.sentence);
                 Ok(None)
             }

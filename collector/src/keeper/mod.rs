@@ -88,7 +88,7 @@ pub const ANSWER_WITHIN_MS: u64 = 30_000;
 pub const AUTHORITY_TOLD_EVERY_MS: u64 = 5_000;
 /// Questions to one node that wait for an answer.
 pub const MAX_QUESTIONS: usize = 8;
-/// The rules look at most this often, and after what was heard this soon.
+/// The rules look at most this often, and after something changed this soon.
 pub const LOOK_EVERY_MS: u64 = 100;
 /// And at least this often: time alone can end an incident, or a lease.
 pub const LOOK_AGAIN_MS: u64 = 500;

@@ -1,7 +1,7 @@
 //! What the collector makes of what it hears: the rules look at the cluster, and incidents come of what they find.
 //!
-//! They look soon after something was heard, and otherwise now and then, because time alone can make a reading too old
-//! or end an incident.
+//! They look soon after something changed, and otherwise twice a second, because time alone can make a reading too old or end
+//! an incident.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,8 +59,11 @@ impl Understanding {
     pub(super) fn saw(&mut self, node: &NodeName, view: &NodeView, now: Now) {
         let seen = seen(view);
         let before = self.cluster.nodes.get(node);
-        self.has_news |= before.is_none_or(|before| is_news(&before.seen, &seen));
+        let is_known = before.is_some();
+        self.has_news |= before.is_some_and(|before| is_news(&before.seen, &seen));
         self.cluster.apply(node, seen, now);
+        // One beyond those that are kept is none, however often it speaks.
+        self.has_news |= !is_known && self.cluster.nodes.contains_key(node);
     }
 
     pub(super) fn forget(&mut self, node: &NodeName) {

@@ -2,7 +2,7 @@
 
 use super::case::Case;
 use super::request::Action;
-use super::room;
+use super::room::{self, Leaving};
 use super::verdict::{Kind, Reason};
 use crate::cluster::FreshNode;
 use crate::fact::ha::{Armed, Ha, HaService, ServiceState};
@@ -17,10 +17,10 @@ pub(super) struct NothingStuck(());
 
 pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<NothingStuck> {
     let before = reasons.len();
-    let mut told = Vec::new();
+    let (mut told, mut leaving) = (Vec::new(), Vec::new());
     for node in case.targets() {
         match ha_of(case, node) {
-            Some(ha) => services(case, node, ha, reasons, &mut told),
+            Some(ha) => leaving.extend(services(case, node, ha, reasons, &mut told)),
             None if case.is_absent(node, Family::Ha) => {}
             None => {
                 let name = node.name();
@@ -39,6 +39,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Nothing
     }
     let is_clear = reasons.len() == before;
     reasons.extend(told);
+    room::look(case, &leaving, reasons);
     is_clear.then_some(NothingStuck(()))
 }
 
@@ -57,13 +58,14 @@ fn ha_of<'a>(case: &'a Case<'_>, node: &'a FreshNode<'_>) -> Option<&'a Ha> {
     Some(node).filter(tells).or_else(of_others)?.ha()
 }
 
-fn services(
+/// Gives those that HA takes elsewhere.
+fn services<'a>(
     case: &Case<'_>,
-    node: &FreshNode<'_>,
-    ha: &Ha,
+    node: &'a FreshNode<'_>,
+    ha: &'a Ha,
     reasons: &mut Vec<Reason>,
     told: &mut Vec<Reason>,
-) {
+) -> Vec<Leaving<'a>> {
     let name = node.name();
     let all = ha
         .manager
@@ -77,7 +79,7 @@ fn services(
         .collect();
     if case.request.action == Action::Network {
         told.extend(watchdog(case, node, ha));
-        return;
+        return Vec::new();
     }
     let in_transit = |service: &HaService| {
         matches!(
@@ -122,10 +124,13 @@ fn services(
                 service.state,
                 Some(ServiceState::Stopped | ServiceState::Disabled | ServiceState::Ignored)
             );
-            leaving.extend((what != Becomes::Freezes && is_to_run).then_some(id.as_str()));
+            let service = id.as_str();
+            leaving.extend(
+                (what != Becomes::Freezes && is_to_run).then_some(Leaving { node, service }),
+            );
         }
     }
-    room::look(case, node, &leaving, told);
+    leaving
 }
 
 /// A change of the network moves no service, and may cut the node off.

@@ -7,6 +7,9 @@ use super::case::Case;
 use super::verdict::{Kind, Reason};
 use crate::cluster::FreshNode;
 use crate::fact::guests::{Disk, Guest};
+use crate::fact::ha::HaNodeState;
+use crate::fact::ha_config::HaRuleKind;
+use crate::fact::storage::{ReplicationJob, Storage};
 use crate::finding::Thing;
 use crate::name::NodeName;
 use crate::report::Facts as _;
@@ -16,26 +19,29 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// What a guest has whose file names no memory (qm(1), pct(1)).
 const USUAL_MIB: u64 = 512;
 
-/// `leaving`: those that HA starts or moves elsewhere.
-pub(super) fn look(
-    case: &Case<'_>,
-    node: &FreshNode<'_>,
-    leaving: &[&str],
-    reasons: &mut Vec<Reason>,
-) {
-    let mut wanting: Vec<(u64, &str)> = Vec::new();
-    for service in leaving {
-        match tied(case, node, service) {
-            Some(why) => reasons.push(nowhere(
-                service,
-                format!("no other node can run {service}: {why}"),
-            )),
-            None => wanting.extend(needs(node, service).map(|bytes| (bytes, *service))),
+/// A service that HA starts on, or moves to, another node than this one.
+#[derive(Clone, Copy)]
+pub(super) struct Leaving<'a> {
+    pub(super) node: &'a FreshNode<'a>,
+    pub(super) service: &'a str,
+}
+
+/// Of all nodes asked about: they leave at once, and to the same others.
+pub(super) fn look(case: &Case<'_>, leaving: &[Leaving<'_>], reasons: &mut Vec<Reason>) {
+    let mut wanting: Vec<(u64, Leaving<'_>)> = Vec::new();
+    for one in leaving {
+        let Leaving { node, service } = *one;
+        match tied(case, node, service).or_else(|| beside_others(node, service)) {
+            Some(why) => {
+                let sentence = format!("no other node can run {service}: {why}");
+                reasons.push(nowhere(service, sentence));
+            }
+            None => wanting.extend(needs(node, service).map(|bytes| (bytes, *one))),
         }
     }
-    wanting.sort_by_key(|(bytes, service)| (std::cmp::Reverse(*bytes), *service));
+    wanting.sort_by_key(|(bytes, one)| (std::cmp::Reverse(*bytes), one.service));
     let mut free = free(case);
-    for (bytes, service) in wanting {
+    for (bytes, Leaving { node, service }) in wanting {
         let mut may: Vec<(&NodeName, &mut u64)> = free
             .iter_mut()
             .filter(|(name, _)| may_run(node, service, name))
@@ -56,7 +62,7 @@ pub(super) fn look(
 fn too_large(service: &str, bytes: u64, most: Option<(&NodeName, u64)>) -> Reason {
     let least = match most {
         Some((name, free)) => format!("{name} has most, {}", gib(free)),
-        None => "no node that may run it tells how much it has".to_owned(),
+        None => "of none that can run it is it known how much it has".to_owned(),
     };
     let sentence = format!(
         "for {service} ({}) no other node has free memory beside what comes to it before: {least}",
@@ -80,13 +86,24 @@ fn gib(bytes: u64) -> String {
     format!("{gib:.1} GiB")
 }
 
-/// Of the others that are members and tell it.
+/// Of the others to which HA takes services, and that tell it.
 fn free<'a>(case: &'a Case<'_>) -> BTreeMap<&'a NodeName, u64> {
+    let takes = |name: &NodeName| {
+        let mut told = case
+            .heard
+            .iter()
+            .filter_map(|node| node.ha()?.manager.as_ref());
+        let online = Some(&HaNodeState::Online);
+        // What an old copy says counts against it.
+        told.all(|manager| manager.node_status.get(name) == online)
+    };
     let members = case.others().filter(|node| !case.is_out(node.name()));
-    let told = members.filter_map(|node| {
-        let memory = node.host()?.memory.as_ref()?;
-        Some((node.name(), memory.available_bytes?))
-    });
+    let told = members
+        .filter(|node| takes(node.name()))
+        .filter_map(|node| {
+            let memory = node.host()?.memory.as_ref()?;
+            Some((node.name(), memory.available_bytes?))
+        });
     told.collect()
 }
 
@@ -104,35 +121,43 @@ fn guest<'a>(node: &'a FreshNode<'_>, id: u32) -> Option<&'a Guest> {
     node.guests()?.here.iter().find(|guest| guest.id == id)
 }
 
-/// Whether the storages of its disks are there, and no rule or group keeps it away.
+/// Whether its disks are there, and no rule or group keeps it away.
 fn may_run(node: &FreshNode<'_>, service: &str, other: &NodeName) -> bool {
-    let disks = id_of(service).and_then(|id| guest(node, id)?.config.as_ref());
-    let disks = disks.into_iter().flat_map(|config| &config.disks);
-    let mut storages = disks.filter_map(|disk| disk.storage.as_deref());
-    let is_allowed = kept_to(node, service).iter().all(|set| set.has(other));
-    is_allowed && storages.all(|storage| has_storage(node, storage, other))
+    let guest = id_of(service).and_then(|id| guest(node, id));
+    let has_disks = guest.is_none_or(|guest| {
+        let disks = guest.config.iter().flat_map(|config| &config.disks);
+        let mut kept = disks.filter(|disk| !disk.cdrom && !disk.slot.starts_with("unused"));
+        kept.all(|disk| has_disk(node, guest, disk, other))
+    });
+    has_disks && kept_to(node, service).iter().all(|set| set.has(other))
 }
 
-fn has_storage(node: &FreshNode<'_>, storage: &str, other: &NodeName) -> bool {
-    let Some(known) = node.storage() else {
+/// The storage is active there by the last word of pvestatd, and where it is the other node's own, a copy goes there. What is not
+/// told is not there.
+fn has_disk(node: &FreshNode<'_>, guest: &Guest, disk: &Disk, other: &NodeName) -> bool {
+    let Some(storage) = &disk.storage else {
+        // An empty drive, or one that the operator says is the same everywhere; else the guest is tied.
         return true;
     };
+    let Some(known) = node.storage() else {
+        return false;
+    };
     let mut configured = known.configured.iter().flatten();
-    let is_kept_away = configured.any(|one| {
-        let is_elsewhere = one
-            .nodes
-            .as_ref()
-            .is_some_and(|nodes| !nodes.contains(other));
-        one.id == storage && (one.disabled || is_elsewhere)
-    });
-    let mut of_other = known
-        .seen
-        .iter()
-        .flatten()
-        .filter(|seen| seen.node == *other)
-        .peekable();
-    let is_told = of_other.peek().is_some();
-    !is_kept_away && (!is_told || of_other.any(|seen| seen.storage == storage))
+    let Some(config) = configured.find(|config| config.id == *storage) else {
+        return false;
+    };
+    let mut seen = known.seen.iter().flatten();
+    let is_active = seen.any(|seen| seen.node == *other && seen.storage == *storage);
+    let is_there = config.is_shared() == Some(true)
+        || disk.shared
+        || copies(known, guest).any(|job| job.target.as_ref() == Some(other));
+    config.is_for(other) && is_active && is_there
+}
+
+fn copies<'a>(known: &'a Storage, guest: &Guest) -> impl Iterator<Item = &'a ReplicationJob> {
+    let id = guest.id;
+    let jobs = known.replication.iter().flatten();
+    jobs.filter(move |job| job.guest == Some(id) && !job.disabled && !job.removed)
 }
 
 /// Why no other node can take it; what is not known of it counts.
@@ -175,9 +200,7 @@ fn is_local(node: &FreshNode<'_>, guest: &Guest, disk: &Disk) -> bool {
     let of_disk = configured
         .filter(|known| Some(&known.id) == disk.storage.as_ref())
         .find_map(|known| known.is_shared());
-    let mut jobs = storage.replication.iter().flatten();
-    let is_copied = jobs.any(|job| job.guest == Some(guest.id) && !job.disabled && !job.removed);
-    of_disk != Some(true) && !is_copied
+    of_disk != Some(true) && copies(storage, guest).next().is_none()
 }
 
 /// A rule or a group that leaves it no other node.
@@ -186,6 +209,19 @@ fn strictly_here(case: &Case<'_>, node: &FreshNode<'_>, service: &str) -> Option
     let mut sets = kept_to(node, service).into_iter();
     let here = sets.find(|set| !set.nodes.iter().any(|(name, _)| is_other(name)))?;
     Some(format!("{} keeps it there", here.by))
+}
+
+/// A rule that ties it to other services, or keeps it from them: where these are then is not played.
+fn beside_others(node: &FreshNode<'_>, service: &str) -> Option<String> {
+    let mut rules = node.ha()?.config.rules.iter().flatten();
+    let rule = rules.find(|rule| {
+        let is_about = rule.resources.iter().any(|of| of == service);
+        !rule.disabled && rule.kind == HaRuleKind::ResourceAffinity && is_about
+    })?;
+    Some(format!(
+        "whether the rule {} lets it is not counted",
+        rule.id
+    ))
 }
 
 /// Nodes outside which a service does not run.

@@ -6,7 +6,7 @@ use super::*;
 use crate::cluster::testing::{World, known, name, value};
 use crate::fact::boot::{Boot, FileSystem};
 use crate::fact::guests::{Guest, GuestConfig, GuestKind, Guests, Lock, Passthrough};
-use crate::fact::ha::{Ha, HaService, ManagerStatus, ServiceState};
+use crate::fact::ha::{Ha, HaNodeState, HaService, ManagerStatus, ServiceState};
 use crate::fact::ha_config::{Datacenter, HaConfig, ShutdownPolicy};
 use crate::fact::host::{HostLoad, Memory};
 use crate::fact::interfaces::{Configuration, Interfaces};
@@ -14,6 +14,7 @@ use crate::fact::power::{Power, PowerState};
 use crate::fact::tasks::{RunningTask, Task, TaskKind, Tasks};
 use crate::finding::Thing;
 use crate::fleet::Hearing;
+use crate::name::NodeName;
 use crate::reading::{Problem, Reading};
 use crate::rule;
 use crate::topology::{Dependency, Place, Service};
@@ -327,6 +328,8 @@ fn flaw<T>(reading: &mut Reading<T>, problem: Problem) {
 }
 
 fn with_service(world: &mut World, policy: Option<&ShutdownPolicy>, state: &ServiceState) {
+    let nodes: Vec<NodeName> = world.cluster.nodes.keys().cloned().collect();
+    let online = || nodes.iter().map(|node| (node.clone(), HaNodeState::Online));
     world.edit_all(|_, report| {
         let service = HaService {
             node: Some(name("pve-03")),
@@ -336,6 +339,7 @@ fn with_service(world: &mut World, policy: Option<&ShutdownPolicy>, state: &Serv
         report.ha = known(Ha {
             manager: Some(ManagerStatus {
                 service_status: Some([("vm:100".to_owned(), service)].into()),
+                node_status: online().collect(),
                 ..ManagerStatus::default()
             }),
             config: HaConfig {

@@ -26,10 +26,7 @@ impl fmt::Display for Enough {
 }
 
 pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough> {
-    let names = case.names();
-    if !names.is_empty() && names.iter().all(|(_, name)| case.is_target(name)) {
-        let sentence = "no node of the cluster stays".to_owned();
-        reasons.push(Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence));
+    if nobody_stays(case, reasons) {
         return None;
     }
     let confirmed = confirmed(case, reasons);
@@ -38,6 +35,9 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough>
 
 /// The same where the node asked about is the only one that can be heard.
 pub(super) fn look_alone(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<Enough> {
+    if nobody_stays(case, reasons) {
+        return None;
+    }
     let own = case.targets().find_map(|node| {
         let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
         corosync.total_votes
@@ -50,6 +50,16 @@ pub(super) fn look_alone(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<E
         reasons.push(unknown(sentence));
     }
     played(case, own, reasons)
+}
+
+fn nobody_stays(case: &Case<'_>, reasons: &mut Vec<Reason>) -> bool {
+    let names = case.names();
+    let is_so = !names.is_empty() && names.iter().all(|(_, name)| case.is_target(name));
+    if is_so {
+        let sentence = "no node of the cluster stays".to_owned();
+        reasons.push(Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence));
+    }
+    is_so
 }
 
 /// `before`: the votes that there are, if that is known for certain.

@@ -208,6 +208,17 @@ impl Lease {
         self.grant.nodes.contains(node)
     }
 
+    /// Whether it is this that was granted, and nothing has come of it yet: who asks once more may be told so.
+    pub fn awaits(&self, owner: &str, nodes: &BTreeSet<NodeName>, action: Action) -> bool {
+        let Grant {
+            owner: own,
+            nodes: held,
+            action: planned,
+            ..
+        } = &self.grant;
+        self.state == State::Granted && own == owner && held == nodes && *planned == action
+    }
+
     /// Its nodes may be away, or not be themselves yet: until its time is over, or all was as before.
     pub fn excuses(&self) -> bool {
         let may_be = matches!(self.state, State::Granted | State::Departed | State::Back);
@@ -269,13 +280,6 @@ impl Leases {
     /// The one that is held, if this node is its.
     pub fn of(&self, node: &NodeName) -> Option<&Lease> {
         self.current().filter(|lease| lease.holds(node))
-    }
-
-    /// The one that is held, if its owner asked for it by this id. For what he asked is for the caller to compare.
-    pub fn taken_by(&self, request_id: &str, owner: &str) -> Option<&Lease> {
-        let is_it = |grant: &Grant| grant.request_id == request_id && grant.owner == owner;
-        self.current()
-            .filter(|lease| !request_id.is_empty() && is_it(&lease.grant))
     }
 
     /// Those that are over, the newest last.

@@ -1,7 +1,7 @@
 //! What a lease goes through, from what is seen.
 
 use super::healthy::Before;
-use super::testing::{granted, take};
+use super::testing::{granted, step, take};
 use super::*;
 use crate::cluster::testing::{World, known, name};
 use crate::fact::power::{Power, PowerState};
@@ -157,6 +157,24 @@ fn there_are_never_two() {
     assert!(leases.current().is_none());
     leases.fold(&second);
     assert_eq!(leases.current().unwrap().number, 2);
+}
+
+#[test]
+fn only_what_was_granted_and_not_used_yet_is_told_again() {
+    let mut world = world();
+    take(&mut world, "pve-02");
+    let awaits = |world: &World, owner: &str, node: &str, action| {
+        let lease = world.leases.as_ref().unwrap().current().unwrap();
+        lease.awaits(owner, &BTreeSet::from([name(node)]), action)
+    };
+    let (owner, reboot) = ("root@pve-02", Action::Reboot);
+    assert!(awaits(&world, owner, "pve-02", reboot));
+    assert!(!awaits(&world, "anna", "pve-02", reboot));
+    assert!(!awaits(&world, owner, "pve-01", reboot));
+    assert!(!awaits(&world, owner, "pve-02", Action::Upgrade));
+    let why = "pve-03 is not in the membership".to_owned();
+    step(&mut world, Step::Withdrawn { why });
+    assert!(!awaits(&world, owner, "pve-02", reboot));
 }
 
 #[test]

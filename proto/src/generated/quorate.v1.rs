@@ -1479,7 +1479,8 @@ pub struct BeginRequest {
     #[prost(bool, tag = "5")]
     pub waits_for_end: bool,
     /// Made by who asks, another one for each lease that is wanted; may be left out. Where an answer was lost the same is asked
-    /// again: whoever has the lease by this id is told so, and gets no second one. At most 64 letters and digits.
+    /// again: as long as he has the lease by this id and has not used it, he is told so, and gets no second one. At most 64 letters
+    /// and digits.
     #[prost(string, tag = "6")]
     pub request_id: ::prost::alloc::string::String,
 }

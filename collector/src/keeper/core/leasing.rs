@@ -16,6 +16,9 @@ use super::{Core, Output};
 use crate::keeper::Now;
 use crate::keeper::events::LeaseNews;
 
+/// Who waits until what was decided is on the disk.
+const MOST_ASKED: usize = 100;
+
 /// A maintenance that somebody wants to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begin {
@@ -87,13 +90,16 @@ impl Core {
                 format!("the ledger cannot be written ({why}): no lease is promised or ended");
             return Err(not_now(Kind::NotRecorded, sentence));
         }
+        if self.leases_asked.len() >= MOST_ASKED {
+            let sentence = format!("{MOST_ASKED} others wait for the ledger already");
+            return Err(not_now(Kind::NotRecorded, sentence));
+        }
         let Some(leases) = self.events.leases().cloned() else {
             let sentence = "which leases are held cannot be read".to_owned();
             return Err(not_now(Kind::LeasesUnknown, sentence));
         };
         if let LeaseAsk::Begin(begin) = ask
-            && let Some(lease) = leases.taken_by(&begin.request_id, &begin.owner)
-            && (&lease.grant.nodes, lease.grant.action) == (&begin.nodes, begin.action)
+            && let Some(lease) = leases.current().filter(|lease| is_of(lease, begin))
         {
             let scene = self.understanding.scene(&leases, now);
             let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
@@ -268,6 +274,12 @@ fn stood_against(verdict: &Verdict, request: &Request) -> BTreeSet<(Kind, Thing)
     let reasons = verdict.reasons.iter();
     let others = reasons.filter(|reason| reason.is_about_others(request));
     others.map(Reason::key).collect()
+}
+
+/// Whether it was this question that took it.
+fn is_of(lease: &Lease, begin: &Begin) -> bool {
+    let is_same = !begin.request_id.is_empty() && lease.grant.request_id == begin.request_id;
+    is_same && lease.awaits(&begin.owner, &begin.nodes, begin.action)
 }
 
 fn of_number(leases: &Leases, number: u64) -> Option<Lease> {
