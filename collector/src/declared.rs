@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::rule::Thresholds;
+use model::cluster::{Cluster, Now};
+use model::rule::{Scene, Thresholds};
 use model::topology::Site;
 
 /// Declarations and thresholds; copies share them.
@@ -10,4 +11,10 @@ use model::topology::Site;
 pub struct Declared {
     pub site: Arc<Site>,
     pub thresholds: Arc<Thresholds>,
+}
+
+impl Declared {
+    pub(crate) fn scene<'a>(&'a self, cluster: &'a Cluster, now: Now) -> Scene<'a> {
+        Scene::new(cluster, now, &self.thresholds, &self.site)
+    }
 }

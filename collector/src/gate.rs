@@ -162,20 +162,29 @@ impl Judge {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown).map(Some),
         };
-        let declared = self.keepers.declared().clone();
         let wanted = model::gate::Request::of_nodes(nodes.iter().cloned(), Action::Reboot);
         let owner = owner.to_owned();
-        let answer = move || {
-            // One look: the lease that is found is the lease that is judged.
+        // One look: the lease that is found is the lease that is judged.
+        let again = move |leases: &Leases<'_>| leases.again(&wanted, &owner);
+        self.at_leases(keeper, again).await
+    }
+
+    /// Looks at them as they are now, beside the tasks that serve.
+    async fn at_leases<T: Send + 'static>(
+        &self,
+        keeper: Keeper,
+        look: impl FnOnce(&Leases<'_>) -> Result<T, Status> + Send + 'static,
+    ) -> Result<T, Status> {
+        let declared = self.keepers.declared().clone();
+        let look = move || {
             let view = keeper.view();
-            let leases = Leases {
+            look(&Leases {
                 view: &view,
                 declared: &declared,
                 now: keeper.now(),
-            };
-            leases.again(&wanted, &owner)
+            })
         };
-        beside(answer).await
+        beside(look).await
     }
 
     /// Asks the one who keeps the cluster for something of the lease.
@@ -189,25 +198,16 @@ impl Judge {
             Err(unknown) => return lease::unknown(unknown),
         };
         let told = keeper.lease(ask).await;
-        let declared = self.keepers.declared().clone();
-        let answer = move || {
-            let view = keeper.view();
-            let leases = Leases {
-                view: &view,
-                declared: &declared,
-                now: keeper.now(),
-            };
-            match told {
-                Some(told) => leases.answer(told.verdict, told.lease.as_ref(), told.is_done),
-                None => {
-                    let sentence = "whether it was written down is not known".to_owned();
-                    let remedy = "`quorate maintenance list` says whether there is a lease";
-                    let verdict = Verdict::unknown(Kind::NotRecorded, sentence, remedy.to_owned());
-                    leases.answer(verdict, None, false)
-                }
+        let answer = move |leases: &Leases<'_>| match told {
+            Some(told) => leases.answer(told.verdict, told.lease.as_ref(), told.is_done),
+            None => {
+                let sentence = "whether it was written down is not known".to_owned();
+                let remedy = "`quorate maintenance list` says whether there is a lease";
+                let verdict = Verdict::unknown(Kind::NotRecorded, sentence, remedy.to_owned());
+                leases.answer(verdict, None, false)
             }
         };
-        beside(answer).await
+        self.at_leases(keeper, answer).await
     }
 }
 
@@ -318,17 +318,8 @@ impl Gate for Judge {
                 return Err(Status::failed_precondition(why));
             }
         };
-        let declared = self.keepers.declared().clone();
-        let list = move || {
-            let view = keeper.view();
-            let leases = Leases {
-                view: &view,
-                declared: &declared,
-                now: keeper.now(),
-            };
-            leases.list()
-        };
-        Ok(Response::new(beside(list).await?))
+        let list = self.at_leases(keeper, |leases| leases.list()).await?;
+        Ok(Response::new(list))
     }
 }
 

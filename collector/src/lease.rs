@@ -190,13 +190,9 @@ impl Leases<'_> {
     }
 
     fn scene<'b>(&'b self, cluster: &'b Cluster) -> Scene<'b> {
-        Scene {
-            cluster,
-            now: self.now,
-            thresholds: &self.declared.thresholds,
-            site: &self.declared.site,
-            leases: self.view.leases.as_deref(),
-        }
+        self.declared
+            .scene(cluster, self.now)
+            .with_leases(self.view.leases.as_deref())
     }
 
     fn told<'b>(&self, leases: impl IntoIterator<Item = &'b Lease>) -> Vec<lease::Told> {

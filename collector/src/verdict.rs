@@ -2,7 +2,6 @@
 
 use model::gate::{self, Action, Request, Verdict};
 use model::name::NodeName;
-use model::rule::Scene;
 use model::whatif::Part;
 use proto::v1;
 use tonic::Status;
@@ -46,13 +45,9 @@ pub(crate) fn judge(
     now: Now,
 ) -> Result<v1::Verdict, Status> {
     let cluster = cluster_of(view, now);
-    let scene = Scene {
-        cluster: &cluster,
-        now,
-        thresholds: &declared.thresholds,
-        site: &declared.site,
-        leases: view.leases.as_deref(),
-    };
+    let scene = declared
+        .scene(&cluster, now)
+        .with_leases(view.leases.as_deref());
     let lease = scene.leases.and_then(|leases| leases.current());
     let is_holder = lease.is_some_and(|lease| lease.grant.owner == asker);
     let verdict = if is_holder {

@@ -25,13 +25,7 @@ fn judged(action: Action) -> Result<v1::Verdict, Failed> {
     let cluster = Cluster::of_one(&name, &report, now);
     // What the operator declared stands in the collector's configuration.
     let (thresholds, site) = (Thresholds::default(), Site::default());
-    let scene = Scene {
-        cluster: &cluster,
-        now,
-        thresholds: &thresholds,
-        site: &site,
-        leases: None,
-    };
+    let scene = Scene::new(&cluster, now, &thresholds, &site);
     let found = rule::findings(&scene);
     let verdict: Verdict = gate::check_local(&scene, &found, &name, action.into());
     Ok(proto::verdict::message(verdict)?)

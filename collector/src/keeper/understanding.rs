@@ -95,13 +95,7 @@ impl Understanding {
             self.has_recalled = true;
             self.cluster.recall(incidents.recalls());
         }
-        let scene = Scene {
-            cluster: &self.cluster,
-            now,
-            thresholds: &self.declared.thresholds,
-            site: &self.declared.site,
-            leases,
-        };
+        let scene = self.declared.scene(&self.cluster, now).with_leases(leases);
         let found = rule::findings(&scene);
         let steps = incidents.map(|incidents| self.watch.look(incidents, &found, &scene));
         let lease_steps = leases.map(|leases| self.lease_watch.look(leases, &found, &scene));
@@ -114,13 +108,9 @@ impl Understanding {
 
     /// The cluster as it is seen now.
     pub(super) fn scene<'a>(&'a self, leases: &'a Leases, now: Now) -> Scene<'a> {
-        Scene {
-            cluster: &self.cluster,
-            now,
-            thresholds: &self.declared.thresholds,
-            site: &self.declared.site,
-            leases: Some(leases),
-        }
+        self.declared
+            .scene(&self.cluster, now)
+            .with_leases(Some(leases))
     }
 
     /// For how long nothing has kept the lease from its end.

@@ -160,13 +160,8 @@ impl World {
     }
 
     pub fn scene(&self) -> Scene<'_> {
-        Scene {
-            cluster: &self.cluster,
-            now: self.now,
-            thresholds: &self.thresholds,
-            site: &self.site,
-            leases: self.leases.as_ref(),
-        }
+        Scene::new(&self.cluster, self.now, &self.thresholds, &self.site)
+            .with_leases(self.leases.as_ref())
     }
 
     /// What a rule says of it, a line each: `critical pve-03/bond0: …`.

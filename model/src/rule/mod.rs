@@ -52,6 +52,21 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
+    /// Of what was decided nothing can be read.
+    pub fn new(cluster: &'a Cluster, now: Now, thresholds: &'a Thresholds, site: &'a Site) -> Self {
+        Self {
+            cluster,
+            now,
+            thresholds,
+            site,
+            leases: None,
+        }
+    }
+
+    pub fn with_leases(self, leases: Option<&'a Leases>) -> Self {
+        Self { leases, ..self }
+    }
+
     /// The nodes that are heard, with their fresh facts.
     pub fn nodes(&self) -> impl Iterator<Item = FreshNode<'a>> {
         self.cluster.fresh(self.now)

@@ -156,13 +156,9 @@ impl Collector {
     /// Somebody takes the lease of these nodes, to reboot them.
     pub(crate) fn grants(&mut self, ids: &[u32], now_ms: u64) {
         let thresholds = Thresholds::default();
-        let scene = Scene {
-            cluster: &self.cluster,
-            now: self.now(now_ms),
-            thresholds: &thresholds,
-            site: &self.declared,
-            leases: Some(&self.leases),
-        };
+        let now = self.now(now_ms);
+        let scene = Scene::new(&self.cluster, now, &thresholds, &self.declared)
+            .with_leases(Some(&self.leases));
         let nodes = || ids.iter().map(|id| facts::node_name(*id));
         let before = |node| {
             let before = lease::healthy::before(&scene, &node);
@@ -207,13 +203,8 @@ impl Collector {
                 .apply(&facts::node_name(*id), stream.seen.clone(), now);
         }
         let thresholds = Thresholds::default();
-        let scene = Scene {
-            cluster: &self.cluster,
-            now,
-            thresholds: &thresholds,
-            site: &self.declared,
-            leases: Some(&self.leases),
-        };
+        let scene = Scene::new(&self.cluster, now, &thresholds, &self.declared)
+            .with_leases(Some(&self.leases));
         let found = rule::findings(&scene);
         let steps = self.watch.look(&self.incidents, &found, &scene);
         let lease_steps = self.lease_watch.look(&self.leases, &found, &scene);

@@ -27,13 +27,7 @@ fn word(world: &World) -> NodeReport {
 fn judged_alone(report: &NodeReport, now: Now) -> Verdict {
     let cluster = Cluster::of_one(&name(NODE), report, now);
     let (thresholds, site) = (Thresholds::default(), Site::default());
-    let scene = Scene {
-        cluster: &cluster,
-        now,
-        thresholds: &thresholds,
-        site: &site,
-        leases: None,
-    };
+    let scene = Scene::new(&cluster, now, &thresholds, &site);
     check_local(&scene, &rule::findings(&scene), &name(NODE), Action::Reboot)
 }
 
