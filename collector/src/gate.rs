@@ -11,6 +11,7 @@ use proto::v1;
 use proto::v1::gate_server::{Gate, GateServer};
 use tonic::{Code, Request, Response, Status};
 
+use crate::accepted;
 use crate::answer::chain;
 use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
@@ -96,7 +97,7 @@ impl Judge {
     }
 
     /// What is known of the cluster, or why this collector has no say about it.
-    async fn say(&self, cluster: &Cluster) -> Result<Keeper, Verdict> {
+    async fn voice(&self, cluster: &Cluster) -> Result<Keeper, Verdict> {
         let keeper = match self.keepers.keeper(&cluster.id).await {
             Ok(keeper) => keeper,
             Err(error) => {
@@ -133,13 +134,21 @@ impl Judge {
         Err(Verdict::unknown(Kind::AuthorityUnsettled, sentence, remedy))
     }
 
+    /// The same, where nothing but a list is asked for.
+    async fn keeper(&self, cluster: &Cluster) -> Result<Keeper, Status> {
+        self.voice(cluster).await.map_err(|unknown| {
+            let why = format!("leases are not known here: {}", unknown.sentence);
+            Status::failed_precondition(why)
+        })
+    }
+
     async fn verdict(
         &self,
         cluster: &Cluster,
         check: v1::CheckRequest,
         asker: String,
     ) -> Result<v1::Verdict, Status> {
-        let keeper = match self.say(cluster).await {
+        let keeper = match self.voice(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return verdict::message(unknown),
         };
@@ -158,7 +167,7 @@ impl Judge {
         nodes: &[NodeName],
         owner: &str,
     ) -> Result<Option<v1::LeaseAnswer>, Status> {
-        let keeper = match self.say(cluster).await {
+        let keeper = match self.voice(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown).map(Some),
         };
@@ -193,7 +202,7 @@ impl Judge {
         cluster: &Cluster,
         ask: LeaseAsk,
     ) -> Result<v1::LeaseAnswer, Status> {
-        let keeper = match self.say(cluster).await {
+        let keeper = match self.voice(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown),
         };
@@ -304,6 +313,66 @@ impl Gate for Judge {
         Ok(Response::new(answer))
     }
 
+    async fn say(
+        &self,
+        request: Request<v1::SayRequest>,
+    ) -> Result<Response<v1::LeaseAnswer>, Status> {
+        let asker = asker(&request)?;
+        let request = request.into_inner();
+        let nodes = [request.node];
+        let cluster = self.authorise(&asker, &request.cluster, &nodes)?;
+        let ask = LeaseAsk::Say {
+            node: node_name("node", nodes[0].clone())?,
+            by: asker.name(),
+            words: lease::line("words", &request.words)?,
+        };
+        let answer = self.lease(&cluster, ask).await?;
+        let who = (asker.name(), asker.peer.address);
+        said(who, "speak of", &cluster, &nodes, &outcome(&answer));
+        Ok(Response::new(answer))
+    }
+
+    async fn accept(
+        &self,
+        request: Request<v1::AcceptRequest>,
+    ) -> Result<Response<v1::LeaseAnswer>, Status> {
+        let asker = asker(&request)?;
+        let request = request.into_inner();
+        let cluster = self.authorise(&asker, &request.cluster, &[])?;
+        let named = [format!("{} of {}", request.kind, request.subject)];
+        let ask = accepted::accept(request, asker.name())?;
+        let answer = self.lease(&cluster, ask).await?;
+        let who = (asker.name(), asker.peer.address);
+        said(who, "accept", &cluster, &named, &outcome(&answer));
+        Ok(Response::new(answer))
+    }
+
+    async fn take_back(
+        &self,
+        request: Request<v1::TakeBackRequest>,
+    ) -> Result<Response<v1::LeaseAnswer>, Status> {
+        let asker = asker(&request)?;
+        let request = request.into_inner();
+        let cluster = self.authorise(&asker, &request.cluster, &[])?;
+        let named = [format!("{} of {}", request.kind, request.subject)];
+        let ask = accepted::take_back(request, asker.name())?;
+        let answer = self.lease(&cluster, ask).await?;
+        let who = (asker.name(), asker.peer.address);
+        said(who, "take back", &cluster, &named, &outcome(&answer));
+        Ok(Response::new(answer))
+    }
+
+    async fn list_accepted(
+        &self,
+        request: Request<v1::ListAcceptedRequest>,
+    ) -> Result<Response<v1::ListAcceptedResponse>, Status> {
+        let asker = asker(&request)?;
+        let cluster = self.authorise(&asker, &request.into_inner().cluster, &[])?;
+        let keeper = self.keeper(&cluster).await?;
+        let list = self.at_leases(keeper, accepted::list).await?;
+        Ok(Response::new(list))
+    }
+
     /// Where another collector gives them, none here does not mean none.
     async fn list_leases(
         &self,
@@ -311,13 +380,7 @@ impl Gate for Judge {
     ) -> Result<Response<v1::ListLeasesResponse>, Status> {
         let asker = asker(&request)?;
         let cluster = self.authorise(&asker, &request.into_inner().cluster, &[])?;
-        let keeper = match self.say(&cluster).await {
-            Ok(keeper) => keeper,
-            Err(unknown) => {
-                let why = format!("leases are not known here: {}", unknown.sentence);
-                return Err(Status::failed_precondition(why));
-            }
-        };
+        let keeper = self.keeper(&cluster).await?;
         let list = self.at_leases(keeper, |leases| leases.list()).await?;
         Ok(Response::new(list))
     }

@@ -74,15 +74,19 @@ pub(crate) fn end(node: NodeName, by: String, not_rebooted: bool) -> LeaseAsk {
 
 /// Why somebody does it: he is asked for it later.
 pub(crate) fn reason(text: &str) -> Result<String, Status> {
-    let text = text.trim();
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return Err(Status::invalid_argument(
-            "reason: a lease is not taken or broken without one",
+            "reason: nothing is taken, broken or accepted without one",
         ));
     }
+    line("reason", text)
+}
+
+pub(crate) fn line(field: &str, text: &str) -> Result<String, Status> {
+    let text = text.trim();
     if text.chars().count() > MAX_REASON || text.chars().any(char::is_control) {
         return Err(Status::invalid_argument(format!(
-            "reason: it has one line of at most {MAX_REASON} characters"
+            "{field}: it has one line of at most {MAX_REASON} characters"
         )));
     }
     Ok(text.to_owned())
@@ -157,12 +161,17 @@ impl Leases<'_> {
         })
     }
 
-    pub(crate) fn list(&self) -> Result<v1::ListLeasesResponse, Status> {
-        let Some(leases) = self.view.leases.as_deref() else {
-            return Err(Status::failed_precondition(
+    /// What is decided about them.
+    pub(crate) fn kept(&self) -> Result<&lease::Leases, Status> {
+        self.view.leases.as_deref().ok_or_else(|| {
+            Status::failed_precondition(
                 "which leases are held cannot be read; the collector's log says why",
-            ));
-        };
+            )
+        })
+    }
+
+    pub(crate) fn list(&self) -> Result<v1::ListLeasesResponse, Status> {
+        let leases = self.kept()?;
         let all = leases.current().into_iter().chain(leases.over().rev());
         let told = self.told(all);
         let json = json(&ListJson { leases: &told })?;

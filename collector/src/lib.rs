@@ -1,6 +1,7 @@
 //! `quorate-collector`: holds the reports of all nodes of its clusters against each other.
 
-pub mod addresses;
+mod accepted;
+mod addresses;
 mod answer;
 mod attempts;
 pub mod authority;

@@ -82,6 +82,13 @@ pub const MATRIX: &[Row] = &[
         "quorate.v1.Gate/ListLeases",
         [No, OwnCluster, OwnCluster, OwnCluster],
     ),
+    ("quorate.v1.Gate/Say", [No, OwnNode, OwnCluster, No]),
+    ("quorate.v1.Gate/Accept", [No, No, OwnCluster, No]),
+    ("quorate.v1.Gate/TakeBack", [No, No, OwnCluster, No]),
+    (
+        "quorate.v1.Gate/ListAccepted",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
     (
         "quorate.v1.Query/GetStatus",
         [No, OwnCluster, OwnCluster, OwnCluster],

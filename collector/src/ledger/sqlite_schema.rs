@@ -69,6 +69,9 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (cluster, place)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    -- Beside steps of leases, lease_step holds what operators accept: a program that knows no such steps cannot read on.
+",
 ];
 
 /// Opens the file for writing, in the newest form.

@@ -6,6 +6,7 @@ use super::request::Action;
 use super::verdict::{Kind, Reason};
 use crate::fact::tasks::Backups;
 use crate::finding::Thing;
+use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 
 /// A weekly job that ran is recent.
@@ -23,17 +24,19 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) {
         let backups = node.tasks().and_then(|tasks| tasks.backups.as_ref());
         let is_recent =
             |id: u32| backups.is_some_and(|backups| is_recent(backups, id, case.scene.now.unix_ms));
-        let without: Vec<String> = guests
+        let (needless, without): (Vec<u32>, Vec<u32>) = guests
             .here
             .iter()
             .filter(|guest| guest.config.as_ref().is_none_or(|config| !config.template))
             .filter(|guest| !is_recent(guest.id))
-            .map(|guest| guest.id.to_string())
-            .collect();
+            .map(|guest| guest.id)
+            .partition(|id| case.accepted(&key(*id), None).is_some());
+        let name = node.name();
+        reasons.extend(needless.iter().map(|id| needs_none(name, *id)));
         if without.is_empty() {
             continue;
         }
-        let name = node.name();
+        let without: Vec<String> = without.iter().map(ToString::to_string).collect();
         let sentence = format!(
             "no vzdump backup of the last {RECENT_DAYS} days was seen for {} on {name}: {}",
             if without.len() == 1 {
@@ -49,6 +52,19 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) {
                 .remedy("`vzdump ID --mode snapshot --storage STORAGE`; one made from elsewhere is not seen here."),
         );
     }
+}
+
+/// Of one guest it can be accepted that it has none.
+fn key(id: u32) -> (Kind, Thing) {
+    (Kind::NoBackupSeen, Thing::Guest(id))
+}
+
+/// Who accepted it, and why, is said with all that is accepted.
+fn needs_none(node: &NodeName, id: u32) -> Reason {
+    let (kind, subject) = key(id);
+    let sentence =
+        format!("no vzdump backup of the last {RECENT_DAYS} days was seen for {subject} on {node}");
+    Reason::warning(kind, subject, sentence)
 }
 
 /// A job for several guests does not say here for which: it counts for all.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Request;
-use super::verdict::{Reason, Seen};
+use super::verdict::{Kind, Reason, Seen};
 use crate::cluster::FreshNode;
-use crate::finding::Finding;
+use crate::finding::{Finding, Thing};
+use crate::lease::accepted::Acceptance;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
 use crate::rule::Scene;
@@ -78,6 +79,16 @@ impl<'a> Case<'a> {
         id.is_some_and(|id| self.is_member(id) == Some(false))
     }
 
+    /// Who accepted this, if somebody did and its time is not over.
+    pub(super) fn accepted(
+        &self,
+        key: &(Kind, Thing),
+        rule: Option<&str>,
+    ) -> Option<&'a Acceptance> {
+        let leases = self.scene.leases?;
+        leases.accepted().of(key, rule, self.scene.now.unix_ms)
+    }
+
     pub(super) fn seen(
         &self,
         node: &FreshNode<'_>,
@@ -101,6 +112,7 @@ impl<'a> Case<'a> {
         });
         let seen: Vec<Seen> = seen.collect();
         reason
+            .found_by(found.rule)
             .seen(seen)
             .remedy(found.remedy.clone())
             .way_back(found.way_back.clone())

@@ -57,6 +57,21 @@ pub fn break_lease(scene: &Scene<'_>, leases: &Leases, node: &NodeName) -> Verdi
     }
 }
 
+/// GO, and then what its owner says stands with the lease of this node.
+pub fn say(scene: &Scene<'_>, leases: &Leases, node: &NodeName, by: &str) -> Verdict {
+    match of(scene, leases, node) {
+        Ok(Some(lease)) => match not_its_owner(lease, by) {
+            None => Verdict::done(&format!("it stands with lease {}", lease.number)),
+            Some(reason) => Verdict::refused(&reason.sentence.clone(), vec![reason]),
+        },
+        Ok(None) => {
+            let sentence = format!("no lease of {node} is held: there is nothing to say of it");
+            Verdict::refused(&sentence, Vec::new())
+        }
+        Err(refused) => refused,
+    }
+}
+
 /// The lease that this node is one of, if any is held.
 fn of<'a>(
     scene: &Scene<'_>,

@@ -5,6 +5,7 @@
 //! enough, and nobody else can make one. What is not known takes it away and never adds to it. That nothing was found
 //! wrong is no evidence.
 
+mod accepting;
 mod backups;
 mod case;
 mod ceph;
@@ -31,7 +32,8 @@ use crate::rule::Scene;
 use case::Case;
 use verdict::Evidence;
 
-pub use ending::{Ending, break_lease, end};
+pub use accepting::{Accepting, accept, take_back};
+pub use ending::{Ending, break_lease, end, say};
 pub use local::check_local;
 pub use request::{Action, Request};
 pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
@@ -61,6 +63,7 @@ fn judge(case: &Case<'_>, found: &[Finding]) -> Verdict {
     redundancy::look(case, found, &mut reasons);
     guests::look(case, &mut reasons);
     backups::look(case, &mut reasons);
+    accepting::look(case, &mut reasons);
     let evidence = || {
         Some(Evidence::of(
             votes?, members?, returns?, tasks?, ha?, ceph?, leases?,

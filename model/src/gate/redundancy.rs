@@ -47,15 +47,23 @@ const READ: [Family; 7] = [
 
 pub(super) fn look(case: &Case<'_>, found: &[Finding], reasons: &mut Vec<Reason>) {
     reasons.extend(case.heard.iter().filter_map(|node| unread(case, node)));
-    let is_effect = |one: &Finding| found.iter().any(|other| other.explains(one));
-    let counts = |one: &&Finding| {
-        let is_worse = WORSE.contains(&one.rule) && one.severity > Severity::Info;
-        is_worse && !is_effect(one) && !is_of_target(case, &one.subject)
-    };
-    for one in found.iter().filter(counts) {
+    for one in worse(case, found) {
         let reason = Reason::warning(Kind::Redundancy, one.subject.clone(), one.sentence.clone());
         reasons.push(case.told(reason, one));
     }
+}
+
+/// What takes a path away from those who stay, the causes of it alone.
+pub(super) fn worse<'a>(
+    case: &Case<'_>,
+    found: &'a [Finding],
+) -> impl Iterator<Item = &'a Finding> {
+    let is_effect = |one: &Finding| found.iter().any(|other| other.explains(one));
+    let counts = move |one: &&Finding| {
+        let is_worse = WORSE.contains(&one.rule) && one.severity > Severity::Info;
+        is_worse && !is_effect(one) && !is_of_target(case, &one.subject)
+    };
+    found.iter().filter(counts)
 }
 
 /// Of a node asked about its own grounds say what is needed, but for corosync.

@@ -20,6 +20,7 @@ use crate::rule;
 use crate::topology::{Dependency, Place, Service};
 use crate::whatif::Part;
 
+mod accepting;
 mod local;
 mod properties;
 mod room;

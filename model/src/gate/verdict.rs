@@ -119,6 +119,8 @@ kinds! {
     OwnWordAlone = "own-word-alone",
     GuestsStop = "guests-stop",
     NoBackupSeen = "no-backup-seen",
+    /// Of what somebody wants to accept.
+    NotAcceptable = "not-acceptable",
 }
 
 /// A reading that a reason rests on.
@@ -137,6 +139,9 @@ pub struct Reason {
     pub kind: Kind,
     pub weight: Weight,
     pub subject: Thing,
+    /// The rule that found it, where one did; its page is `docs/rules/RULE.md`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
     /// Finished, with its numbers.
     pub sentence: String,
     pub evidence: Vec<Seen>,
@@ -152,6 +157,7 @@ impl Reason {
             kind,
             weight,
             subject,
+            rule: None,
             sentence,
             evidence: Vec::new(),
             remedy: String::new(),
@@ -201,6 +207,11 @@ impl Reason {
 
     pub(super) fn way_back(mut self, how: impl Into<String>) -> Self {
         self.way_back = how.into();
+        self
+    }
+
+    pub(super) fn found_by(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
         self
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::case::Case;
 use super::things;
 use super::verdict::{Kind, Reason, Seen};
+use crate::cluster::FreshNode;
 use crate::finding::Thing;
 use crate::name::NodeName;
 use crate::report::{Facts as _, Family};
@@ -121,7 +122,7 @@ fn unknown(why: String) -> Reason {
 /// What two quorate nodes, one of them to stay, say alike of votes and members.
 fn confirmed(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<u32> {
     type Says = (u32, u32, Vec<u32>);
-    let says = |node: &crate::cluster::FreshNode<'_>| -> Option<Says> {
+    let says = |node: &FreshNode<'_>| -> Option<Says> {
         let corosync = node.corosync().filter(|it| it.quorate == Some(true))?;
         let mut members: Vec<u32> = corosync
             .members
@@ -159,6 +160,18 @@ fn confirmed(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<u32> {
         );
         return None;
     }
+    if let Some(other) = denies(case, &says.2) {
+        let name = other.name();
+        let sentence =
+            format!("{name} says that it is not quorate, and {first} has it as a quorate member");
+        let own = case.seen(other, Family::Corosync, "it is not quorate");
+        reasons.push(
+            Reason::missing(Kind::VotesUnconfirmed, Thing::Cluster, sentence)
+                .seen(seen(first, says).into_iter().chain(own))
+                .remedy("Wait until the membership has settled, and ask again."),
+        );
+        return None;
+    }
     if told.len() < 2 {
         let sentence =
             format!("{first} alone says what the votes are, and no second node confirms it");
@@ -170,6 +183,18 @@ fn confirmed(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<u32> {
         return None;
     }
     Some(says.0)
+}
+
+/// Of these members, the first that does not have the quorum which the others say to have with it.
+fn denies<'b>(case: &'b Case<'_>, members: &[u32]) -> Option<&'b FreshNode<'b>> {
+    let names = case.names();
+    let mut heard = case.heard.iter();
+    heard.find(|node| {
+        let mut ids = names.iter().filter(|(_, name)| name == node.name());
+        let is_member = ids.any(|(id, _)| members.contains(id));
+        let quorate = node.corosync().and_then(|corosync| corosync.quorate);
+        is_member && quorate == Some(false)
+    })
 }
 
 /// The part that stays quorate; what does not stay so is said.

@@ -3,6 +3,7 @@
 //! What was decided is a list of [`Transition`]s, and [`Leases`] is what they add up to. [`Watch`] decides which come next
 //! from what is seen; granting, breaking and ending by hand are asked for, and judged by [`crate::gate`] and [`healthy`].
 
+pub mod accepted;
 pub mod healthy;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Thing;
 use crate::gate::{Action, Kind};
 use crate::name::{NodeName, enumerated};
+use accepted::{Acceptance, Accepted};
 use healthy::Before;
 
 pub use told::Told;
@@ -36,7 +38,13 @@ pub const MAX_PLANNED_S: u32 = 604_800;
 pub const MAX_REASON: usize = 500;
 
 /// The rules that tell of leases: they rest on what was decided, and on no reading of a node.
-pub const RULES: &[&str] = &[PLAN, "lease-overdue", "lease-withdrawn"];
+pub const RULES: &[&str] = &[
+    PLAN,
+    "lease-overdue",
+    "lease-withdrawn",
+    "lease-overridden",
+    "lease-broken",
+];
 /// The one that takes under itself what is expected of a leased node.
 pub const PLAN: &str = "node-in-maintenance";
 /// What is by nobody's plan, whoever is away: no lease takes it under itself.
@@ -137,6 +145,18 @@ pub enum Step {
         by: String,
         reason: String,
     },
+    /// What its owner wants to be known of it, such as that nobody waits for its nodes any more.
+    Said {
+        words: String,
+    },
+    /// Of no lease: the number is 0.
+    Accepted(Box<Acceptance>),
+    /// Of no lease: the number is 0. `by` is nobody where what was accepted is over.
+    TakenBack {
+        kind: Kind,
+        subject: Thing,
+        by: Option<String>,
+    },
 }
 
 /// From where which step leads where; what is not here changes nothing. It stands in docs/architecture.md too, and a test
@@ -173,6 +193,9 @@ impl Step {
             Self::Overdue => "overdue",
             Self::Ended { .. } => "ended",
             Self::Broken { .. } => "broken",
+            Self::Said { .. } => "said",
+            Self::Accepted(_) => "accepted",
+            Self::TakenBack { .. } => "taken back",
         }
     }
 }
@@ -194,7 +217,7 @@ pub struct Lease {
     /// Since when it has been in that state.
     pub since_unix_ms: i64,
     pub is_overdue: bool,
-    /// Why it was withdrawn, ended or broken.
+    /// Why it was withdrawn, ended or broken; before that, what its owner said last.
     pub words: String,
 }
 
@@ -223,6 +246,25 @@ impl Lease {
     pub fn excuses(&self) -> bool {
         let may_be = matches!(self.state, State::Granted | State::Departed | State::Back);
         may_be && !self.is_overdue
+    }
+
+    /// A step that leads nowhere from here changes nothing.
+    fn take(&mut self, step: &Step, at_unix_ms: i64) {
+        match step {
+            Step::Overdue => self.is_overdue = true,
+            Step::Said { words } => self.words = format!("{words}, {}", clock(at_unix_ms)),
+            _ => {}
+        }
+        let Some(state) = next(self.state, step) else {
+            return;
+        };
+        (self.state, self.since_unix_ms) = (state, at_unix_ms);
+        match step {
+            Step::Withdrawn { why } => self.words.clone_from(why),
+            Step::Ended { words, .. } => self.words.clone_from(words),
+            Step::Broken { by, reason } => self.words = format!("broken by {by}: {reason}"),
+            _ => {}
+        }
     }
 
     /// Any of its nodes names it.
@@ -263,12 +305,14 @@ pub fn clock(unix_ms: i64) -> String {
     )
 }
 
-/// All leases of a cluster: what its transitions add up to. One is held at a time.
+/// All leases of a cluster, and what its operators accept as it is: what its transitions add up to. One lease is held at a
+/// time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leases {
     last: Number,
     current: Option<Lease>,
     over: VecDeque<Lease>,
+    accepted: Accepted,
 }
 
 impl Leases {
@@ -285,6 +329,10 @@ impl Leases {
     /// Those that are over, the newest last.
     pub fn over(&self) -> impl DoubleEndedIterator<Item = &Lease> {
         self.over.iter()
+    }
+
+    pub fn accepted(&self) -> &Accepted {
+        &self.accepted
     }
 
     pub fn next_number(&self) -> Number {
@@ -309,24 +357,20 @@ impl Leases {
             }
             return;
         }
-        let Some(lease) = self.current.as_mut().filter(|lease| lease.number == number) else {
-            return;
-        };
-        if transition.step == Step::Overdue {
-            lease.is_overdue = true;
-            return;
-        }
-        let Some(state) = next(lease.state, &transition.step) else {
-            return;
-        };
-        (lease.state, lease.since_unix_ms) = (state, at);
         match &transition.step {
-            Step::Withdrawn { why } => lease.words.clone_from(why),
-            Step::Ended { words, .. } => lease.words.clone_from(words),
-            Step::Broken { by, reason } => lease.words = format!("broken by {by}: {reason}"),
-            Step::Granted(_) | Step::Departed | Step::Back | Step::Settled | Step::Overdue => {}
+            Step::Accepted(acceptance) => self.accepted.take(acceptance, at),
+            Step::TakenBack { kind, subject, .. } => self.accepted.take_back(*kind, subject),
+            _ => self.go_on(transition),
         }
-        if state.is_over() {
+    }
+
+    fn go_on(&mut self, transition: &Transition) {
+        let is_meant = |lease: &&mut Lease| lease.number == transition.number;
+        let Some(lease) = self.current.as_mut().filter(is_meant) else {
+            return;
+        };
+        lease.take(&transition.step, transition.at_unix_ms);
+        if lease.state.is_over() {
             self.over.extend(self.current.take());
             while self.over.len() > MAX_OVER {
                 self.over.pop_front();

@@ -1,10 +1,11 @@
 //! Which steps of the lease come next, from what is seen. What is remembered here is gone after a restart, and then time
 //! begins anew: a lease ends later by that, and never sooner.
 
+use super::accepted::Acceptance;
 use super::healthy::{Reboot, has_rebooted, is_member, is_removed, missing};
 use super::{Lease, Leases, Number, State, Step, Transition};
-use crate::finding::Finding;
-use crate::gate::{self, Request};
+use crate::finding::{Finding, Thing};
+use crate::gate::{self, Kind, Request};
 use crate::rule::Scene;
 
 /// So long all must be well without a break.
@@ -34,9 +35,10 @@ impl Watch {
         found: &[Finding],
         scene: &Scene<'_>,
     ) -> Vec<Transition> {
+        let over = is_over(leases, scene);
         let Some(lease) = leases.current() else {
             *self = Self::default();
-            return Vec::new();
+            return over;
         };
         if self.lease != lease.number {
             *self = Self {
@@ -55,7 +57,7 @@ impl Watch {
             at_unix_ms,
             step,
         };
-        steps.into_iter().map(transition).collect()
+        steps.into_iter().map(transition).chain(over).collect()
     }
 
     /// For how long nothing has been missing.
@@ -133,4 +135,24 @@ fn settled(lease: &Lease, have_changed: bool) -> Vec<Step> {
         steps.push(Step::Ended { by: None, words });
     }
     steps
+}
+
+/// A node that was accepted to be away is there again: the next time it leaves is news.
+fn is_over(leases: &Leases, scene: &Scene<'_>) -> Vec<Transition> {
+    let at_unix_ms = scene.now.unix_ms;
+    let is_over = |one: &&Acceptance| match (one.kind, &one.subject) {
+        (Kind::NodeDown, Thing::Node(node)) => is_member(scene, node) == Some(true),
+        _ => false,
+    };
+    let over = leases.accepted().at(at_unix_ms).filter(is_over);
+    let taken_back = over.map(|one| Transition {
+        number: 0,
+        at_unix_ms,
+        step: Step::TakenBack {
+            kind: one.kind,
+            subject: one.subject.clone(),
+            by: None,
+        },
+    });
+    taken_back.collect()
 }

@@ -150,6 +150,8 @@ rules! {
     node_in_maintenance: "node-in-maintenance", Cluster;
     lease_overdue: "lease-overdue", Cluster;
     lease_withdrawn: "lease-withdrawn", Cluster;
+    lease_overridden: "lease-overridden", Cluster;
+    lease_broken: "lease-broken", Cluster;
     switch_down: "switch-down", Cluster;
     bond_no_active_port: "bond-no-active-port", Node;
     bond_ports_missing: "bond-ports-missing", Node;

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use model::finding::Thing;
-use model::gate::{self, Action, Answer, Ending, Kind, Reason, Request, Verdict};
+use model::gate::{self, Accepting, Action, Answer, Ending, Kind, Reason, Request, Verdict};
 use model::lease::healthy::{Reboot, before};
 use model::lease::{Grant, Lease, Leases, Step, Transition};
 use model::name::NodeName;
@@ -48,6 +48,24 @@ pub enum LeaseAsk {
         by: String,
         reason: String,
     },
+    Say {
+        node: NodeName,
+        by: String,
+        words: String,
+    },
+    Accept(Accepting),
+    TakeBack {
+        kind: String,
+        subject: String,
+        by: String,
+    },
+}
+
+impl LeaseAsk {
+    /// Whether it is about what is accepted, and no lease.
+    fn is_of_accepting(&self) -> bool {
+        matches!(self, Self::Accept(_) | Self::TakeBack { .. })
+    }
 }
 
 /// The answer; the lease that it is about, if there is one.
@@ -110,7 +128,8 @@ impl Core {
         let Some(step) = step else {
             // Where nothing is to be ended or broken, nothing is left to do.
             let is_done = verdict.answer == Answer::Go && !matches!(ask, LeaseAsk::Begin(_));
-            let lease = leases.current().filter(|_| !is_done).cloned();
+            let is_shown = !is_done && !ask.is_of_accepting();
+            let lease = leases.current().filter(|_| is_shown).cloned();
             return Err(Box::new(Told {
                 verdict,
                 lease,
@@ -119,6 +138,7 @@ impl Core {
         };
         let number = match &step {
             Step::Granted(_) => Some(leases.next_number()),
+            Step::Accepted(_) | Step::TakenBack { .. } => None,
             _ => leases.current().map(|lease| lease.number),
         };
         let step = Transition {
@@ -223,6 +243,25 @@ impl Core {
                 let (by, reason) = (by.clone(), reason.clone());
                 (verdict, is_broken.then_some(Step::Broken { by, reason }))
             }
+            LeaseAsk::Say { node, by, words } => {
+                let verdict = gate::say(&scene, leases, node, by);
+                let is_said = verdict.answer == Answer::Go;
+                let words = words.clone();
+                (verdict, is_said.then_some(Step::Said { words }))
+            }
+            LeaseAsk::Accept(asked) => {
+                let found = self.understanding.found();
+                match gate::accept(&scene, &found, leases, asked) {
+                    Ok(acceptance) => {
+                        let verdict = Verdict::done(&acceptance.sentence());
+                        (verdict, Some(Step::Accepted(Box::new(acceptance))))
+                    }
+                    Err(refused) => (refused, None),
+                }
+            }
+            LeaseAsk::TakeBack { kind, subject, by } => {
+                take_back(leases, (kind, subject), by, now.unix_ms)
+            }
         }
     }
 
@@ -266,6 +305,24 @@ impl Core {
     pub(super) fn well_since_ms(&self, now: Now) -> Option<u64> {
         let well_for_ms = self.understanding.well_for_ms(now)?;
         Some(now.mono_ms.saturating_sub(well_for_ms))
+    }
+}
+
+fn take_back(
+    leases: &Leases,
+    (kind, subject): (&str, &str),
+    by: &str,
+    now_unix_ms: i64,
+) -> (Verdict, Option<Step>) {
+    match gate::take_back(leases, kind, subject, now_unix_ms) {
+        Ok(acceptance) => {
+            let (kind, subject) = (acceptance.kind, acceptance.subject.clone());
+            let by = Some(by.to_owned());
+            let sentence = format!("{} of {subject} is not accepted any more", kind.name());
+            let step = Step::TakenBack { kind, subject, by };
+            (Verdict::done(&sentence), Some(step))
+        }
+        Err(refused) => (refused, None),
     }
 }
 

@@ -118,7 +118,8 @@ pub(super) fn machine_confirms(situation: &Situation, gone: &BTreeSet<u32>) -> b
 pub(super) fn harm(situation: &Situation, question: &Question) -> Option<&'static str> {
     let target = *question.nodes.first().unwrap();
     let is_out = situation.away.contains(&target);
-    let others_away = situation.away.iter().any(|id| *id != target);
+    let missed = &situation.away - &situation.accepted;
+    let others_away = missed.iter().any(|id| *id != target);
     if others_away {
         return Some("another node is away");
     }

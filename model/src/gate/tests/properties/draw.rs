@@ -107,6 +107,9 @@ pub(super) fn anything(random: &mut Rng) -> Situation {
     } else if one_in(random, 6) {
         drawn.away = (1..=nodes / 2).collect();
     }
+    if one_in(random, 3) {
+        drawn.accepted.clone_from(&drawn.away);
+    }
     // How qnetd hears the parts of a cluster that it runs in itself is another question.
     drawn.is_split = matches!(drawn.device, Device::None | Device::External) && random.bool();
     if one_in(random, 5) {

@@ -12,8 +12,10 @@ use crate::fact::corosync::{Corosync, LinkStatus, Qdevice};
 use crate::fact::corosync_conf::{CorosyncConf, CorosyncConfFiles};
 use crate::fact::ha_config::ShutdownPolicy;
 use crate::fact::tasks::Backups;
+use crate::finding::Thing;
 use crate::fleet::Hearing;
-use crate::gate::Action;
+use crate::gate::{Action, Kind};
+use crate::lease::accepted::Acceptance;
 use crate::lease::testing::granted;
 use crate::lease::{State, Step, Transition};
 use crate::name::{NodeId, NodeName};
@@ -69,6 +71,8 @@ pub(super) struct Situation {
     pub(super) collector: Collector,
     /// Not in the membership of the rest.
     pub(super) away: BTreeSet<u32>,
+    /// Of them, those that an operator accepts to be away.
+    pub(super) accepted: BTreeSet<u32>,
     /// They run, among themselves, and their agents are heard.
     pub(super) is_split: bool,
     /// Their agents are silent.
@@ -104,6 +108,7 @@ impl Situation {
             rules: Rules::Plain,
             collector: Collector::External,
             away: BTreeSet::new(),
+            accepted: BTreeSet::new(),
             is_split: false,
             silent: BTreeSet::new(),
             lease: None,
@@ -276,8 +281,25 @@ impl Situation {
         site
     }
 
-    /// How the lease came to be held.
+    /// How the lease came to be held, and what is accepted.
     pub(super) fn transitions(&self, world: &World) -> Vec<Transition> {
+        let accepted = |id: &u32| Transition {
+            number: 0,
+            at_unix_ms: world.now.unix_ms,
+            step: Step::Accepted(Box::new(Acceptance {
+                kind: Kind::NodeDown,
+                subject: Thing::Node(node_name(*id)),
+                rules: BTreeSet::new(),
+                by: "operator anna".to_owned(),
+                reason: "it is a spare".to_owned(),
+                until_unix_ms: world.now.unix_ms + 1_000_000,
+            })),
+        };
+        let accepted = self.accepted.iter().map(accepted);
+        accepted.chain(self.lease_steps(world)).collect()
+    }
+
+    fn lease_steps(&self, world: &World) -> Vec<Transition> {
         let Some((nodes, state)) = &self.lease else {
             return Vec::new();
         };

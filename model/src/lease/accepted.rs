@@ -1,0 +1,160 @@
+//! What operators accept as it is, until a day that they name: a loss that they know of, or a condition that stands, is a
+//! note then.
+//!
+//! Only what is *seen* can be accepted ([`KINDS`]): were a reading that is missing accepted, forgetting it would make a GO. Nor can
+//! votes, another lease, or a node that would not come back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::clock;
+use crate::finding::Thing;
+use crate::gate::Kind;
+
+/// The kinds of reasons that can be accepted.
+pub const KINDS: &[Kind] = &[
+    Kind::NodeDown,
+    Kind::Reforming,
+    Kind::FitsNowhere,
+    Kind::Redundancy,
+    Kind::NoBackupSeen,
+];
+/// What stands for longer is looked at again once a year.
+pub const MAX_ACCEPTED_S: i64 = 366 * 86_400;
+/// How many are accepted at once.
+pub const MAX_ACCEPTED: usize = 100;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    pub kind: Kind,
+    pub subject: Thing,
+    /// Where rules tell of it: those that did when it was accepted. What another rule tells of the same thing is news.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rules: BTreeSet<String>,
+    pub by: String,
+    pub reason: String,
+    pub until_unix_ms: i64,
+}
+
+impl Acceptance {
+    /// `accepted until 2027-01-31 00:00 UTC by operator anna: a spare, switched off`
+    pub fn words(&self) -> String {
+        format!(
+            "accepted until {} by {}: {}",
+            clock(self.until_unix_ms),
+            self.by,
+            self.reason
+        )
+    }
+
+    /// `node-down of pve-08 is accepted until …`
+    pub fn sentence(&self) -> String {
+        let Self { kind, subject, .. } = self;
+        format!("{} of {subject} is {}", kind.name(), self.words())
+    }
+}
+
+/// All that is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted(BTreeMap<(Kind, Thing), Acceptance>);
+
+impl Accepted {
+    /// The one that covers this now. `rule`: which one tells of it.
+    pub fn of(
+        &self,
+        (kind, subject): &(Kind, Thing),
+        rule: Option<&str>,
+        now_unix_ms: i64,
+    ) -> Option<&Acceptance> {
+        let acceptance = self.0.get(&(*kind, subject.clone()))?;
+        let is_meant = match rule {
+            Some(rule) => acceptance.rules.contains(rule),
+            None => acceptance.rules.is_empty(),
+        };
+        let counts = KINDS.contains(kind) && is_meant && acceptance.until_unix_ms > now_unix_ms;
+        counts.then_some(acceptance)
+    }
+
+    /// Those whose time is not over.
+    pub fn at(&self, now_unix_ms: i64) -> impl Iterator<Item = &Acceptance> {
+        let all = self.0.values();
+        all.filter(move |one| one.until_unix_ms > now_unix_ms)
+    }
+
+    pub fn is_full(&self, now_unix_ms: i64) -> bool {
+        self.at(now_unix_ms).count() >= MAX_ACCEPTED
+    }
+
+    pub(super) fn take(&mut self, acceptance: &Acceptance, at_unix_ms: i64) {
+        self.0.retain(|_, one| one.until_unix_ms > at_unix_ms);
+        let key = (acceptance.kind, acceptance.subject.clone());
+        self.0.insert(key, acceptance.clone());
+    }
+
+    pub(super) fn take_back(&mut self, kind: Kind, subject: &Thing) {
+        self.0.remove(&(kind, subject.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn degraded() -> (Kind, Thing) {
+        (Kind::Redundancy, Thing::Switch("sw-a".to_owned()))
+    }
+
+    fn accepted(key: &(Kind, Thing), rules: &[&str]) -> Accepted {
+        let acceptance = Acceptance {
+            kind: key.0,
+            subject: key.1.clone(),
+            rules: rules.iter().map(ToString::to_string).collect(),
+            by: "operator anna".to_owned(),
+            reason: "the new one comes in May".to_owned(),
+            until_unix_ms: 2_000,
+        };
+        let mut accepted = Accepted::default();
+        accepted.take(&acceptance, 1_000);
+        accepted
+    }
+
+    #[test]
+    fn it_covers_what_it_names_until_its_time_is_over() {
+        let key = degraded();
+        let accepted = accepted(&key, &["switch-down"]);
+        let covers = |rule, at| accepted.of(&key, rule, at).is_some();
+        assert!(covers(Some("switch-down"), 1_999));
+        assert!(!covers(Some("switch-down"), 2_000));
+        assert!(!covers(Some("link-errors"), 1_500));
+        assert!(!covers(None, 1_500));
+        let other = (Kind::Redundancy, Thing::Switch("sw-b".to_owned()));
+        assert!(accepted.of(&other, Some("switch-down"), 1_500).is_none());
+    }
+
+    #[test]
+    fn what_is_not_in_the_table_is_never_covered() {
+        for kind in Kind::ALL.iter().filter(|kind| !KINDS.contains(kind)) {
+            let key = (*kind, Thing::Cluster);
+            assert!(accepted(&key, &[]).of(&key, None, 1_500).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_over_makes_room() {
+        let mut accepted = accepted(&degraded(), &[]);
+        assert_eq!(accepted.at(1_500).count(), 1);
+        assert_eq!(accepted.at(2_000).count(), 0);
+        let (kind, subject) = (Kind::NodeDown, Thing::Cluster);
+        let next = Acceptance {
+            kind,
+            subject: subject.clone(),
+            until_unix_ms: 9_000,
+            ..accepted.0.values().next().unwrap().clone()
+        };
+        accepted.take(&next, 3_000);
+        assert_eq!(accepted.0.len(), 1);
+        accepted.take_back(kind, &subject);
+        assert_eq!(accepted, Accepted::default());
+    }
+}
