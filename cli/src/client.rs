@@ -44,7 +44,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const MOST_ANSWER_BYTES: usize = 64 << 20;
 
 /// Which collector to ask, and as whom.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Whom {
     /// The operator's file [default: $QUORATE_IDENTITY, ~/.config/quorate/identity.json, /etc/quorate/identity.json; on a
     /// node without one, root's questions go over its agent]

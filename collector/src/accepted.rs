@@ -26,7 +26,7 @@ struct AcceptedJson {
     sentence: String,
 }
 
-pub(crate) fn accept(request: v1::AcceptRequest, by: String) -> Result<LeaseAsk, Status> {
+pub(crate) fn accept(request: &v1::AcceptRequest, by: String) -> Result<LeaseAsk, Status> {
     Ok(LeaseAsk::Accept(Accepting {
         kind: line("kind", &request.kind)?,
         subject: line("subject", &request.subject)?,
@@ -36,7 +36,7 @@ pub(crate) fn accept(request: v1::AcceptRequest, by: String) -> Result<LeaseAsk,
     }))
 }
 
-pub(crate) fn take_back(request: v1::TakeBackRequest, by: String) -> Result<LeaseAsk, Status> {
+pub(crate) fn take_back(request: &v1::TakeBackRequest, by: String) -> Result<LeaseAsk, Status> {
     Ok(LeaseAsk::TakeBack {
         kind: line("kind", &request.kind)?,
         subject: line("subject", &request.subject)?,

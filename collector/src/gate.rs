@@ -340,7 +340,7 @@ impl Gate for Judge {
         let request = request.into_inner();
         let cluster = self.authorise(&asker, &request.cluster, &[])?;
         let named = [format!("{} of {}", request.kind, request.subject)];
-        let ask = accepted::accept(request, asker.name())?;
+        let ask = accepted::accept(&request, asker.name())?;
         let answer = self.lease(&cluster, ask).await?;
         let who = (asker.name(), asker.peer.address);
         said(who, "accept", &cluster, &named, &outcome(&answer));
@@ -355,7 +355,7 @@ impl Gate for Judge {
         let request = request.into_inner();
         let cluster = self.authorise(&asker, &request.cluster, &[])?;
         let named = [format!("{} of {}", request.kind, request.subject)];
-        let ask = accepted::take_back(request, asker.name())?;
+        let ask = accepted::take_back(&request, asker.name())?;
         let answer = self.lease(&cluster, ask).await?;
         let who = (asker.name(), asker.peer.address);
         said(who, "take back", &cluster, &named, &outcome(&answer));

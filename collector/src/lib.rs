@@ -1,7 +1,7 @@
 //! `quorate-collector`: holds the reports of all nodes of its clusters against each other.
 
 mod accepted;
-mod addresses;
+pub mod addresses;
 mod answer;
 mod attempts;
 pub mod authority;

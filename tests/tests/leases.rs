@@ -14,6 +14,8 @@ use std::process::{Child, Output, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use quorate_tests::truth::Stage;
 use quorate_tests::{Collector, PATIENCE, Plan, Rack, wait_until};
 use serde_json::Value;
@@ -249,4 +251,90 @@ fn guard_refuses_waits_and_says_how_it_ended() {
         &["maintenance", "begin", "pve-01", "--reason", "me"],
     );
     assert_eq!(code(&next), Some(2), "{}", text(&next));
+    give_up(&stage, &lease);
+
+    // Whoever ends it from outside leaves a lease that says so.
+    let args = [
+        "guard",
+        "pve-03",
+        "--override",
+        "pve-03",
+        "--",
+        "sleep",
+        "60",
+    ];
+    let mut command = stage.collector.asking(&stage.rack, &args).unwrap();
+    let process = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until("the command to run", PATIENCE, || {
+        let children = format!("/proc/{0}/task/{0}/children", process.id());
+        Ok(held(&stage).is_some() && !std::fs::read_to_string(children)?.is_empty())
+            .map(|is_so| is_so.then_some(()))
+    })
+    .unwrap();
+    let pid = Pid::from_raw(process.id().cast_signed());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let interrupted = process.wait_with_output().unwrap();
+    assert_eq!(code(&interrupted), Some(70), "{}", text(&interrupted));
+    let lease = held(&stage).unwrap();
+    let words = lease["words"].as_str().unwrap();
+    let expect = "its guard was interrupted by SIGTERM while its command ran, ";
+    assert!(words.starts_with(expect), "{words}");
+}
+
+#[test]
+fn a_node_that_is_away_for_good_can_be_accepted_until_it_is_there_again() {
+    let mut stage = Stage::declared(Plan::new(3, 2).token_ms(TOKEN_MS)).unwrap();
+    let accept = |node: &str| {
+        let args = [
+            "accept",
+            "node-down",
+            node,
+            "--until",
+            "30d",
+            "--reason",
+            "sold",
+        ];
+        ask(&stage, &args)
+    };
+    let early = accept("pve-03");
+    assert_eq!(early.status.code(), Some(2), "{}", text(&early));
+    stage.rack.stop_node("pve-03").unwrap();
+    let weight = |stage: &Stage| {
+        let verdict = json(&ask(stage, &["check", "pve-02", "--json"]));
+        let reasons = verdict["reasons"].as_array().unwrap().iter();
+        let mut down = reasons.filter(|reason| reason["kind"] == "node-down");
+        down.next().map(|reason| reason["weight"].clone())
+    };
+    wait_until("the node to be missed", PATIENCE, || {
+        Ok(weight(&stage).filter(|weight| *weight == "blocker"))
+    })
+    .unwrap();
+    let args = [
+        "accept",
+        "node-down",
+        "pve-03",
+        "--until",
+        "30d",
+        "--reason",
+        "sold",
+    ];
+    let accepted = ask(&stage, &args);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted));
+    let list = |stage: &Stage| json(&ask(stage, &["accept", "--json"]))["accepted"].clone();
+    assert_eq!(list(&stage)[0]["reason"], "sold");
+    stage.collector.kill().unwrap();
+    stage.collector.run(&stage.rack).unwrap();
+    wait_until("what is accepted to be a note", PATIENCE, || {
+        Ok(weight(&stage).filter(|weight| *weight == "note"))
+    })
+    .unwrap();
+    stage.rack.start_node("pve-03").unwrap();
+    wait_until("it to be over", PATIENCE, || {
+        Ok(list(&stage).as_array().unwrap().is_empty().then_some(()))
+    })
+    .unwrap();
 }

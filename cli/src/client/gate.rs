@@ -55,6 +55,28 @@ impl Client {
         self.answered(&async |line| GateClient::new(line).r#break(request.clone()).await)
     }
 
+    pub(crate) fn say(&self, request: &v1::SayRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
+        self.answered(&async |line| GateClient::new(line).say(request.clone()).await)
+    }
+
+    pub(crate) fn accept(&self, request: &v1::AcceptRequest) -> Result<v1::LeaseAnswer, NoAnswer> {
+        self.answered(&async |line| GateClient::new(line).accept(request.clone()).await)
+    }
+
+    pub(crate) fn take_back(
+        &self,
+        request: &v1::TakeBackRequest,
+    ) -> Result<v1::LeaseAnswer, NoAnswer> {
+        self.answered(&async |line| GateClient::new(line).take_back(request.clone()).await)
+    }
+
+    pub(crate) fn accepted(&self, cluster: &str) -> Result<v1::ListAcceptedResponse, NoAnswer> {
+        let request = v1::ListAcceptedRequest {
+            cluster: cluster.to_owned(),
+        };
+        self.answered(&async |line| GateClient::new(line).list_accepted(request.clone()).await)
+    }
+
     pub(crate) fn leases(&self, cluster: &str) -> Result<v1::ListLeasesResponse, NoAnswer> {
         let request = v1::ListLeasesRequest {
             cluster: cluster.to_owned(),

@@ -1,5 +1,7 @@
 //! `quorate guard`: takes the lease, runs a command, waits until the node is back and healthy, and gives the lease back.
 
+mod interrupted;
+
 use std::collections::BTreeSet;
 use std::process::{Command, ExitCode, ExitStatus};
 use std::thread::sleep;
@@ -13,6 +15,7 @@ use super::action::Action;
 use super::maintenance::{is_held, seconds};
 use crate::client::{Client, NoAnswer, Whom, own_node};
 use crate::{answer, exit, show, verdict};
+use interrupted::Progress;
 
 /// The verdict was NO-GO.
 const REFUSED: u8 = 67;
@@ -34,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// For rolling restarts: one node after the other, each only when the last is back. Where it runs on the node itself, it ends with
 /// the node, and the lease ends by itself.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "\
 Examples:
   quorate guard pve-03 -- ssh pve-03 reboot
@@ -54,7 +57,8 @@ Exit codes:
   64  wrong usage
   67  NO-GO, 68 UNKNOWN: the command was not run
   69  another one has the lease: the command was not run
-  70  the command was run, and the node is not back and healthy in time
+  70  the command was run, and the node is not back and healthy in time; or
+      this was interrupted
   71  the node is back and healthy, and --verify failed")]
 pub(crate) struct Args {
     /// The node
@@ -115,8 +119,13 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         return ExitCode::from(exit::USAGE);
     }
     let mut outcome = Outcome::default();
-    let guard = match Client::new(&args.whom) {
-        Ok(client) => Guard { args, client },
+    let client = || Client::new(&args.whom);
+    let guard = match client().and_then(|own| Ok((own, client()?))) {
+        Ok((client, of_interruptions)) => Guard {
+            args,
+            client,
+            progress: interrupted::watch(args, of_interruptions),
+        },
         Err(error) => return refused(args, outcome, &error),
     };
     let held = match guard.begin(&mut outcome) {
@@ -124,7 +133,9 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         Ok(None) => return end(args, &outcome),
         Err(error) => return refused(args, outcome, &error),
     };
+    guard.progress.is("its command ran");
     guard.run(&mut outcome);
+    guard.progress.is("its node was waited for");
     if guard.wait(&held, &mut outcome) && guard.verify(&mut outcome) {
         guard.give_back(&mut outcome);
     }
@@ -165,6 +176,7 @@ fn say(what: &str) {
 struct Guard<'a> {
     args: &'a Args,
     client: Client,
+    progress: Progress,
 }
 
 impl Guard<'_> {
@@ -195,6 +207,8 @@ impl Guard<'_> {
         }
         match answer.lease.filter(|_| answer.is_done) {
             Some(lease) => {
+                self.progress.is("it had not run its command yet");
+                self.progress.has(&lease);
                 outcome.lease = Some(lease.id.clone());
                 outcome.is_lease_held = Some(true);
                 Ok(Some(lease).filter(|_| self.still_may(outcome)))
@@ -336,6 +350,7 @@ impl Guard<'_> {
         let Some(verify) = &self.args.verify else {
             return true;
         };
+        self.progress.is("--verify ran");
         let status = Command::new("sh").args(["-c", verify]).status();
         let code = status.map_or(CANNOT_RUN, code_of);
         outcome.verify_code = Some(code);

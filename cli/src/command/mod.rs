@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod accept;
 mod action;
 mod check;
 mod check_local;
@@ -38,6 +39,7 @@ enum Command {
     Check(check::Args),
     Maintenance(maintenance::Args),
     Guard(guard::Args),
+    Accept(accept::Args),
     Status(status::Args),
     Incidents(incidents::Args),
     Events(events::Args),
@@ -53,6 +55,7 @@ impl Cli {
             Command::Check(args) => check::run(&args),
             Command::Maintenance(args) => maintenance::run(&args),
             Command::Guard(args) => guard::run(&args),
+            Command::Accept(args) => accept::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
             Command::Events(args) => events::run(&args),

@@ -50,18 +50,18 @@ pub fn accept(
     let standing = standing(scene, found, kind);
     let named = |(subject, _): &(&Thing, _)| is_called(subject, &asked.subject);
     let Some((subject, rules)) = standing.iter().find(named) else {
-        return Err(refused(not_there(kind, &asked.subject, standing.keys())));
+        return Err(refused(&not_there(kind, &asked.subject, standing.keys())));
     };
     let longest_ms = now_unix_ms.saturating_add(MAX_ACCEPTED_S * 1_000);
     if asked.until_unix_ms <= now_unix_ms || asked.until_unix_ms > longest_ms {
-        return Err(refused(format!(
+        return Err(refused(&format!(
             "until {} nothing is accepted: it is a time from now on, and at most {} days away",
             clock(asked.until_unix_ms),
             MAX_ACCEPTED_S / 86_400
         )));
     }
     if leases.accepted().is_full(now_unix_ms) {
-        return Err(refused(format!(
+        return Err(refused(&format!(
             "{MAX_ACCEPTED} conditions are accepted already; take one back first"
         )));
     }
@@ -88,7 +88,7 @@ pub fn take_back<'a>(
     accepted.find(is_meant).ok_or_else(|| {
         let all = leases.accepted().at(now_unix_ms);
         let of_kind = all.filter(|one| one.kind == kind).map(|one| &one.subject);
-        refused(not_there(kind, subject, of_kind))
+        refused(&not_there(kind, subject, of_kind))
     })
 }
 
@@ -96,7 +96,7 @@ fn kind(named: &str) -> Result<Kind, Verdict> {
     let mut kinds = KINDS.iter().copied();
     kinds.find(|kind| kind.name() == named).ok_or_else(|| {
         let names: Vec<&str> = KINDS.iter().map(|kind| kind.name()).collect();
-        refused(format!(
+        refused(&format!(
             "{named:?} cannot be accepted; what can be is {}",
             names.join(", ")
         ))
@@ -121,9 +121,9 @@ fn not_there<'a>(kind: Kind, named: &str, there: impl Iterator<Item = &'a Thing>
     )
 }
 
-fn refused(sentence: String) -> Verdict {
-    let reason = Reason::blocker(Kind::NotAcceptable, Thing::Cluster, sentence.clone());
-    Verdict::refused(&sentence, vec![reason])
+fn refused(sentence: &str) -> Verdict {
+    let reason = Reason::blocker(Kind::NotAcceptable, Thing::Cluster, sentence.to_owned());
+    Verdict::refused(sentence, vec![reason])
 }
 
 /// The subjects of which this could be said now, and the rules that say it.

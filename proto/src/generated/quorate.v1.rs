@@ -1542,7 +1542,7 @@ pub struct Lease {
     /// The lease as one finished sentence.
     #[prost(string, tag = "10")]
     pub sentence: ::prost::alloc::string::String,
-    /// Why it was withdrawn, ended or broken.
+    /// Why it was withdrawn, ended or broken; before that, what its owner said last.
     #[prost(string, tag = "11")]
     pub words: ::prost::alloc::string::String,
     /// What keeps it from its end, each a finished sentence.
@@ -1568,6 +1568,71 @@ pub struct LeaseAnswer {
     /// What was asked for is done. The verdict alone does not say so: an override does it against a NO-GO.
     #[prost(bool, tag = "4")]
     pub is_done: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SayRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub node: ::prost::alloc::string::String,
+    /// One line.
+    #[prost(string, tag = "3")]
+    pub words: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    /// As reasons name it; what can be accepted is node-down, reforming, fits-nowhere, redundancy, no-backup-seen.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// As reasons name it. A guest may be called by its number alone.
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+    /// At most 366 days away.
+    #[prost(int64, tag = "4")]
+    pub until_unix_ms: i64,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TakeBackRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub subject: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAcceptedRequest {
+    #[prost(string, tag = "1")]
+    pub cluster: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAcceptedResponse {
+    /// Those whose time is not over.
+    #[prost(message, repeated, tag = "1")]
+    pub accepted: ::prost::alloc::vec::Vec<Accepted>,
+    /// All of it, as the JSON of `quorate accept --json`.
+    #[prost(string, tag = "2")]
+    pub json: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Accepted {
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub subject: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(int64, tag = "5")]
+    pub until_unix_ms: i64,
+    /// All of it as one finished sentence.
+    #[prost(string, tag = "6")]
+    pub sentence: ::prost::alloc::string::String,
 }
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1872,6 +1937,87 @@ pub mod gate_client {
                 .insert(GrpcMethod::new("quorate.v1.Gate", "ListLeases"));
             self.inner.unary(req, path, codec).await
         }
+        /// What the owner of a lease wants to be known of it, such as that nobody waits for its nodes any more.
+        pub async fn say(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SayRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/quorate.v1.Gate/Say");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Gate", "Say"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a note of one warning, or of one condition that stands, until a day. Operators only, with a reason.
+        pub async fn accept(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/quorate.v1.Gate/Accept");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Gate", "Accept"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// From then on it weighs what it weighs.
+        pub async fn take_back(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TakeBackRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/quorate.v1.Gate/TakeBack");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("quorate.v1.Gate", "TakeBack"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_accepted(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAcceptedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAcceptedResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/quorate.v1.Gate/ListAccepted",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("quorate.v1.Gate", "ListAccepted"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1913,6 +2059,28 @@ pub mod gate_server {
             request: tonic::Request<super::ListLeasesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListLeasesResponse>,
+            tonic::Status,
+        >;
+        /// What the owner of a lease wants to be known of it, such as that nobody waits for its nodes any more.
+        async fn say(
+            &self,
+            request: tonic::Request<super::SayRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status>;
+        /// Makes a note of one warning, or of one condition that stands, until a day. Operators only, with a reason.
+        async fn accept(
+            &self,
+            request: tonic::Request<super::AcceptRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status>;
+        /// From then on it weighs what it weighs.
+        async fn take_back(
+            &self,
+            request: tonic::Request<super::TakeBackRequest>,
+        ) -> std::result::Result<tonic::Response<super::LeaseAnswer>, tonic::Status>;
+        async fn list_accepted(
+            &self,
+            request: tonic::Request<super::ListAcceptedRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAcceptedResponse>,
             tonic::Status,
         >;
     }
@@ -2192,6 +2360,178 @@ pub mod gate_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListLeasesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Gate/Say" => {
+                    #[allow(non_camel_case_types)]
+                    struct SaySvc<T: Gate>(pub Arc<T>);
+                    impl<T: Gate> tonic::server::UnaryService<super::SayRequest>
+                    for SaySvc<T> {
+                        type Response = super::LeaseAnswer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SayRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gate>::say(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SaySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Gate/Accept" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptSvc<T: Gate>(pub Arc<T>);
+                    impl<T: Gate> tonic::server::UnaryService<super::AcceptRequest>
+                    for AcceptSvc<T> {
+                        type Response = super::LeaseAnswer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gate>::accept(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Gate/TakeBack" => {
+                    #[allow(non_camel_case_types)]
+                    struct TakeBackSvc<T: Gate>(pub Arc<T>);
+                    impl<T: Gate> tonic::server::UnaryService<super::TakeBackRequest>
+                    for TakeBackSvc<T> {
+                        type Response = super::LeaseAnswer;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TakeBackRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gate>::take_back(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TakeBackSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/quorate.v1.Gate/ListAccepted" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAcceptedSvc<T: Gate>(pub Arc<T>);
+                    impl<T: Gate> tonic::server::UnaryService<super::ListAcceptedRequest>
+                    for ListAcceptedSvc<T> {
+                        type Response = super::ListAcceptedResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAcceptedRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gate>::list_accepted(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAcceptedSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

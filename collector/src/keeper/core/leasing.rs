@@ -11,6 +11,7 @@ use model::lease::healthy::{Reboot, before};
 use model::lease::{Grant, Lease, Leases, Step, Transition};
 use model::name::NodeName;
 use model::report::Facts as _;
+use model::rule::Scene;
 
 use super::{Core, Output};
 use crate::keeper::Now;
@@ -191,37 +192,7 @@ impl Core {
     fn judge(&self, leases: &Leases, ask: &LeaseAsk, now: Now) -> (Verdict, Option<Step>) {
         let scene = self.understanding.scene(leases, now);
         match ask {
-            LeaseAsk::Begin(begin) => {
-                let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
-                let verdict = gate::check(&scene, &self.understanding.found(), &request);
-                let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
-                let are_known = begin
-                    .nodes
-                    .iter()
-                    .all(|node| scene.cluster.nodes.contains_key(node));
-                let is_free = leases.current().is_none() && are_known && !begin.nodes.is_empty();
-                // Whether its data is whole again is not asked in this version: somebody has to look.
-                let has_ceph = begin.nodes.iter().any(|node| {
-                    let node = scene.node(node);
-                    node.is_some_and(|node| node.ceph().is_some())
-                });
-                let step = (is_free && (may || begin.overrides)).then(|| {
-                    let with_before = |node: &NodeName| (node.clone(), before(&scene, node));
-                    Step::Granted(Box::new(Grant {
-                        nodes: begin.nodes.clone(),
-                        action: begin.action,
-                        owner: begin.owner.clone(),
-                        reason: begin.reason.clone(),
-                        planned_s: begin.planned_s,
-                        overrode: (!may).then(|| verdict.sentence.clone()),
-                        stood_against: stood_against(&verdict, &request),
-                        waits_for_end: begin.waits_for_end || has_ceph,
-                        request_id: begin.request_id.clone(),
-                        before: begin.nodes.iter().map(with_before).collect(),
-                    }))
-                });
-                (verdict, step)
-            }
+            LeaseAsk::Begin(begin) => self.judge_begin(&scene, leases, begin),
             LeaseAsk::End { node, by, reboot } => {
                 let ending = Ending {
                     by,
@@ -263,6 +234,43 @@ impl Core {
                 take_back(leases, (kind, subject), by, now.unix_ms)
             }
         }
+    }
+
+    fn judge_begin(
+        &self,
+        scene: &Scene<'_>,
+        leases: &Leases,
+        begin: &Begin,
+    ) -> (Verdict, Option<Step>) {
+        let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
+        let verdict = gate::check(scene, &self.understanding.found(), &request);
+        let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
+        let are_known = begin
+            .nodes
+            .iter()
+            .all(|node| scene.cluster.nodes.contains_key(node));
+        let is_free = leases.current().is_none() && are_known && !begin.nodes.is_empty();
+        // Whether its data is whole again is not asked in this version: somebody has to look.
+        let has_ceph = begin.nodes.iter().any(|node| {
+            let node = scene.node(node);
+            node.is_some_and(|node| node.ceph().is_some())
+        });
+        let step = (is_free && (may || begin.overrides)).then(|| {
+            let with_before = |node: &NodeName| (node.clone(), before(scene, node));
+            Step::Granted(Box::new(Grant {
+                nodes: begin.nodes.clone(),
+                action: begin.action,
+                owner: begin.owner.clone(),
+                reason: begin.reason.clone(),
+                planned_s: begin.planned_s,
+                overrode: (!may).then(|| verdict.sentence.clone()),
+                stood_against: stood_against(&verdict, &request),
+                waits_for_end: begin.waits_for_end || has_ceph,
+                request_id: begin.request_id.clone(),
+                before: begin.nodes.iter().map(with_before).collect(),
+            }))
+        });
+        (verdict, step)
     }
 
     /// Those whose step is on the disk now, or will never be.
