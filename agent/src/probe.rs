@@ -49,12 +49,12 @@ enum Unanswered {
     Failed { why: String },
 }
 
-/// A kind of question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A kind of question. One verdict on a node with Ceph takes one of monitors, one of OSDs and one of MDS.
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     PvecmStatus,
     RunningTasks,
-    CephOkToStop,
+    CephOkToStop(DaemonKind),
 }
 
 /// Answers for all collectors together; shared by its clones.
@@ -119,7 +119,7 @@ impl Asked {
     fn may(&mut self, kind: Kind, now: Instant) -> Result<(), Unanswered> {
         self.times
             .retain(|(_, at)| now.saturating_duration_since(*at) < IN);
-        if self.times.iter().filter(|(of, _)| *of == kind).count() >= MAX_OF_A_KIND {
+        if self.times.iter().filter(|(of, _)| of == &kind).count() >= MAX_OF_A_KIND {
             return Err(Unanswered::TooOften);
         }
         self.times.push_back((kind, now));
@@ -166,7 +166,7 @@ impl Question {
         match self {
             Self::PvecmStatus => Kind::PvecmStatus,
             Self::RunningTasks => Kind::RunningTasks,
-            Self::CephOkToStop { .. } => Kind::CephOkToStop,
+            Self::CephOkToStop { what, .. } => Kind::CephOkToStop(what.clone()),
         }
     }
 
@@ -227,7 +227,8 @@ fn ok_to_stop(host: &Host, what: DaemonKind, ids: &[String]) -> Result<String, U
     let mut args = vec![word, "ok-to-stop"];
     args.extend(ids.iter().map(String::as_str));
     let said = ceph(host, &args)?;
-    let parsed = ceph::ok_to_stop::parse(Some(what), ids, &said.text);
+    // Which daemons it speaks of is left to its own words: a yes that names none is not one for those asked about.
+    let parsed = ceph::ok_to_stop::parse(Some(what), &[], &said.text);
     let answer = parsed.map_err(|error| failed(&error))?.value;
     // Its own yes, and an exit code that says something else: one of them is wrong.
     if answer.ok == Some(true) && !said.is_success {

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::gate::{Action, Kind, Verdict};
+use model::gate::{Action, CephAnswer, Kind, Verdict};
 use model::identity::Role;
 use model::name::NodeName;
 use proto::v1;
@@ -13,6 +13,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::accepted;
 use crate::answer::chain;
+use crate::ceph;
 use crate::enrol::{MOST_NODES, bounded, node_name};
 use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
@@ -142,21 +143,39 @@ impl Judge {
         })
     }
 
+    /// The same, and what Ceph says to this request. That may take seconds, in which another collector may have begun to
+    /// decide.
+    async fn voice_with_ceph(
+        &self,
+        cluster: &Cluster,
+        request: &model::gate::Request,
+    ) -> Result<(Keeper, Vec<CephAnswer>), Verdict> {
+        let keeper = self.voice(cluster).await?;
+        let answers = ceph::answers(&keeper, self.keepers.declared(), request).await;
+        if answers.is_empty() {
+            return Ok((keeper, answers));
+        }
+        Ok((self.voice(cluster).await?, answers))
+    }
+
     async fn verdict(
         &self,
         cluster: &Cluster,
         check: v1::CheckRequest,
         asker: String,
     ) -> Result<v1::Verdict, Status> {
-        let keeper = match self.voice(cluster).await {
-            Ok(keeper) => keeper,
-            Err(unknown) => return verdict::message(unknown),
-        };
         let named = check.nodes.iter().cloned();
         let nodes = named.map(|name| node_name("nodes", name));
         let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, &check)?;
+        let (keeper, answers) = match self.voice_with_ceph(cluster, &wanted).await {
+            Ok(known) => known,
+            Err(unknown) => return verdict::message(unknown),
+        };
         let declared = self.keepers.declared().clone();
-        let judge = move || judge(&keeper.view(), &declared, &wanted, &asker, keeper.now());
+        let judge = move || {
+            let now = keeper.now();
+            judge(&keeper.view(), &declared, &wanted, &asker, now, &answers)
+        };
         beside(judge).await
     }
 
@@ -167,14 +186,14 @@ impl Judge {
         nodes: &[NodeName],
         owner: &str,
     ) -> Result<Option<v1::LeaseAnswer>, Status> {
-        let keeper = match self.voice(cluster).await {
-            Ok(keeper) => keeper,
+        let wanted = model::gate::Request::of_nodes(nodes.iter().cloned(), Action::Reboot);
+        let (keeper, answers) = match self.voice_with_ceph(cluster, &wanted).await {
+            Ok(known) => known,
             Err(unknown) => return lease::unknown(unknown).map(Some),
         };
-        let wanted = model::gate::Request::of_nodes(nodes.iter().cloned(), Action::Reboot);
         let owner = owner.to_owned();
         // One look: the lease that is found is the lease that is judged.
-        let again = move |leases: &Leases<'_>| leases.again(&wanted, &owner);
+        let again = move |leases: &Leases<'_>| leases.again(&wanted, &owner, &answers);
         self.at_leases(keeper, again).await
     }
 
@@ -200,12 +219,16 @@ impl Judge {
     pub(crate) async fn lease(
         &self,
         cluster: &Cluster,
-        ask: LeaseAsk,
+        mut ask: LeaseAsk,
     ) -> Result<v1::LeaseAnswer, Status> {
         let keeper = match self.voice(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown),
         };
+        // Who grants it does so in one turn, in which nobody can be waited for.
+        if let LeaseAsk::Begin(begin) = &mut ask {
+            begin.ceph = ceph::answers(&keeper, self.keepers.declared(), &begin.request()).await;
+        }
         let told = keeper.lease(ask).await;
         let answer = move |leases: &Leases<'_>| match told {
             Some(told) => leases.answer(told.verdict, told.lease.as_ref(), told.is_done),

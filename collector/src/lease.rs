@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::cluster::Cluster;
-use model::gate::{self, Action, Answer, Request, Verdict};
+use model::gate::{self, Action, Answer, CephAnswer, Request, Verdict};
 use model::lease::healthy::Reboot;
 use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S};
 use model::name::NodeName;
@@ -50,6 +50,7 @@ pub(crate) fn begin(
         planned_s,
         waits_for_end: request.waits_for_end,
         request_id: request_id(request.request_id)?,
+        ceph: Vec::new(),
     }))
 }
 
@@ -186,6 +187,7 @@ impl Leases<'_> {
         &self,
         request: &Request,
         owner: &str,
+        ceph_answers: &[CephAnswer],
     ) -> Result<Option<v1::LeaseAnswer>, Status> {
         let held = self.view.leases.as_deref().and_then(lease::Leases::current);
         let is_his = |lease: &&Lease| lease.awaits(owner, &request.nodes, request.action);
@@ -193,7 +195,8 @@ impl Leases<'_> {
             return Ok(None);
         };
         let cluster = cluster_of(self.view, self.now);
-        let verdict = gate::check_as_holder(&self.scene(&cluster), &self.view.found, request);
+        let scene = self.scene(&cluster).with_ceph_answers(ceph_answers);
+        let verdict = gate::check_as_holder(&scene, &self.view.found, request);
         let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
         self.answer(verdict, Some(lease), may).map(Some)
     }

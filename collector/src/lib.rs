@@ -6,6 +6,7 @@ mod answer;
 mod attempts;
 pub mod authority;
 pub mod backup;
+mod ceph;
 mod command;
 mod config;
 pub mod declared;

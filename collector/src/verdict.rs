@@ -1,6 +1,6 @@
 //! May I? The model's verdict on the cluster as it is seen now, as a message.
 
-use model::gate::{self, Action, Request, Verdict};
+use model::gate::{self, Action, CephAnswer, Request, Verdict};
 use model::name::NodeName;
 use model::whatif::Part;
 use proto::v1;
@@ -43,11 +43,13 @@ pub(crate) fn judge(
     request: &Request,
     asker: &str,
     now: Now,
+    ceph_answers: &[CephAnswer],
 ) -> Result<v1::Verdict, Status> {
     let cluster = cluster_of(view, now);
     let scene = declared
         .scene(&cluster, now)
-        .with_leases(view.leases.as_deref());
+        .with_leases(view.leases.as_deref())
+        .with_ceph_answers(ceph_answers);
     let lease = scene.leases.and_then(|leases| leases.current());
     let is_holder = lease.is_some_and(|lease| lease.grant.owner == asker);
     let verdict = if is_holder {

@@ -59,7 +59,7 @@ pub enum Thing {
     Service(String),
     /// A guest by its number.
     Guest(u32),
-    /// An OSD, monitor or other daemon of Ceph: `osd.3`.
+    /// An OSD, monitor or other daemon of Ceph, `osd.3`, or one of its complaints: `OSD_DOWN`.
     Ceph(String),
 }
 

@@ -46,6 +46,9 @@ fn a_kind_is_asked_only_so_often() {
     let refused = asked.may(Kind::PvecmStatus, now);
     assert_eq!(refused, Err(Unanswered::TooOften));
     asked.may(Kind::RunningTasks, now).unwrap();
+    for what in [DaemonKind::Mon, DaemonKind::Osd, DaemonKind::Mds] {
+        asked.may(Kind::CephOkToStop(what), now).unwrap();
+    }
     asked.may(Kind::PvecmStatus, now + IN).unwrap();
 }
 
@@ -159,6 +162,27 @@ fn a_yes_and_a_no_are_told_as_ceph_prints_them() {
     // Ceph does not know the state of all placement groups.
     let again = "Error EAGAIN: 5 pgs have unknown state; cannot draw any conclusions\n";
     check(Osd, &says("", again, 11), &Value::Null, "unknown state");
+}
+
+#[test]
+fn what_ceph_does_not_name_is_not_named() {
+    let said = [
+        (DaemonKind::Osd, says(YES, "", 0), json!(["3"])),
+        (
+            DaemonKind::Mds,
+            says("", "should be safe to stop\n", 0),
+            json!([]),
+        ),
+        (
+            DaemonKind::Osd,
+            says("{\"ok_to_stop\":true}\n", "", 0),
+            json!([]),
+        ),
+    ];
+    for (what, script, ids) in said {
+        let answer = Node::with(&script).answer(what, &["3"], LONG).unwrap();
+        assert_eq!(answer["ids"], ids, "{answer}");
+    }
 }
 
 #[test]

@@ -29,13 +29,26 @@ pub(crate) const COMMANDS: &[Command] = &[
         args: &["--connect-timeout", "5", "status", "-f", "json"],
         words: &["status", "-s"],
     },
+    Command {
+        path: CEPH,
+        args: &["--connect-timeout", "5", "node", "ls", "-f", "json"],
+        words: &["node"],
+    },
 ];
 
 /// Every captured answer at once: `ceph_quorum_status` holds the word of two commands, and is read only once.
 const CAPTURED: Command = Command {
     path: CEPH,
     args: &[],
-    words: &["quorum", "health", "status", "-s", "report", "ok-to-stop"],
+    words: &[
+        "quorum",
+        "health",
+        "status",
+        "-s",
+        "node",
+        "report",
+        "ok-to-stop",
+    ],
 };
 
 /// The cluster's file lies below pmxcfs, which can hang: it is looked at first, with a deadline, because the other
@@ -138,6 +151,7 @@ impl Merging {
             osds,
             pgs,
             manager,
+            daemons,
             ok_to_stop,
         } = answer;
         let ceph = &mut self.ceph;
@@ -150,6 +164,7 @@ impl Merging {
         ceph.manager = richer(ceph.manager.take(), manager, |manager| {
             manager.active.is_some()
         });
+        ceph.daemons = ceph.daemons.take().or(daemons);
         ceph.ok_to_stop.extend(ok_to_stop);
     }
 

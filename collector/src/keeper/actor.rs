@@ -18,6 +18,7 @@ use super::mailbox::Letters;
 use super::turns;
 use super::view::ClusterView;
 use super::{Now, Own};
+use crate::ceph;
 use crate::declared::Declared;
 use crate::ledger::{Ledger, Snapshot};
 
@@ -115,6 +116,7 @@ pub struct Keeper {
     commands: mpsc::Sender<Command>,
     view: watch::Receiver<Arc<ClusterView>>,
     clock: Clock,
+    ceph: Arc<ceph::Asked>,
 }
 
 impl std::fmt::Debug for Command {
@@ -150,6 +152,7 @@ impl Keeper {
             commands,
             view,
             clock,
+            ceph: Arc::default(),
         })
     }
 
@@ -164,6 +167,11 @@ impl Keeper {
 
     pub fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// What Ceph was asked last; shared by all copies.
+    pub(crate) fn asked_ceph(&self) -> &ceph::Asked {
+        &self.ceph
     }
 
     /// Opens a stream whose Hello was checked; `None` while the collector ends.

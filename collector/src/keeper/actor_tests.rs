@@ -27,7 +27,7 @@ fn cluster() -> ClusterId {
     ClusterId::new("0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c").unwrap()
 }
 
-fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
+pub(crate) fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
     let snapshot = ledger.snapshot_now(&cluster()).unwrap();
     let beginning = Beginning {
         declared: crate::declared::Declared::default(),
@@ -47,7 +47,7 @@ fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
     Keeper::start(beginning, &[]).unwrap()
 }
 
-struct Agent {
+pub(crate) struct Agent {
     keeper: Keeper,
     intake: Intake,
     letters: Letters,
@@ -55,7 +55,7 @@ struct Agent {
 }
 
 impl Agent {
-    async fn connect(keeper: &Keeper, node: &str) -> Self {
+    pub(crate) async fn connect(keeper: &Keeper, node: &str) -> Self {
         let hello = v1::Hello {
             cluster: Some(v1::Cluster {
                 id: cluster().to_string(),
@@ -92,7 +92,7 @@ impl Agent {
         agent
     }
 
-    async fn say(&mut self, message: FromAgent) -> bool {
+    pub(crate) async fn say(&mut self, message: FromAgent) -> bool {
         let message = v1::AgentMessage {
             boottime_ms: 1 + self.keeper.now().mono_ms,
             message: Some(message),
@@ -101,7 +101,7 @@ impl Agent {
         self.letters.send(arrived, 100).await
     }
 
-    async fn hear(&mut self) -> Result<Message, tonic::Status> {
+    pub(crate) async fn hear(&mut self) -> Result<Message, tonic::Status> {
         let message = self.from_collector.recv().await.unwrap()?;
         Ok(message.message.unwrap())
     }

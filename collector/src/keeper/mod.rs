@@ -15,7 +15,7 @@ pub mod refusal;
 pub mod view;
 
 #[cfg(test)]
-mod actor_tests;
+pub(crate) mod actor_tests;
 mod answer;
 mod clock;
 mod deciding;

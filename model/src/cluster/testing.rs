@@ -25,6 +25,7 @@ use crate::fact::hardware_address::HardwareAddress;
 use crate::fact::link::{Address, AddressFamily, Link, OperState};
 use crate::fact::lldp::{Chassis, IdKind, Identifier, Neighbour};
 use crate::fleet::Hearing;
+use crate::gate::CephAnswer;
 use crate::lease::Leases;
 use crate::name::{IfaceName, LinkNumber, NodeName, VlanId};
 use crate::reading::Reading;
@@ -39,6 +40,8 @@ pub struct World {
     pub site: Site,
     pub now: Now,
     pub leases: Option<Leases>,
+    /// What Ceph was asked.
+    pub ceph_answers: Vec<CephAnswer>,
     reports: BTreeMap<NodeName, NodeReport>,
     hearing: BTreeMap<NodeName, Hearing>,
     boot_ids: BTreeMap<NodeName, String>,
@@ -84,6 +87,7 @@ impl World {
                 unix_ms: 1_800_000_000_000,
             },
             leases: Some(Leases::default()),
+            ceph_answers: Vec::new(),
             reports: BTreeMap::new(),
             hearing: BTreeMap::new(),
             boot_ids: BTreeMap::new(),
@@ -162,6 +166,7 @@ impl World {
     pub fn scene(&self) -> Scene<'_> {
         Scene::new(&self.cluster, self.now, &self.thresholds, &self.site)
             .with_leases(self.leases.as_ref())
+            .with_ceph_answers(&self.ceph_answers)
     }
 
     /// What a rule says of it, a line each: `critical pve-03/bond0: …`.

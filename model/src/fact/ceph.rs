@@ -18,6 +18,8 @@ pub struct Ceph {
     pub osds: Option<Osds>,
     pub pgs: Option<Pgs>,
     pub manager: Option<Manager>,
+    /// All daemons of the cluster with their hosts; `None` where no answer lists them.
+    pub daemons: Option<Vec<Daemon>>,
     pub ok_to_stop: Vec<OkToStop>,
 }
 
@@ -116,6 +118,16 @@ pub struct Manager {
     pub standbys: Option<u64>,
 }
 
+/// A daemon as the monitors know it, whether it runs or not. One that never ran is not known to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemon {
+    pub kind: DaemonKind,
+    /// `3` of osd.3, `pve-01` of mon.pve-01.
+    pub id: String,
+    /// The name of the host's kernel, where it ran last: on Proxmox VE that of the node.
+    pub host: String,
+}
+
 /// Ceph's answer to "may these daemons be stopped?", as of the moment it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OkToStop {
@@ -140,5 +152,5 @@ words! {
 }
 
 words! {
-    pub enum DaemonKind { Osd = "osd", Mon = "mon", Mds = "mds" }
+    pub enum DaemonKind { Osd = "osd", Mon = "mon", Mds = "mds", Mgr = "mgr" }
 }

@@ -33,6 +33,9 @@ use case::Case;
 use verdict::Evidence;
 
 pub use accepting::{Accepting, accept, take_back};
+pub use ceph::{
+    CephAnswer, CephAsking, CephDaemons, CephQuestion, MOST_DAEMONS, OLDEST_ANSWER_MS, ceph_asking,
+};
 pub use ending::{Ending, break_lease, end, say};
 pub use local::check_local;
 pub use request::{Action, Request};

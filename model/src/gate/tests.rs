@@ -21,6 +21,7 @@ use crate::topology::{Dependency, Place, Service};
 use crate::whatif::Part;
 
 mod accepting;
+mod ceph;
 mod local;
 mod properties;
 mod room;

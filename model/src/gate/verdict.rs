@@ -110,6 +110,12 @@ kinds! {
     WatchdogArmed = "watchdog-armed",
     HaUnknown = "ha-unknown",
     CephNotAsked = "ceph-not-asked",
+    /// It was asked, and what came back does not count.
+    CephNoAnswer = "ceph-no-answer",
+    CephNotOk = "ceph-not-ok",
+    CephOk = "ceph-ok",
+    CephHealth = "ceph-health",
+    CephManager = "ceph-manager",
     CollectorHere = "collector-here",
     CollectorPlaceUnknown = "collector-place-unknown",
     QdeviceHere = "qdevice-here",
@@ -186,7 +192,9 @@ impl Reason {
         (self.kind, self.subject.clone())
     }
 
-    /// Whether it forbids it for what the other nodes do, whatever becomes of those asked about.
+    /// Whether it forbids it for what the other nodes do, whatever becomes of those asked about. Ceph's no is none of these: it
+    /// is of the moment at which somebody asked, and once the daemons are on their way down it says no because of them. Who
+    /// holds the lease asks again before he begins (`guard` does), and Ceph with him.
     pub fn is_about_others(&self, request: &Request) -> bool {
         let is_theirs = matches!(&self.subject, Thing::Node(node) if request.nodes.contains(node));
         let can_be = matches!(

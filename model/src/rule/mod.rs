@@ -24,6 +24,7 @@ mod vlans;
 
 use crate::cluster::{Cluster, FreshNode, Now};
 use crate::finding::Finding;
+use crate::gate::CephAnswer;
 use crate::lease::Leases;
 use crate::name::NodeName;
 use crate::topology::Site;
@@ -49,6 +50,8 @@ pub struct Scene<'a> {
     pub site: &'a Site,
     /// `None`: which are held cannot be read.
     pub leases: Option<&'a Leases>,
+    /// What Ceph was asked for this verdict.
+    pub ceph_answers: &'a [CephAnswer],
 }
 
 impl<'a> Scene<'a> {
@@ -60,11 +63,19 @@ impl<'a> Scene<'a> {
             thresholds,
             site,
             leases: None,
+            ceph_answers: &[],
         }
     }
 
     pub fn with_leases(self, leases: Option<&'a Leases>) -> Self {
         Self { leases, ..self }
+    }
+
+    pub fn with_ceph_answers(self, ceph_answers: &'a [CephAnswer]) -> Self {
+        Self {
+            ceph_answers,
+            ..self
+        }
     }
 
     /// The nodes that are heard, with their fresh facts.

@@ -38,6 +38,7 @@ impl Asking {
             overrides: true,
             waits_for_end: true,
             request_id: String::new(),
+            ceph: Vec::new(),
         })
     }
 

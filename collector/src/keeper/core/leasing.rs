@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use model::finding::Thing;
-use model::gate::{self, Accepting, Action, Answer, Ending, Kind, Reason, Request, Verdict};
+use model::gate::{
+    self, Accepting, Action, Answer, CephAnswer, Ending, Kind, Reason, Request, Verdict,
+};
 use model::lease::healthy::{Reboot, before};
 use model::lease::{Grant, Lease, Leases, Step, Transition};
 use model::name::NodeName;
@@ -33,6 +35,14 @@ pub struct Begin {
     pub waits_for_end: bool,
     /// It may be empty.
     pub request_id: String,
+    /// What Ceph was asked for it before.
+    pub ceph: Vec<CephAnswer>,
+}
+
+impl Begin {
+    pub fn request(&self) -> Request {
+        Request::of_nodes(self.nodes.iter().cloned(), self.action)
+    }
 }
 
 /// What is asked for.
@@ -121,7 +131,8 @@ impl Core {
             && let Some(lease) = leases.current().filter(|lease| is_of(lease, begin))
         {
             let scene = self.understanding.scene(&leases, now);
-            let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
+            let scene = scene.with_ceph_answers(&begin.ceph);
+            let request = begin.request();
             let verdict = gate::check_as_holder(&scene, &self.understanding.found(), &request);
             return self.answer_again(question, lease, verdict);
         }
@@ -242,7 +253,8 @@ impl Core {
         leases: &Leases,
         begin: &Begin,
     ) -> (Verdict, Option<Step>) {
-        let request = Request::of_nodes(begin.nodes.iter().cloned(), begin.action);
+        let request = begin.request();
+        let scene = &scene.with_ceph_answers(&begin.ceph);
         let verdict = gate::check(scene, &self.understanding.found(), &request);
         let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
         let are_known = begin

@@ -20,6 +20,7 @@ fn begin(node: &str, owner: &str) -> LeaseAsk {
         overrides: true,
         waits_for_end: false,
         request_id: String::new(),
+        ceph: Vec::new(),
     })
 }
 

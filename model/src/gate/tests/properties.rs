@@ -1,6 +1,7 @@
 //! What holds for every cluster and every question: drawn, and the same at each run.
 
 mod by_hand;
+mod ceph;
 mod draw;
 mod fault;
 mod rename;
@@ -14,6 +15,7 @@ use fastrand::Rng;
 
 use super::*;
 use crate::report::Family;
+use fault::Fault;
 use rename::Names;
 use situation::{Device, Question, Rules, Situation, id_of};
 use spoil::{Spoiling, Word};
@@ -113,7 +115,10 @@ fn to_forget_to_age_or_to_contradict_a_reading_never_makes_a_go() {
             // Who alone says where the qnetd is contradicts nobody.
             let is_news = situation.device == Device::Somewhere
                 && matches!(how, Spoiling::Contradict(Word::QnetdToo));
-            if !situation.is_heard(node) || is_news {
+            // Who says again what all others say contradicts nobody.
+            let is_mended = matches!(how, Spoiling::Contradict(Word::Quorate))
+                && situation.has(|fault| matches!(fault, Fault::SaysNoQuorum(on) if *on == node));
+            if !situation.is_heard(node) || is_news || is_mended {
                 continue;
             }
             tried += 1;
@@ -234,7 +239,10 @@ fn what_is_harmless_is_allowed_and_what_is_not_never_is() {
     let mut refused = Table::default();
     for _ in 0..800 {
         let (situation, target) = draw::everyday(&mut random);
-        let question = Question::of(target, draw::action(&mut random));
+        let question = Question {
+            ceph: draw::ceph_says(&mut random),
+            ..Question::of(target, draw::action(&mut random))
+        };
         let verdict = question.ask(&situation.world());
         let case = || format!("{question:?}; {situation:?}");
         if let Some(harm) = by_hand::harm(&situation, &question) {

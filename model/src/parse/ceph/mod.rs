@@ -1,11 +1,12 @@
-//! Ceph's answers: `quorum_status`, `health [detail]`, `status` and `report` in JSON, `health` in plain text, and
-//! `osd|mon|mds ok-to-stop` (ceph: src/mon/Monitor.cc, src/mon/health_check.h, src/mon/MgrStatMonitor.cc,
+//! Ceph's answers: `quorum_status`, `health [detail]`, `status`, `report` and `node ls` in JSON, `health` in plain text,
+//! and `osd|mon|mds ok-to-stop` (ceph: src/mon/Monitor.cc, src/mon/health_check.h, src/mon/MgrStatMonitor.cc,
 //! src/mgr/DaemonServer.cc).
 //!
 //! Which question an answer belongs to is seen by its keys, not by the name of its file, and each part is taken
 //! only from keys that are its own. From hammer to squid the same fact moved: `overall_status` became `status`,
 //! `osdmap.osdmap` became `osdmap`, the `summary` list became the `checks` map.
 
+mod daemons;
 mod health;
 pub mod ok_to_stop;
 mod status;
@@ -58,13 +59,15 @@ fn answer(taker: &mut Taker, root: &Map<String, Value>, text: &str) -> Option<Ce
         osds: status::osds(taker, root),
         pgs: status::pgs(taker, root),
         manager: status::manager(taker, root),
+        daemons: daemons::daemons(taker, root),
         ok_to_stop: Vec::new(),
     };
     let says_something = ceph.health.is_some()
         || ceph.quorum.is_some()
         || ceph.osds.is_some()
         || ceph.pgs.is_some()
-        || ceph.manager.is_some();
+        || ceph.manager.is_some()
+        || ceph.daemons.is_some();
     says_something.then_some(ceph)
 }
 

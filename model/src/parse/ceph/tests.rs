@@ -287,3 +287,32 @@ fn an_answer_about_other_daemons_is_not_taken() {
     assert!(stop(Some(DaemonKind::Osd), about_mons).is_err());
     assert_eq!(stop(None, about_mons).unwrap().what, Some(DaemonKind::Mon));
 }
+
+#[test]
+fn every_daemon_has_its_host_and_half_a_list_is_none() {
+    let daemons = ceph(fixture!("quincy-node_ls.json")).daemons.unwrap();
+    let on = |host: &str| {
+        let there = daemons.iter().filter(|daemon| daemon.host == host);
+        let names = there.map(|daemon| format!("{}.{}", daemon.kind, daemon.id));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(on("pve-03"), "mon.pve-03 osd.3 osd.4 mds.pve-03");
+    assert_eq!(on("pve-02"), "mon.pve-02 osd.2 mgr.pve-02");
+    for half in [
+        r#"{"mon":{"a":["a"]},"osd":{"a":[0,{}]},"mds":{}}"#,
+        r#"{"mon":{"a":["a"]},"osd":{"a":[0,null]},"mds":{}}"#,
+        r#"{"mon":{"a":["a"]},"osd":{"a":[0]},"mds":[7]}"#,
+        r#"{"mon":{"a":["a"]},"osd":{"a":[0]},"mgr":null}"#,
+    ] {
+        assert!(
+            parse(half).is_err() || ceph_anyhow(half).daemons.is_none(),
+            "{half}"
+        );
+    }
+    // `ceph status` has maps of other names.
+    assert_eq!(ceph(fixture!("quincy-status.json")).daemons, None);
+}
+
+fn ceph_anyhow(text: &str) -> Ceph {
+    parse(text).unwrap().value
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ceph::{Ceph, CephSays};
 use super::fault::Fault;
 use super::situation::{Collector, Device, Question, Situation, node_ids};
 use crate::fact::ha::ServiceState;
@@ -135,6 +136,9 @@ pub(super) fn harm(situation: &Situation, question: &Question) -> Option<&'stati
     if situation.lease.is_some() {
         return Some("somebody else is at it");
     }
+    if situation.ceph == Ceph::Listed && question.ceph == CephSays::No {
+        return Some("Ceph needs what runs there");
+    }
     let mut faults = situation.faults.iter();
     faults.find_map(|fault| harm_of(situation, question.action, target, fault))
 }
@@ -212,8 +216,18 @@ pub(super) fn gap(situation: &Situation, question: &Question) -> Option<&'static
     if !(1..=situation.nodes).any(|id| tells_nodes(&id)) {
         return Some("nobody tells the nodes");
     }
+    let can_ask =
+        |id: &u32| *id != target && situation.is_heard(*id) && !situation.lacks(*id, Family::Ceph);
+    match situation.ceph {
+        Ceph::None => {}
+        Ceph::Unlisted => return Some("nobody tells of Ceph's daemons"),
+        Ceph::Listed if question.ceph != CephSays::Yes => return Some("Ceph does not say yes"),
+        Ceph::Listed if !(1..=situation.nodes).any(|id| can_ask(&id)) => {
+            return Some("nobody can ask Ceph");
+        }
+        Ceph::Listed => {}
+    }
     let is_gap = |fault: &Fault| match fault {
-        Fault::Ceph(on) => *on == target,
         Fault::Power { on, state } => *on == target && *state == PowerState::Unknown,
         Fault::Lost { on, family, .. } => *on == target && NEEDED.contains(family),
         _ => false,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
+use super::ceph::{Ceph, CephSays};
 use super::fault::Fault;
 use super::situation::{Collector, Device, Question, Rules, Situation};
 use crate::fact::ha::ServiceState;
@@ -89,6 +90,7 @@ pub(super) fn question(random: &mut Rng, situation: &Situation) -> Question {
         }),
         action: action(random),
         is_holder: one_in(random, 3),
+        ceph: ceph_says(random),
     }
 }
 
@@ -120,6 +122,7 @@ pub(super) fn anything(random: &mut Rng) -> Situation {
         drawn.lease = Some((some_nodes(random, nodes, 2), state));
     }
     drawn.policy = policy(random);
+    drawn.ceph = ceph(random);
     for _ in 0..random.u32(0..3) {
         let fault = if one_in(random, 3) {
             lost(random, nodes)
@@ -158,6 +161,7 @@ pub(super) fn everyday(random: &mut Rng) -> (Situation, u32) {
         drawn.lease = Some((some_nodes(random, nodes, 2), State::Granted));
     }
     drawn.policy = policy(random);
+    drawn.ceph = ceph(random);
     for _ in 0..random.u32(0..3) {
         let on = one(random, &[target, another, another]);
         drawn.faults.push(fault(random, on, nodes));
@@ -268,6 +272,22 @@ fn rules(random: &mut Rng, nodes: u32) -> Rules {
     }
 }
 
+fn ceph(random: &mut Rng) -> Ceph {
+    let all = [Ceph::None, Ceph::None, Ceph::Listed, Ceph::Listed];
+    if one_in(random, 10) {
+        return Ceph::Unlisted;
+    }
+    one(random, &all)
+}
+
+/// Yes more often than all else.
+pub(super) fn ceph_says(random: &mut Rng) -> CephSays {
+    if random.bool() {
+        return CephSays::Yes;
+    }
+    one(random, &CephSays::ALL)
+}
+
 fn policy(random: &mut Rng) -> Option<ShutdownPolicy> {
     let all = [
         None,
@@ -301,7 +321,7 @@ fn fault(random: &mut Rng, on: u32, nodes: u32) -> Fault {
             state: service_state(random),
             is_tied: random.bool(),
         },
-        11 => one(random, &[Fault::DiskFull(on), Fault::Ceph(on)]),
+        11 => Fault::DiskFull(on),
         12 => Fault::SlowToken,
         _ => Fault::OldBackups(on),
     }

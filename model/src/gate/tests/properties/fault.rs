@@ -5,7 +5,6 @@ use super::situation::{Situation, guest_of};
 use crate::cluster::testing::{known, node_name, value};
 use crate::fact::bond::MiiStatus;
 use crate::fact::boot::FileSystem;
-use crate::fact::ceph::Ceph;
 use crate::fact::cmap::{Cmap, CmapValue};
 use crate::fact::guests::{Lock, Passthrough};
 use crate::fact::ha::{Ha, HaService, LrmMode, LrmState, LrmStatus, ManagerStatus, ServiceState};
@@ -43,7 +42,6 @@ pub(super) enum Fault {
         is_tied: bool,
     },
     DiskFull(u32),
-    Ceph(u32),
     /// It says that it has no quorum, among members that say that they have.
     SaysNoQuorum(u32),
     /// Forming anew takes half a minute.
@@ -67,7 +65,6 @@ impl Fault {
             | Self::MoreGuests(on)
             | Self::Service { on, .. }
             | Self::DiskFull(on)
-            | Self::Ceph(on)
             | Self::SaysNoQuorum(on)
             | Self::OldBackups(on)
             | Self::Lost { on, .. } => Some(*on),
@@ -127,7 +124,6 @@ impl Fault {
                     }]);
                 }
             }
-            Self::Ceph(_) => report.ceph = known(Ceph::default()),
             Self::SaysNoQuorum(_) => {
                 if let Some(corosync) = known_mut(&mut report.corosync) {
                     corosync.quorate = Some(false);

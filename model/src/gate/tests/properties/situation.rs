@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::super::ordinary;
+use super::ceph::{Ceph, CephSays};
 use super::fault::Fault;
 use crate::cluster::testing::{World, node_name, value};
 use crate::fact::corosync::{Corosync, LinkStatus, Qdevice};
@@ -79,6 +80,7 @@ pub(super) struct Situation {
     pub(super) silent: BTreeSet<u32>,
     pub(super) lease: Option<(BTreeSet<u32>, State)>,
     pub(super) policy: Option<ShutdownPolicy>,
+    pub(super) ceph: Ceph,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -113,8 +115,13 @@ impl Situation {
             silent: BTreeSet::new(),
             lease: None,
             policy: None,
+            ceph: Ceph::None,
             faults: Vec::new(),
         }
+    }
+
+    pub(super) fn has(&self, is: impl Fn(&Fault) -> bool) -> bool {
+        self.faults.iter().any(is)
     }
 
     pub(super) fn is_heard(&self, id: u32) -> bool {
@@ -257,6 +264,7 @@ impl Situation {
         if self.device == Device::FoundOn(id) {
             guests.with_qnetd = Some(guest_of(id));
         }
+        report.ceph = self.ceph.told(self.nodes);
         value(&mut report.tasks).backups = Some(Backups {
             newest_of_several: Some(now),
             ..Backups::default()
@@ -334,6 +342,8 @@ pub(super) struct Question {
     pub(super) nodes: BTreeSet<u32>,
     pub(super) action: Action,
     pub(super) is_holder: bool,
+    /// To every question that is to be asked.
+    pub(super) ceph: CephSays,
 }
 
 impl Question {
@@ -342,7 +352,14 @@ impl Question {
             nodes: BTreeSet::from([node]),
             action,
             is_holder: false,
+            ceph: CephSays::Yes,
         }
+    }
+
+    pub(super) fn asks_ceph(&self, world: &World) -> bool {
+        let nodes = self.nodes.iter().copied().map(node_name);
+        let request = crate::gate::Request::of_nodes(nodes, self.action);
+        crate::gate::ceph_asking(&world.scene(), &request).is_some()
     }
 
     pub(super) fn ask(&self, world: &World) -> crate::gate::Verdict {
@@ -358,6 +375,8 @@ impl Question {
         let nodes = self.nodes.iter().copied().map(called);
         let request = crate::gate::Request::of_nodes(nodes, self.action);
         let scene = world.scene();
+        let answers = self.ceph.answers(&scene, &request);
+        let scene = scene.with_ceph_answers(&answers);
         let found = crate::rule::findings(&scene);
         let judge = if self.is_holder {
             crate::gate::check_as_holder
