@@ -245,6 +245,26 @@ impl Client {
         self.answered(&async |line| query(line).list_risks(request.clone()).await)
     }
 
+    pub(crate) fn verdict(
+        &self,
+        cluster: &str,
+        id: &str,
+    ) -> Result<v1::GetVerdictResponse, NoAnswer> {
+        let request = v1::GetVerdictRequest {
+            cluster: cluster.to_owned(),
+            id: id.to_owned(),
+        };
+        self.answered(&async |line| query(line).get_verdict(request.clone()).await)
+    }
+
+    pub(crate) fn verdicts(&self, cluster: &str) -> Result<v1::ListVerdictsResponse, NoAnswer> {
+        let request = v1::ListVerdictsRequest {
+            cluster: cluster.to_owned(),
+            most: 0,
+        };
+        self.answered(&async |line| query(line).list_verdicts(request.clone()).await)
+    }
+
     /// What the first collector that says something answers.
     fn answered<T>(
         &self,

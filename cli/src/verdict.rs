@@ -49,7 +49,12 @@ pub(crate) fn told(verdict: &v1::Verdict, width: Option<usize>) -> String {
     }
     if verdict.valid_ms > 0 {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  valid for {} s", verdict.valid_ms / 1_000);
+        let _ = write!(text, "  valid for {} s", verdict.valid_ms / 1_000);
+        let id = show::foreign(&verdict.id);
+        let _ = match id.as_str() {
+            "" => writeln!(text),
+            id => writeln!(text, "; how it came to be: quorate replay {id}"),
+        };
     }
     text
 }

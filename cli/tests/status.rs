@@ -83,6 +83,20 @@ impl Query for Collector {
         }))
     }
 
+    async fn get_verdict(
+        &self,
+        _: Request<v1::GetVerdictRequest>,
+    ) -> Result<Response<v1::GetVerdictResponse>, Status> {
+        Err(Status::unimplemented("not by this one"))
+    }
+
+    async fn list_verdicts(
+        &self,
+        _: Request<v1::ListVerdictsRequest>,
+    ) -> Result<Response<v1::ListVerdictsResponse>, Status> {
+        Err(Status::unimplemented("not by this one"))
+    }
+
     async fn list_risks(
         &self,
         request: Request<v1::ListRisksRequest>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::cluster::{Cluster, Now};
+use model::gate::{Basis, Request};
 use model::rule::{Scene, Thresholds};
 use model::topology::Site;
 
@@ -16,5 +17,20 @@ pub struct Declared {
 impl Declared {
     pub(crate) fn scene<'a>(&'a self, cluster: &'a Cluster, now: Now) -> Scene<'a> {
         Scene::new(cluster, now, &self.thresholds, &self.site)
+    }
+
+    /// Of what is asked at this moment; nothing of the cluster is in it yet.
+    pub(crate) fn basis(&self, request: Request, now: Now) -> Basis {
+        Basis {
+            cluster: Cluster::default(),
+            now,
+            thresholds: Arc::clone(&self.thresholds),
+            site: Arc::clone(&self.site),
+            leases: None,
+            ceph_answers: Vec::new(),
+            found: Arc::default(),
+            request,
+            is_holder: false,
+        }
     }
 }

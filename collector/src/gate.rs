@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::gate::{Action, CephAnswer, Kind, Verdict};
-use model::identity::Role;
+use model::gate::{Action, Basis, CephAnswer, Kind, Verdict};
+use model::identity::{ClusterId, Role};
 use model::name::NodeName;
 use proto::v1;
 use proto::v1::gate_server::{Gate, GateServer};
@@ -19,12 +19,14 @@ use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
 use crate::keeper::actor::Keeper;
 use crate::keeper::core::LeaseAsk;
+use crate::keeper::view::ClusterView;
 use crate::keepers::Keepers;
 use crate::lease::{self, Leases};
 use crate::query::beside;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
-use crate::verdict::{self, judge};
+use crate::verdict::{self, basis};
+use crate::verdicts::{Asked, Given};
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
@@ -171,10 +173,18 @@ impl Judge {
             Ok(known) => known,
             Err(unknown) => return verdict::message(unknown),
         };
-        let declared = self.keepers.declared().clone();
+        let (keepers, id) = (Arc::clone(&self.keepers), cluster.id.clone());
         let judge = move || {
-            let now = keeper.now();
-            judge(&keeper.view(), &declared, &wanted, &asker, now, &answers)
+            let (view, now) = (keeper.view(), keeper.now());
+            let basis = basis(&view, keepers.declared(), wanted, &asker, now, answers);
+            let verdict = basis.judge();
+            let kept = Kept {
+                asker,
+                asked: Asked::Check,
+                verdict,
+                basis,
+            };
+            verdict::message(keep(&keepers, id, &view, kept))
         };
         beside(judge).await
     }
@@ -229,9 +239,25 @@ impl Judge {
         if let LeaseAsk::Begin(begin) = &mut ask {
             begin.ceph = ceph::answers(&keeper, self.keepers.declared(), &begin.request()).await;
         }
+        let asker = ask.asker().to_owned();
         let told = keeper.lease(ask).await;
+        let (keepers, id) = (Arc::clone(&self.keepers), cluster.id.clone());
         let answer = move |leases: &Leases<'_>| match told {
-            Some(told) => leases.answer(told.verdict, told.lease.as_ref(), told.is_done),
+            Some(told) => {
+                let verdict = match told.basis {
+                    Some(basis) => {
+                        let kept = Kept {
+                            asker,
+                            asked: Asked::Begin,
+                            verdict: told.verdict,
+                            basis: *basis,
+                        };
+                        keep(&keepers, id, leases.view, kept)
+                    }
+                    None => told.verdict,
+                };
+                leases.answer(verdict, told.lease.as_ref(), told.is_done)
+            }
             None => {
                 let sentence = "whether it was written down is not known".to_owned();
                 let remedy = "`quorate maintenance list` says whether there is a lease";
@@ -241,6 +267,35 @@ impl Judge {
         };
         self.at_leases(keeper, answer).await
     }
+}
+
+/// A verdict that was judged just now.
+struct Kept {
+    asker: String,
+    asked: Asked,
+    verdict: Verdict,
+    basis: Basis,
+}
+
+/// The verdict, with its id.
+fn keep(keepers: &Keepers, cluster: ClusterId, view: &ClusterView, kept: Kept) -> Verdict {
+    let Kept {
+        asker,
+        asked,
+        verdict,
+        basis,
+    } = kept;
+    let id = keepers.verdicts().keep(Given {
+        cluster,
+        asker,
+        asked,
+        version: keepers.version(),
+        revision: view.revision,
+        epoch: view.own.epoch,
+        basis,
+        verdict: verdict.clone(),
+    });
+    Verdict { id, ..verdict }
 }
 
 fn nobody_named() -> Status {

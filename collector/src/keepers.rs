@@ -12,6 +12,7 @@ use crate::keeper::Own;
 use crate::keeper::actor::{Beginning, Clock, Keeper};
 use crate::keeper::cache::Cache;
 use crate::ledger::Ledger;
+use crate::verdicts::Verdicts;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeepersError {
@@ -35,6 +36,7 @@ pub struct Keepers {
     clock: Clock,
     writer: u64,
     declared: Declared,
+    verdicts: Verdicts,
     keepers: Mutex<BTreeMap<ClusterId, Keeper>>,
 }
 
@@ -61,6 +63,7 @@ impl Keepers {
             clock: Clock::start(),
             writer,
             declared: Declared::default(),
+            verdicts: Verdicts::default(),
             keepers: Mutex::new(BTreeMap::new()),
         }
     }
@@ -69,6 +72,16 @@ impl Keepers {
     #[must_use]
     pub fn declaring(self, declared: Declared) -> Self {
         Self { declared, ..self }
+    }
+
+    /// The same, where verdicts are kept.
+    #[must_use]
+    pub fn keeping(self, verdicts: Verdicts) -> Self {
+        Self { verdicts, ..self }
+    }
+
+    pub fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
     }
 
     pub fn declared(&self) -> &Declared {

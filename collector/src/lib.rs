@@ -38,6 +38,7 @@ mod screen;
 pub mod serve;
 pub mod tls;
 mod verdict;
+pub mod verdicts;
 mod watch;
 
 use std::panic::catch_unwind;

@@ -25,7 +25,10 @@ use crate::keepers::Keepers;
 use crate::ledger::decision::KeptEvent;
 use crate::ledger::{EventsWanted, Ledger, MAX_EVENTS_READ, MAX_NEWEST};
 use crate::role::{Asker, asker};
+use crate::verdicts::{Line, VerdictsError};
 
+/// Where nobody says how many.
+const VERDICTS_LISTED: u32 = 20;
 /// Events on their way to one caller.
 const MAX_UNSENT: usize = 64;
 
@@ -124,6 +127,47 @@ impl Query for QueryService {
         let declared = self.keepers.declared().clone();
         let play = move || what_if(&keeper.view(), &declared, wanted.failures, keeper.now());
         beside(play).await.map(Response::new)
+    }
+
+    async fn get_verdict(
+        &self,
+        request: Request<v1::GetVerdictRequest>,
+    ) -> Result<Response<v1::GetVerdictResponse>, Status> {
+        let asker = asker(&request)?;
+        let v1::GetVerdictRequest { cluster, id } = request.into_inner();
+        let keeper = self.cluster(&asker, &cluster).await?;
+        let cluster = keeper.view().cluster.clone();
+        let read = self.keepers.verdicts().read(cluster, id.clone()).await;
+        let json = read.map_err(|error| no_verdicts(&error))?;
+        let none = || {
+            let why =
+                format!("there is no verdict {id:?}, or not any more: they are kept for 30 days");
+            Status::not_found(why)
+        };
+        let json = json.ok_or_else(none)?;
+        Ok(Response::new(v1::GetVerdictResponse { json }))
+    }
+
+    async fn list_verdicts(
+        &self,
+        request: Request<v1::ListVerdictsRequest>,
+    ) -> Result<Response<v1::ListVerdictsResponse>, Status> {
+        let asker = asker(&request)?;
+        let v1::ListVerdictsRequest { cluster, most } = request.into_inner();
+        let keeper = self.cluster(&asker, &cluster).await?;
+        let cluster = keeper.view().cluster.clone();
+        let most = if most == 0 { VERDICTS_LISTED } else { most };
+        let listed = self.keepers.verdicts().list(cluster, most).await;
+        let lines = listed.map_err(|error| no_verdicts(&error))?;
+        let json = serde_json::json!({ "verdicts": lines }).to_string();
+        let given = |line: Line| v1::GivenVerdict {
+            id: line.id,
+            at_unix_ms: line.at_unix_ms,
+            asker: line.asker,
+            sentence: line.sentence,
+        };
+        let verdicts = lines.into_iter().map(given).collect();
+        Ok(Response::new(v1::ListVerdictsResponse { verdicts, json }))
     }
 
     async fn list_risks(
@@ -386,6 +430,10 @@ fn own_votes(corosync: &Corosync) -> Option<u32> {
         .iter()
         .find(|member| member.local == Some(true) || Some(member.node_id) == corosync.node_id)?;
     own.votes
+}
+
+fn no_verdicts(error: &VerdictsError) -> Status {
+    Status::unavailable(crate::answer::chain(error))
 }
 
 /// Links of which the text names the single peers. A peer that is not known to be connected does not count as it.

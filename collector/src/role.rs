@@ -113,6 +113,14 @@ pub const MATRIX: &[Row] = &[
         "quorate.v1.Query/ListRisks",
         [No, OwnCluster, OwnCluster, OwnCluster],
     ),
+    (
+        "quorate.v1.Query/GetVerdict",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
+    (
+        "quorate.v1.Query/ListVerdicts",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
     ("grpc.health.v1.Health", [Yes, Yes, Yes, Yes]),
     ("grpc.reflection.v1.ServerReflection", [Yes, Yes, Yes, Yes]),
     (

@@ -1,6 +1,8 @@
 //! May I? The model's verdict on the cluster as it is seen now, as a message.
 
-use model::gate::{self, Action, CephAnswer, Request, Verdict};
+use std::sync::Arc;
+
+use model::gate::{Action, Basis, CephAnswer, Request, Verdict};
 use model::name::NodeName;
 use model::whatif::Part;
 use proto::v1;
@@ -36,28 +38,24 @@ fn action(action: i32) -> Result<Action, Status> {
     })
 }
 
-/// Judges on what is published: nobody waits for the one who keeps it.
-pub(crate) fn judge(
+/// All that it is judged by, of what is published: nobody waits for the one who keeps it.
+pub(crate) fn basis(
     view: &ClusterView,
     declared: &Declared,
-    request: &Request,
+    request: Request,
     asker: &str,
     now: Now,
-    ceph_answers: &[CephAnswer],
-) -> Result<v1::Verdict, Status> {
-    let cluster = cluster_of(view, now);
-    let scene = declared
-        .scene(&cluster, now)
-        .with_leases(view.leases.as_deref())
-        .with_ceph_answers(ceph_answers);
-    let lease = scene.leases.and_then(|leases| leases.current());
-    let is_holder = lease.is_some_and(|lease| lease.grant.owner == asker);
-    let verdict = if is_holder {
-        gate::check_as_holder(&scene, &view.found, request)
-    } else {
-        gate::check(&scene, &view.found, request)
-    };
-    message(verdict)
+    ceph_answers: Vec<CephAnswer>,
+) -> Basis {
+    let lease = view.leases.as_ref().and_then(|leases| leases.current());
+    Basis {
+        cluster: cluster_of(view, now),
+        leases: view.leases.clone(),
+        ceph_answers,
+        found: Arc::clone(&view.found),
+        is_holder: lease.is_some_and(|lease| lease.grant.owner == asker),
+        ..declared.basis(request, now)
+    }
 }
 
 pub(crate) fn message(verdict: Verdict) -> Result<v1::Verdict, Status> {

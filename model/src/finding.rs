@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cluster::Recall;
 use crate::lease::{NEVER_PLANNED, RULES};
@@ -99,7 +100,7 @@ impl Thing {
 }
 
 /// One reading that a finding rests on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     pub node: NodeName,
     pub family: Family,
@@ -107,11 +108,15 @@ pub struct Evidence {
     pub words: String,
 }
 
+/// Of a rule that there is. An alias, because serde would borrow a plain `&'static str` from what it reads.
+pub type RuleName = &'static str;
+
 /// What one rule says of one subject now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Its page is `docs/rules/RULE.md`.
-    pub rule: &'static str,
+    #[serde(deserialize_with = "name_of_a_rule")]
+    pub rule: RuleName,
     pub severity: Severity,
     /// With the rule, its identity: it stays the same as long as the thing is the same, whatever the numbers are.
     pub subject: Thing,
@@ -236,6 +241,13 @@ impl Finding {
     pub fn key(&self) -> (&'static str, &Thing) {
         (self.rule, &self.subject)
     }
+}
+
+/// A rule that this version does not have found nothing that it can weigh.
+fn name_of_a_rule<'de, D: Deserializer<'de>>(json: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(json)?;
+    let rule = crate::rule::named(&name).map(|rule| rule.name);
+    rule.ok_or_else(|| D::Error::custom(format!("this version has no rule {name:?}")))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub fn message(verdict: Verdict) -> Result<v1::Verdict, serde_json::Error> {
         reasons: verdict.reasons.into_iter().map(reason).collect(),
         valid_ms: verdict.valid_ms,
         json,
+        id: verdict.id,
     })
 }
 

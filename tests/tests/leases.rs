@@ -332,6 +332,21 @@ fn a_node_that_is_away_for_good_can_be_accepted_until_it_is_there_again() {
         Ok(weight(&stage).filter(|weight| *weight == "note"))
     })
     .unwrap();
+
+    // How it came to be can be asked for afterwards, and comes out the same.
+    let verdict = json(&ask(&stage, &["check", "pve-02", "--json"]));
+    let id = verdict["id"].as_str().unwrap();
+    let replayed = ask(&stage, &["replay", id, "--json"]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed));
+    assert_eq!(json(&replayed)["again"]["sentence"], verdict["sentence"]);
+    let listed = json(&ask(&stage, &["replay", "--json"]));
+    assert_eq!(listed["verdicts"][0]["id"], id);
+    let taken = json(&ask(&stage, &begin("pve-02", "disk")));
+    let id = taken["verdict"]["id"].as_str().unwrap();
+    let replayed = ask(&stage, &["replay", id]);
+    assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed));
+    give_up(&stage, &held(&stage).unwrap());
+
     stage.rack.start_node("pve-03").unwrap();
     wait_until("it to be over", PATIENCE, || {
         Ok(list(&stage).as_array().unwrap().is_empty().then_some(()))

@@ -10,6 +10,7 @@ mod guard;
 mod incidents;
 mod maintenance;
 mod rank;
+mod replay;
 mod risks;
 mod severity;
 mod simulate;
@@ -40,6 +41,7 @@ enum Command {
     Maintenance(maintenance::Args),
     Guard(guard::Args),
     Accept(accept::Args),
+    Replay(replay::Args),
     Status(status::Args),
     Incidents(incidents::Args),
     Events(events::Args),
@@ -56,6 +58,7 @@ impl Cli {
             Command::Maintenance(args) => maintenance::run(&args),
             Command::Guard(args) => guard::run(&args),
             Command::Accept(args) => accept::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),
             Command::Events(args) => events::run(&args),

@@ -31,6 +31,7 @@ use crate::registrar::Registrar;
 use crate::roster::Roster;
 use crate::routes::routes;
 use crate::serve::Collector;
+use crate::verdicts::{VERDICTS, Verdicts};
 
 /// Below the state directory: copies of the latest reports.
 const REPORTS: &str = "reports";
@@ -113,7 +114,9 @@ fn keepers(config: &Config, collector: &Collector, ledger: Arc<Store>) -> Keeper
         is_authority: identities.duty() == Duty::Authority,
     };
     let version = env!("CARGO_PKG_VERSION");
-    Keepers::new(ledger, Some(cache), version, writer(), own).declaring(declared(config))
+    Keepers::new(ledger, Some(cache), version, writer(), own)
+        .declaring(declared(config))
+        .keeping(Verdicts::open(&config.state_dir.join(VERDICTS)))
 }
 
 /// What the operator declared, and the machine that this runs on.

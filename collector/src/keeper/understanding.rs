@@ -106,6 +106,10 @@ impl Understanding {
         }
     }
 
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
+    }
+
     /// The cluster as it is seen now.
     pub(super) fn scene<'a>(&'a self, leases: &'a Leases, now: Now) -> Scene<'a> {
         self.declared

@@ -13,6 +13,8 @@ pub mod testing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
 pub use past::{BondPast, Chassis, Past, PortPast, Recall, Sample};
@@ -25,7 +27,7 @@ use crate::report::{Fact, Facts, Family, NodeReport};
 pub const MAX_NODES: usize = 256;
 
 /// A moment on the collector: `mono_ms` for ages and deadlines, `unix_ms` for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Now {
     /// Monotonic, since the collector started.
     pub mono_ms: u64,
@@ -33,7 +35,7 @@ pub struct Now {
     pub unix_ms: i64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Cluster {
     /// As its nodes call it; empty before one spoke.
     pub name: String,

@@ -9,7 +9,7 @@ use crate::name::NodeName;
 use crate::report::{Fact, Family};
 
 /// A fact that the collector holds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Held {
     pub fact: Arc<Fact>,
     /// On the collector's monotonic clock; negative before it started. It was not read later.
@@ -24,7 +24,7 @@ impl Held {
 }
 
 /// All that the collector has of one node at one moment.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Seen {
     pub hearing: Hearing,
     /// When its agent was heard last, on the collector's monotonic clock.
@@ -52,7 +52,7 @@ impl Seen {
 /// and less than its peers: it may be off.
 const SPEAKS_WITHIN_MS: u64 = 8_000;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     pub name: NodeName,
     pub seen: Seen,

@@ -31,14 +31,14 @@ pub(super) const MAX_SAMPLES: usize = 16;
 pub(super) const SAMPLE_EVERY_MS: u64 = 60_000;
 
 /// A counter at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     pub at_ms: u64,
     pub count: u64,
 }
 
 /// One counter: what it says now, and samples of before, the newest last.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Counter {
     samples: VecDeque<Sample>,
     last: u64,
@@ -85,7 +85,7 @@ impl Counter {
 }
 
 /// When something went down or came up, the newest last.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transitions {
     at_ms: VecDeque<u64>,
 }
@@ -105,7 +105,7 @@ impl Transitions {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PortPast {
     /// The highest speed that it ran at while its node was seen.
     pub best_speed_mbps: Option<u32>,
@@ -152,7 +152,7 @@ pub struct Chassis {
     pub name: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct BondPast {
     /// The port in use, where one at a time is.
     pub active: Option<IfaceName>,
@@ -162,7 +162,7 @@ pub struct BondPast {
     pub most_ports: usize,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Past {
     pub ports: BTreeMap<IfaceName, PortPast>,
     pub bonds: BTreeMap<IfaceName, BondPast>,

@@ -16,6 +16,7 @@ mod leases;
 mod local;
 mod members;
 mod places;
+mod record;
 mod redundancy;
 mod request;
 mod returning;
@@ -38,6 +39,7 @@ pub use ceph::{
 };
 pub use ending::{Ending, break_lease, end, say};
 pub use local::check_local;
+pub use record::{Basis, Piece};
 pub use request::{Action, Request};
 pub use verdict::{Answer, Kind, Reason, Seen, VALID_MS, Verdict, Weight};
 

@@ -270,6 +270,9 @@ impl OwnWord {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
+    /// By which it can be judged again; empty where it is not kept.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
     pub answer: Answer,
     /// `GO - pve-03 may be rebooted: …`
     pub sentence: String,
@@ -309,6 +312,7 @@ impl Verdict {
         };
         let sentence = sentence(request, answer, votes, &reasons);
         Self {
+            id: String::new(),
             answer,
             sentence,
             reasons,
@@ -319,6 +323,7 @@ impl Verdict {
     /// It is done, and nothing stood against it.
     pub fn done(sentence: &str) -> Self {
         Self {
+            id: String::new(),
             answer: Answer::Go,
             sentence: format!("GO - {sentence}"),
             reasons: Vec::new(),
@@ -329,6 +334,7 @@ impl Verdict {
     /// It was not done, and this stands against it.
     pub(super) fn refused(sentence: &str, reasons: Vec<Reason>) -> Self {
         Self {
+            id: String::new(),
             answer: Answer::NoGo,
             sentence: format!("NO-GO - {sentence}"),
             reasons,
@@ -341,6 +347,7 @@ impl Verdict {
         let and_then = if remedy.is_empty() { "" } else { "; " };
         let reason = Reason::missing(kind, Thing::Cluster, sentence).remedy(remedy);
         Self {
+            id: String::new(),
             answer: Answer::Unknown,
             sentence: format!("UNKNOWN - {}{and_then}{}", reason.sentence, reason.remedy),
             reasons: vec![reason],

@@ -56,8 +56,22 @@ impl Acceptance {
 }
 
 /// All that is accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Acceptance>", into = "Vec<Acceptance>")]
 pub struct Accepted(BTreeMap<(Kind, Thing), Acceptance>);
+
+impl From<Vec<Acceptance>> for Accepted {
+    fn from(all: Vec<Acceptance>) -> Self {
+        let keyed = |one: Acceptance| ((one.kind, one.subject.clone()), one);
+        Self(all.into_iter().map(keyed).collect())
+    }
+}
+
+impl From<Accepted> for Vec<Acceptance> {
+    fn from(accepted: Accepted) -> Self {
+        accepted.0.into_values().collect()
+    }
+}
 
 impl Accepted {
     /// The one that covers this now. `rule`: which one tells of it.

@@ -208,7 +208,7 @@ fn next(from: State, step: &Step) -> Option<State> {
     row.map(|(_, _, to)| *to)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     pub number: Number,
     pub grant: Grant,
@@ -307,7 +307,7 @@ pub fn clock(unix_ms: i64) -> String {
 
 /// All leases of a cluster, and what its operators accept as it is: what its transitions add up to. One lease is held at a
 /// time.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leases {
     last: Number,
     current: Option<Lease>,

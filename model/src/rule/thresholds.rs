@@ -1,7 +1,7 @@
 //! The numbers that rules compare with. The defaults need no tuning; what differs on a node or an interface is an
 //! override.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::name::{IfaceName, NodeName};
 
@@ -9,7 +9,7 @@ use crate::name::{IfaceName, NodeName};
 macro_rules! thresholds {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $default:expr;)+) => {
         /// Every threshold, with its unit in its name.
-        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct Thresholds {
             $($(#[$doc])* pub $name: $kind,)+
@@ -38,7 +38,7 @@ macro_rules! thresholds {
         }
 
         /// Other thresholds for one node, or one interface of it; the last that fits holds.
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct Override {
             /// On all nodes if it is not named.

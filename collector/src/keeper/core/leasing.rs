@@ -4,16 +4,16 @@
 //! not certain to be kept is no lease: the answer is UNKNOWN then.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use model::finding::Thing;
 use model::gate::{
-    self, Accepting, Action, Answer, CephAnswer, Ending, Kind, Reason, Request, Verdict,
+    self, Accepting, Action, Answer, Basis, CephAnswer, Ending, Kind, Reason, Request, Verdict,
 };
 use model::lease::healthy::{Reboot, before};
 use model::lease::{Grant, Lease, Leases, Step, Transition};
 use model::name::NodeName;
 use model::report::Facts as _;
-use model::rule::Scene;
 
 use super::{Core, Output};
 use crate::keeper::Now;
@@ -73,6 +73,17 @@ pub enum LeaseAsk {
 }
 
 impl LeaseAsk {
+    pub fn asker(&self) -> &str {
+        match self {
+            Self::Begin(begin) => &begin.owner,
+            Self::End { by, .. }
+            | Self::Break { by, .. }
+            | Self::Say { by, .. }
+            | Self::TakeBack { by, .. } => by,
+            Self::Accept(asked) => &asked.by,
+        }
+    }
+
     /// Whether it is about what is accepted, and no lease.
     fn is_of_accepting(&self) -> bool {
         matches!(self, Self::Accept(_) | Self::TakeBack { .. })
@@ -86,6 +97,15 @@ pub struct Told {
     pub lease: Option<Lease>,
     /// What was asked for is so now.
     pub is_done: bool,
+    /// Of a maintenance that somebody wants to begin: all that it was judged by.
+    pub basis: Option<Box<Basis>>,
+}
+
+/// What is to be said, and the step that is to be written if the verdict allows one.
+struct Judged {
+    verdict: Verdict,
+    step: Option<Step>,
+    basis: Option<Box<Basis>>,
 }
 
 /// What waits for the ledger.
@@ -94,6 +114,7 @@ pub(super) struct Asked {
     question: u64,
     step: Transition,
     verdict: Verdict,
+    basis: Option<Box<Basis>>,
     /// As it will be, if it is kept.
     lease: Option<Lease>,
 }
@@ -108,6 +129,7 @@ impl Core {
                 verdict,
                 lease: None,
                 is_done: false,
+                basis: None,
             })
         };
         if !self.is_authority() {
@@ -136,7 +158,11 @@ impl Core {
             let verdict = gate::check_as_holder(&scene, &self.understanding.found(), &request);
             return self.answer_again(question, lease, verdict);
         }
-        let (verdict, step) = self.judge(&leases, ask, now);
+        let Judged {
+            verdict,
+            step,
+            basis,
+        } = self.judge(&leases, ask, now);
         let Some(step) = step else {
             // Where nothing is to be ended or broken, nothing is left to do.
             let is_done = verdict.answer == Answer::Go && !matches!(ask, LeaseAsk::Begin(_));
@@ -146,6 +172,7 @@ impl Core {
                 verdict,
                 lease,
                 is_done,
+                basis,
             }));
         };
         let number = match &step {
@@ -165,6 +192,7 @@ impl Core {
             question,
             step,
             verdict,
+            basis,
             lease,
         });
         self.ask_ledger(now);
@@ -187,6 +215,7 @@ impl Core {
                 verdict,
                 lease,
                 is_done: true,
+                basis: None,
             }));
         };
         let step = waiting.step.clone();
@@ -194,16 +223,16 @@ impl Core {
             question,
             step,
             verdict,
+            basis: None,
             lease,
         });
         Ok(())
     }
 
-    /// The verdict, and the step that is to be written if it allows one.
-    fn judge(&self, leases: &Leases, ask: &LeaseAsk, now: Now) -> (Verdict, Option<Step>) {
+    fn judge(&self, leases: &Leases, ask: &LeaseAsk, now: Now) -> Judged {
         let scene = self.understanding.scene(leases, now);
-        match ask {
-            LeaseAsk::Begin(begin) => self.judge_begin(&scene, leases, begin),
+        let (verdict, step) = match ask {
+            LeaseAsk::Begin(begin) => return self.judge_begin(leases, begin, now),
             LeaseAsk::End { node, by, reboot } => {
                 let ending = Ending {
                     by,
@@ -244,18 +273,25 @@ impl Core {
             LeaseAsk::TakeBack { kind, subject, by } => {
                 take_back(leases, (kind, subject), by, now.unix_ms)
             }
+        };
+        Judged {
+            verdict,
+            step,
+            basis: None,
         }
     }
 
-    fn judge_begin(
-        &self,
-        scene: &Scene<'_>,
-        leases: &Leases,
-        begin: &Begin,
-    ) -> (Verdict, Option<Step>) {
+    fn judge_begin(&self, leases: &Leases, begin: &Begin, now: Now) -> Judged {
         let request = begin.request();
-        let scene = &scene.with_ceph_answers(&begin.ceph);
-        let verdict = gate::check(scene, &self.understanding.found(), &request);
+        let scene = &self.understanding.scene(leases, now);
+        let basis = Basis {
+            cluster: scene.cluster.clone(),
+            leases: Some(Arc::new(leases.clone())),
+            ceph_answers: begin.ceph.clone(),
+            found: self.understanding.found(),
+            ..self.understanding.declared().basis(request.clone(), now)
+        };
+        let verdict = basis.judge();
         let may = matches!(verdict.answer, Answer::Go | Answer::Warn);
         let are_known = begin
             .nodes
@@ -282,7 +318,11 @@ impl Core {
                 before: begin.nodes.iter().map(with_before).collect(),
             }))
         });
-        (verdict, step)
+        Judged {
+            verdict,
+            step,
+            basis: Some(Box::new(basis)),
+        }
     }
 
     /// Those whose step is on the disk now, or will never be.
@@ -306,6 +346,7 @@ impl Core {
                     verdict: asked.verdict,
                     lease: asked.lease,
                     is_done: true,
+                    basis: asked.basis,
                 }
             } else {
                 let sentence = "it was not written down, because somebody else wrote at the same moment: ask again".to_owned();
@@ -313,6 +354,7 @@ impl Core {
                     verdict: Verdict::unknown(Kind::NotRecorded, sentence, String::new()),
                     lease: None,
                     is_done: false,
+                    basis: None,
                 }
             };
             self.outputs.push_back(Output::Leased {

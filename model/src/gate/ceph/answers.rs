@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::daemons::{Listing, sorted};
 use crate::fact::ceph::{DaemonKind, OkToStop};
 use crate::gate::Request;
@@ -21,7 +23,8 @@ pub const MOST_DAEMONS: usize = 64;
 const FEW: usize = 8;
 
 /// The daemons that Ceph can be asked about. A manager is none of them: another one takes over, and data does not wait for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CephDaemons {
     Mon,
     Osd,
@@ -41,7 +44,7 @@ impl CephDaemons {
 }
 
 /// May all of these be stopped at once?
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CephQuestion {
     pub what: CephDaemons,
     /// Never empty.
@@ -77,7 +80,7 @@ pub struct CephAsking {
 }
 
 /// What came of one question.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CephAnswer {
     pub question: CephQuestion,
     pub node: NodeName,

@@ -10,10 +10,12 @@ mod spoil;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use fastrand::Rng;
 
 use super::*;
+use crate::cluster::testing::node_name;
 use crate::report::Family;
 use fault::Fault;
 use rename::Names;
@@ -300,4 +302,37 @@ fn of_two_nodes_one_may_go_only_where_the_other_keeps_quorum() {
         answers.insert(format!("{device:?}, {rules:?}"), verdict.answer);
     }
     println!("two nodes: {answers:?}");
+}
+
+#[test]
+fn what_is_written_down_of_a_verdict_gives_the_same_verdict_again() {
+    let mut random = Rng::with_seed(11);
+    let mut answers = BTreeMap::<Answer, u32>::new();
+    for _ in 0..300 {
+        let situation = draw::anything(&mut random);
+        let question = draw::question(&mut random, &situation);
+        let world = situation.world();
+        let found = rule::findings(&world.scene());
+        let nodes = question.nodes.iter().copied().map(node_name);
+        let request = Request::of_nodes(nodes, question.action);
+        let basis = Basis {
+            cluster: world.cluster.clone(),
+            now: world.now,
+            thresholds: Arc::new(world.thresholds.clone()),
+            site: Arc::new(world.site.clone()),
+            leases: world.leases.clone().map(Arc::new),
+            ceph_answers: question.ceph.answers(&world.scene(), &request),
+            found: Arc::new(found),
+            request,
+            is_holder: question.is_holder,
+        };
+        let given = question.ask(&world);
+        assert_eq!(basis.judge(), given, "{question:?}; {situation:?}");
+        let text = basis.to_json(|piece| piece.to_json()).unwrap().to_string();
+        let again = Basis::from_json(serde_json::from_str(&text).unwrap()).unwrap();
+        assert_eq!(again.judge(), given, "{question:?}; {situation:?}");
+        *answers.entry(given.answer).or_default() += 1;
+    }
+    println!("judged again: {answers:?}");
+    assert_eq!(answers.len(), 4, "{answers:?}");
 }
