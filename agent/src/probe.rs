@@ -42,7 +42,7 @@ enum Unanswered {
     #[error("ceph is not set up on this node")]
     NoCeph,
     #[error("the monitors do not name {id:?}, and ceph says yes for any name")]
-    NoSuchMon { id: String },
+    NoSuchDaemon { id: String },
     #[error("ceph says yes, and ends with an error")]
     Contradicts,
     #[error("{why}")]
@@ -204,20 +204,14 @@ fn to_json<T: Serialize>(value: &T) -> Result<String, Unanswered> {
     })
 }
 
-/// ceph says yes even for monitors that it does not know: their names are looked up first.
+/// ceph says yes even for daemons that it does not know: they are looked up first.
 fn ok_to_stop(host: &Host, what: DaemonKind, ids: &[String]) -> Result<String, Unanswered> {
     if !source::is_ceph_set_up(host) {
         return Err(Unanswered::NoCeph);
     }
-    if what == DaemonKind::Mon {
-        let said = ceph(host, &["quorum_status", "-f", "json"])?;
-        let parsed = ceph::parse(&said.text).map_err(|error| failed(&error))?;
-        let quorum = parsed.value.quorum.unwrap_or_default();
-        let mons = quorum.monmap.unwrap_or_default();
-        let is_known = |id: &&String| mons.iter().any(|mon| mon.name.as_ref() == Some(id));
-        if let Some(id) = ids.iter().find(|id| !is_known(id)) {
-            return Err(Unanswered::NoSuchMon { id: id.clone() });
-        }
+    let known = known_to_ceph(host, &what)?;
+    if let Some(id) = ids.iter().find(|id| !known.contains(id)) {
+        return Err(Unanswered::NoSuchDaemon { id: id.clone() });
     }
     let word = match what {
         DaemonKind::Mon => "mon",
@@ -235,6 +229,25 @@ fn ok_to_stop(host: &Host, what: DaemonKind, ids: &[String]) -> Result<String, U
         return Err(Unanswered::Contradicts);
     }
     to_json(&answer)
+}
+
+/// All daemons of a kind that the monitors name.
+fn known_to_ceph(host: &Host, what: &DaemonKind) -> Result<Vec<String>, Unanswered> {
+    let args: &[&str] = match what {
+        // A monitor that never joined has no host, and a place in the map all the same.
+        DaemonKind::Mon => &["quorum_status", "-f", "json"],
+        _ => &["node", "ls", "-f", "json"],
+    };
+    let said = ceph(host, args)?;
+    let parsed = ceph::parse(&said.text).map_err(|error| failed(&error))?;
+    if *what == DaemonKind::Mon {
+        let mons = parsed.value.quorum.unwrap_or_default().monmap;
+        let names = mons.into_iter().flatten().filter_map(|mon| mon.name);
+        return Ok(names.collect());
+    }
+    let daemons = parsed.value.daemons.into_iter().flatten();
+    let of_kind = daemons.filter(|daemon| daemon.kind == *what);
+    Ok(of_kind.map(|daemon| daemon.id).collect())
 }
 
 fn ceph(host: &Host, args: &[&str]) -> Result<CephSaid, Unanswered> {

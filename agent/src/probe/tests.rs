@@ -70,6 +70,8 @@ const PVE_CONF: &str = "etc/pve/ceph.conf";
 const LONG: Duration = Duration::from_secs(60);
 const YES: &str =
     include_str!("../../../model/fixtures/ceph/written-quincy-osd-ok-to-stop-yes.json");
+/// An OSD and an MDS of the same name.
+const NODE_LS: &str = "{\"mon\":{},\"osd\":{\"pve-02\":[3,4]},\"mds\":{\"pve-02\":[\"3\"]}}\n";
 const QUORUM: &str = include_str!("../../../model/fixtures/ceph/written-quincy-quorum_status.json");
 
 /// A node with a ceph that is a script.
@@ -84,7 +86,10 @@ impl Node {
         std::fs::create_dir_all(&bin).unwrap();
         let asked = node.asked_path();
         let asked = asked.display();
-        let script = format!("#!/bin/sh\necho \"$*\" >>'{asked}'\n{script}\n");
+        let node_ls = says(NODE_LS, "", 0);
+        let script = format!(
+            "#!/bin/sh\necho \"$*\" >>'{asked}'\ncase \"$*\" in *'node ls'*) {{\n{node_ls}\n}} ;; esac\n{script}\n"
+        );
         std::fs::write(bin.join("ceph"), script).unwrap();
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(bin.join("ceph"), mode).unwrap();
@@ -267,4 +272,18 @@ fn a_monitor_is_looked_up_before_ceph_says_yes_to_any_name() {
         1,
         "nothing was asked about it"
     );
+}
+
+#[test]
+fn osds_and_mds_are_looked_up_too_because_ceph_says_yes_to_any_number() {
+    // As ceph 16.2.15 says it to an OSD that is not there.
+    let yes = include_str!(
+        "../../../model/fixtures/ceph/captured-pacific-16.2.15-osd-ok-to-stop-unknown.json"
+    );
+    for (what, id) in [(DaemonKind::Osd, "99"), (DaemonKind::Mds, "nobody")] {
+        let node = Node::with(&says(yes, "", 0));
+        let why = node.answer(what, &[id], LONG).unwrap_err();
+        assert!(why.contains(&format!("do not name {id:?}")), "{why}");
+        assert_eq!(node.asked(), "--connect-timeout 3 node ls -f json\n");
+    }
 }

@@ -7,6 +7,8 @@ mod answers;
 mod daemons;
 mod health;
 
+use std::collections::BTreeSet;
+
 pub use answers::{
     CephAnswer, CephAsking, CephDaemons, CephQuestion, MOST_DAEMONS, OLDEST_ANSWER_MS, ceph_asking,
 };
@@ -37,16 +39,11 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<MayStop
     against.extend(unlisted(case, &listing));
     against.extend(networks(case, &listing));
     let questions = listing.questions(&case.request.nodes);
-    let mut may_stop = Vec::new();
-    for question in &questions {
-        match judged(case, question) {
-            Ok(yes) => may_stop.push(yes),
-            Err(reason) => against.push(reason),
-        }
-    }
-    let is_enough = against.is_empty();
+    let all = questions.iter();
+    let judged: Vec<Reason> = all.map(|question| judged(case, question)).collect();
+    let is_enough = against.is_empty() && judged.iter().all(|it| it.kind == Kind::CephOk);
     reasons.extend(against);
-    reasons.extend(may_stop);
+    reasons.extend(judged);
     reasons.extend(managers(case, &listing));
     if !questions.is_empty() {
         reasons.extend(health::look(case));
@@ -80,7 +77,8 @@ fn unlisted(case: &Case<'_>, listing: &Listing<'_>) -> Option<Reason> {
     let is_somewhere = is_told || !is_denied();
     let is_here = case.targets().any(|node| node.ceph().is_some());
     let is_unseen = case.silent_targets().next().is_some() || !case.request.things.is_empty();
-    if !is_here && !(is_unseen && is_somewhere) {
+    let is_needed = is_here || (is_unseen && is_somewhere);
+    if !is_needed {
         return None;
     }
     let names = case.request.names();
@@ -109,7 +107,7 @@ fn networks(case: &Case<'_>, listing: &Listing<'_>) -> Option<Reason> {
 }
 
 /// Ceph's yes to one question as a note, or what stands against it.
-fn judged(case: &Case<'_>, question: &CephQuestion) -> Result<Reason, Reason> {
+fn judged(case: &Case<'_>, question: &CephQuestion) -> Reason {
     let names = case.request.names();
     let missing = |kind, why: String| {
         let sentence = format!("whether {question} on {names} may be stopped is not known: {why}");
@@ -120,7 +118,7 @@ fn judged(case: &Case<'_>, question: &CephQuestion) -> Result<Reason, Reason> {
             "{} are more than the {MOST_DAEMONS} that can be asked about at once",
             question.ids.len()
         );
-        return Err(missing(Kind::CephNotAsked, why));
+        return missing(Kind::CephNotAsked, why);
     }
     match word(case.scene, question) {
         Word::NotAsked => {
@@ -128,9 +126,9 @@ fn judged(case: &Case<'_>, question: &CephQuestion) -> Result<Reason, Reason> {
                 Some(_) => "nobody has asked Ceph",
                 None => "no node that has Ceph, is heard and stays could ask",
             };
-            Err(missing(Kind::CephNotAsked, why.to_owned()))
+            missing(Kind::CephNotAsked, why.to_owned())
         }
-        Word::None(why) => Err(missing(Kind::CephNoAnswer, why)),
+        Word::None(why) => missing(Kind::CephNoAnswer, why),
         Word::No(answer, said) => {
             let sentence = format!(
                 "Ceph says that {question} on {names} must not be stopped now: {}",
@@ -139,12 +137,12 @@ fn judged(case: &Case<'_>, question: &CephQuestion) -> Result<Reason, Reason> {
             let (remedy, way_back) = way_out(question.what);
             let reason = Reason::blocker(Kind::CephNotOk, subject(case), sentence);
             let reason = reason.seen([seen(case, answer, "not ok to stop")]);
-            Err(reason.remedy(remedy).way_back(way_back))
+            reason.remedy(remedy).way_back(way_back)
         }
         Word::Yes(answer) => {
             let sentence = format!("Ceph says that {question} on {names} may be stopped");
             let reason = Reason::note(Kind::CephOk, subject(case), sentence);
-            Ok(reason.seen([seen(case, answer, "ok to stop")]))
+            reason.seen([seen(case, answer, "ok to stop")])
         }
     }
 }
@@ -169,13 +167,10 @@ fn seen(case: &Case<'_>, answer: &CephAnswer, words: &str) -> Seen {
 /// Ceph's own, and the placement groups that would wait.
 fn words(said: &OkToStop) -> String {
     let text = Some(said.text.trim().to_owned()).filter(|text| !text.is_empty());
-    let few: Vec<&str> = said
-        .inactive_pgs
-        .iter()
-        .take(FEW_PGS)
-        .map(String::as_str)
-        .collect();
-    let more = match said.inactive_pgs.len() - few.len() {
+    // One can stand there twice: it waits already, and would wait.
+    let groups: BTreeSet<&str> = said.inactive_pgs.iter().map(String::as_str).collect();
+    let few: Vec<&str> = groups.iter().copied().take(FEW_PGS).collect();
+    let more = match groups.len() - few.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };

@@ -315,7 +315,7 @@ fn more_osds_than_can_be_asked_about_at_once_are_unknown() {
     assert!(told[0].contains(expect), "{told:?}");
 }
 
-fn complains(world: &mut World, name: &str, severity: HealthStatus, summary: &str) {
+fn complains(world: &mut World, name: &str, severity: &HealthStatus, summary: &str) {
     world.edit_all(|_, report| {
         let health = value(&mut report.ceph).health.as_mut().unwrap();
         health.status = Some(severity.clone());
@@ -333,7 +333,7 @@ fn health_that_is_worse_than_usual_is_a_warning_and_what_is_set_for_a_maintenanc
     let check = |name: &str, severity: HealthStatus, summary: &str, answer| {
         let mut world = with_ceph();
         yes(&mut world, CephDaemons::Osd, &["8", "9"]);
-        complains(&mut world, name, severity, summary);
+        complains(&mut world, name, &severity, summary);
         let verdict = reboot(&world, "pve-05");
         expect(&verdict, answer, Kind::CephHealth);
         let told = sentences(&verdict, Kind::CephHealth);

@@ -184,9 +184,17 @@ fn is_yes(message: &str) -> bool {
             && message.contains(" are ok to stop without reducing availability"))
 }
 
+/// As ceph 16.2 prints it, and as it is spelt.
+const INSUFFICIENT_MDS: [&str; 2] = [
+    "insufficent standby MDS daemons",
+    "insufficient standby MDS daemons",
+];
+
 fn is_no(message: &str) -> bool {
     message.starts_with("not enough monitors would be available")
-        || message.starts_with("insufficient standby MDS daemons")
+        || INSUFFICIENT_MDS
+            .iter()
+            .any(|words| message.starts_with(words))
         || message.starts_with("unsafe to stop osd(s)")
         || message.contains("PGs are already too degraded, would become too degraded")
 }
@@ -195,9 +203,10 @@ fn subject(message: &str) -> Option<DaemonKind> {
     let lower = message.to_ascii_lowercase();
     let of_monitors = lower.starts_with("quorum should be preserved")
         || lower.starts_with("not enough monitors would be available");
-    let of_mds = ["insufficient standby mds", "should be safe to stop"]
-        .iter()
-        .any(|words| lower.starts_with(words));
+    let of_mds = lower.starts_with("should be safe to stop")
+        || INSUFFICIENT_MDS
+            .iter()
+            .any(|words| message.starts_with(words));
     let of_osds = lower.starts_with("osd(s) ")
         || lower.starts_with("unsafe to stop osd(s)")
         || lower.contains(" pgs are ");

@@ -316,3 +316,68 @@ fn every_daemon_has_its_host_and_half_a_list_is_none() {
 fn ceph_anyhow(text: &str) -> Ceph {
     parse(text).unwrap().value
 }
+
+macro_rules! captured {
+    ($name:literal) => {
+        include_str!(concat!(
+            "../../../fixtures/ceph/captured-pacific-16.2.15-",
+            $name
+        ))
+    };
+}
+
+/// One monitor, three OSDs, an MDS with a standby, pools of two copies.
+#[test]
+fn what_a_real_ceph_said_is_read_as_it_was_meant() {
+    use DaemonKind::{Mds, Mon, Osd};
+    let check = |what: DaemonKind, text: &str, ids: &[&str], ok: Option<bool>| {
+        let parsed = ok_to_stop::parse(Some(what), &[], text).unwrap();
+        assert_eq!(parsed.bad_lines, [], "{text}");
+        assert_eq!(parsed.value.ids, ids, "{text}");
+        assert_eq!(parsed.value.ok, ok, "{text}");
+        parsed.value
+    };
+    let yes = captured!("osd-ok-to-stop-yes.json");
+    check(Osd, yes, &["0"], Some(true));
+    let no = captured!("osd-ok-to-stop-no.txt");
+    let no = check(Osd, no, &["0", "1"], Some(false));
+    assert_eq!(no.not_ok_pgs, Some(11));
+    assert_eq!(no.inactive_pgs.len(), 12, "one of them twice");
+    assert!(no.text.contains("unsafe to stop osd(s)"), "{}", no.text);
+    let no = captured!("mon-ok-to-stop-no.txt");
+    check(Mon, no, &["pve-01"], Some(false));
+    // It is spelt like that.
+    let no = captured!("mds-ok-to-stop-no.txt");
+    let no = check(Mds, no, &[], Some(false));
+    assert!(no.text.contains("insufficent standby"), "{}", no.text);
+    let yes = captured!("mds-ok-to-stop-yes.txt");
+    check(Mds, yes, &["pve-01"], Some(true));
+    // Both are not there at all.
+    check(
+        Osd,
+        captured!("osd-ok-to-stop-unknown.json"),
+        &["99"],
+        Some(true),
+    );
+    let unknown = captured!("mon-ok-to-stop-unknown.txt");
+    check(Mon, unknown, &["nobody"], Some(true));
+}
+
+#[test]
+fn what_a_real_ceph_says_of_its_daemons_and_of_noout_is_read() {
+    let daemons = ceph(captured!("node_ls.json")).daemons.unwrap();
+    assert!(daemons.iter().all(|daemon| daemon.host == "pve-01"));
+    let of_kind = |kind: DaemonKind| daemons.iter().filter(|daemon| daemon.kind == kind).count();
+    let kinds = [
+        DaemonKind::Mon,
+        DaemonKind::Osd,
+        DaemonKind::Mds,
+        DaemonKind::Mgr,
+    ];
+    assert_eq!(kinds.map(of_kind), [1, 3, 2, 1]);
+    let health = ceph(captured!("health-noout.json")).health.unwrap();
+    let flags = health.checks.iter();
+    let mut flags = flags.filter(|check| check.name.as_deref() == Some("OSDMAP_FLAGS"));
+    let summary = flags.next().unwrap().summary.as_deref();
+    assert_eq!(summary, Some("noout flag(s) set"));
+}
