@@ -10,9 +10,9 @@ pub(crate) const USAGE: u8 = 64;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
    0  there is an answer: a report in which something is known, a capture
-      that holds something; join and leave: it is now so
+      that holds something; join, leave, guard-reboot: it is now so
    3  there is none: nothing could be read, DIR is missing or not fit, the
-      output could not be written; join and leave: it is not so
+      output could not be written; join, leave, guard-reboot: it is not so
   64  wrong usage";
 
 /// Says an error on standard error.

@@ -5,11 +5,13 @@ mod capture;
 mod config;
 mod corosync;
 mod cost;
+mod guard_reboot;
 mod host;
 mod identity;
 mod join;
 mod journal;
 mod leave;
+mod logind;
 mod netlink;
 mod privilege;
 mod probe;
@@ -49,6 +51,7 @@ enum Command {
     Watch(watch::Args),
     Snapshot(snapshot::Args),
     Capture(capture::Args),
+    GuardReboot(guard_reboot::Args),
 }
 
 /// The program.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Capture(args) => capture::run(&args),
+        Command::GuardReboot(args) => guard_reboot::run(&args),
     });
     done.unwrap_or_else(|_| {
         complain("quorate-agent broke off; this is a bug in it, please report it");

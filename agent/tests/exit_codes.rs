@@ -156,6 +156,30 @@ fn where_there_is_nothing_to_join_or_leave_it_is_so_already() {
 }
 
 #[test]
+fn guarding_reboots_is_off_until_it_is_enabled_and_refused_where_it_would_bind_nobody() {
+    let root = tempfile::tempdir().unwrap();
+    let root = path(root.path());
+    check(&["guard-reboot"], 64);
+    check(&["guard-reboot", "on"], 64);
+    check(&["guard-reboot", "--help"], 3);
+    let said = |what: &str| {
+        let output = check(&["guard-reboot", what, "--root", root], 0);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(said("status").starts_with("It is off"));
+    assert!(said("disable").starts_with("It was not enabled"));
+    // Nothing below this root says that it is systemd's.
+    check_refusal(&["guard-reboot", "enable", "--root", root], &["systemd"]);
+    assert!(said("status").starts_with("It is off"));
+    let state = Path::new(root).join("var/lib/quorate/agent");
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("guard-reboot"), "").unwrap();
+    assert!(said("status").contains("It is on"));
+    assert!(said("disable").starts_with("Disabled"));
+    assert!(!state.join("guard-reboot").exists());
+}
+
+#[test]
 fn help_is_an_answer_only_where_nothing_else_was_asked_for() {
     check(&["--help"], 0);
     let version = check(&["--version"], 0);

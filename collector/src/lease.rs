@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::cluster::Cluster;
 use model::gate::{self, Action, Answer, CephAnswer, Request, Verdict};
 use model::lease::healthy::Reboot;
-use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S};
+use model::lease::{self, Lease, MAX_PLANNED_S, MAX_REASON, PLANNED_S, Unleased};
 use model::name::NodeName;
 use model::rule::Scene;
 use proto::v1;
@@ -132,6 +132,7 @@ struct AnswerJson<'a> {
 #[derive(Serialize)]
 struct ListJson<'a> {
     leases: &'a [lease::Told],
+    unleased: &'a [Unleased],
 }
 
 /// Where leases are looked at.
@@ -175,10 +176,16 @@ impl Leases<'_> {
         let leases = self.kept()?;
         let all = leases.current().into_iter().chain(leases.over().rev());
         let told = self.told(all);
-        let json = json(&ListJson { leases: &told })?;
+        let cluster = cluster_of(self.view, self.now);
+        let unleased = Unleased::all(&self.view.incidents, leases, &cluster, self.now);
+        let json = json(&ListJson {
+            leases: &told,
+            unleased: &unleased,
+        })?;
         Ok(v1::ListLeasesResponse {
             leases: told.into_iter().map(message).collect(),
             json,
+            unleased: unleased.into_iter().map(unleased_message).collect(),
         })
     }
 
@@ -220,6 +227,15 @@ impl Leases<'_> {
 fn json(value: &impl Serialize) -> Result<String, Status> {
     serde_json::to_string(value)
         .map_err(|error| Status::internal(format!("the lease is no JSON: {error}")))
+}
+
+fn unleased_message(told: Unleased) -> v1::Unleased {
+    v1::Unleased {
+        node: told.node.to_string(),
+        kind: told.kind.to_string(),
+        since_unix_ms: told.since_unix_ms,
+        sentence: told.sentence,
+    }
 }
 
 fn message(told: lease::Told) -> v1::Lease {

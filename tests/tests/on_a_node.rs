@@ -8,12 +8,16 @@
 )]
 
 use std::process::Output;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use quorate_tests::truth::Stage;
-use quorate_tests::{Plan, terminal_binary};
+use quorate_tests::{Plan, agent_binary, terminal_binary};
 use serde_json::Value;
 
 const TOKEN_MS: u32 = 2_000;
+/// An agent looks every 15 s whether it is to guard.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Root of this node asks.
 fn ask(stage: &Stage, node: &str, args: &[&str]) -> Output {
@@ -110,4 +114,25 @@ fn whoever_is_not_root_is_told_so_and_gets_nothing() {
     let said = command.args([&binary, "status"]).output().unwrap();
     assert_eq!(said.status.code(), Some(3), "{}", text(&said));
     assert!(text(&said).contains("only root"), "{}", text(&said));
+}
+
+/// Whether it may be enabled on this machine (its systemd, its UPS) is for the command; what that leaves is enough here. A
+/// rack's node does not tell how it boots, so that the answer is UNKNOWN, and nothing is blocked.
+#[test]
+fn an_agent_that_guards_reboots_asks_by_itself_and_is_answered() {
+    let stage = Stage::declared(Plan::new(3, 2).token_ms(TOKEN_MS)).unwrap();
+    let agent = agent_binary().unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let mut command = stage.rack.command("pve-02", program).unwrap();
+        text(&command.args(args).output().unwrap())
+    };
+    let status = || run(&agent.to_string_lossy(), &["guard-reboot", "status"]);
+    assert!(status().starts_with("It is off"), "{}", status());
+    run("touch", &["/var/lib/quorate/agent/guard-reboot"]);
+    let asked = "No lock is held now: whether this node may be rebooted is UNKNOWN";
+    let began = Instant::now();
+    while !status().contains(asked) {
+        assert!(began.elapsed() < PATIENCE, "{}", status());
+        sleep(Duration::from_millis(500));
+    }
 }

@@ -61,10 +61,11 @@ fn it_gives_up_its_powers_answers_root_and_leaves_nothing_behind() {
 
     let report = ask(&rack, "report");
     assert_eq!(report["corosync"]["known"]["total_votes"], 2);
-    assert_eq!(
-        report["agent"]["known"]["blind_spots"],
-        serde_json::json!([])
-    );
+    // A rack has no logind of its own: whether the machine under it has one does not matter here.
+    let blind_spots = report["agent"]["known"]["blind_spots"].as_array().unwrap();
+    let is_of_logind =
+        |spot: &serde_json::Value| spot.as_str().unwrap().starts_with("systemd-logind");
+    assert!(blind_spots.iter().all(is_of_logind), "{blind_spots:?}");
     assert!(ask(&rack, "reboot")["error"].is_string());
 
     let second = rack.agent(NODE, &["run"]).unwrap();

@@ -41,6 +41,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("lldpd", "lldpd"),
     ("python3", "python3"),
     ("curl", "curl"),
+    ("dbus-daemon", "dbus-daemon"),
     ("openssl", "openssl"),
     ("ovs-vswitchd", "openvswitch-switch"),
     (

@@ -26,6 +26,7 @@ pub(crate) struct PlaceArgs {
 pub(crate) struct Place {
     root: PathBuf,
     pub(crate) state_dir: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 impl PlaceArgs {
@@ -34,7 +35,7 @@ impl PlaceArgs {
         let root = self.root.as_deref().unwrap_or(Path::new("/"));
         ensure!(
             self.root.is_some() || geteuid().is_root(),
-            "only root can change what this node is enrolled with: run `sudo quorate-agent {command} ...`"
+            "only root can change or see what this node keeps: run `sudo quorate-agent {command} ...`"
         );
         let below = root.join(CONFIG);
         let named = match (&self.config, &self.root) {
@@ -48,6 +49,7 @@ impl PlaceArgs {
         Ok(Place {
             root: root.to_owned(),
             state_dir: root.join(state_dir),
+            socket: config.socket,
         })
     }
 }

@@ -3,8 +3,10 @@
 //! One thread runs everything that waits; sources that read are asked in threads that come and go. What they tell
 //! flows one way: source -> hub -> whoever listens.
 
+mod departure;
 mod eyes;
 mod files;
+mod guard;
 mod hub;
 mod limits;
 mod passage;
@@ -30,11 +32,14 @@ use crate::answer::{NO_ANSWER, complain};
 use crate::config::Config;
 use crate::host::{Host, Patience, said};
 use crate::journal::{SharedSpool, Start};
+use crate::logind;
 use crate::privilege;
 use crate::source;
 use crate::spool::{Spool, SpoolError};
 use crate::uplink::{self, Board, Uplinks};
+use departure::{Departure, Urgent};
 pub(crate) use eyes::{Eyes, Opening};
+use guard::Guard;
 use hub::News;
 pub(crate) use hub::{Hub, Told};
 pub(crate) use limits::Limits;
@@ -48,6 +53,7 @@ const MAX_THREADS: usize = 48;
 const STACK_BYTES: usize = 512 << 10;
 /// How many questions may wait for the hub.
 const MAX_QUESTIONS: usize = 8;
+const MAX_WORDS_OF_LOGIND: usize = 4;
 const BYTES_PER_MIB: u64 = 1 << 20;
 
 /// Runs the agent, until it is told to end (SIGTERM)
@@ -98,6 +104,8 @@ fn live(args: &Args) -> anyhow::Result<()> {
         spool: open_spool(&config)?,
         limits: Limits::default(),
         board: Board::default(),
+        departure: Departure::default(),
+        guard: Guard::default(),
     };
     let runtime = runtime().context("the runtime cannot start")?;
     let ended = runtime.block_on(async {
@@ -125,8 +133,11 @@ fn live(args: &Args) -> anyhow::Result<()> {
             waiting: questions,
             patience,
             uplinks,
+            guard: own.guard.clone(),
         };
-        attend(eyes, asked, &own, began).await
+        let guard = own.guard.clone();
+        tokio::spawn(guard.keep(config.state_dir.clone()));
+        attend(eyes, asked, own, began).await
     });
     // A source that hangs must not keep it from ending.
     runtime.shutdown_background();
@@ -137,10 +148,12 @@ fn live(args: &Args) -> anyhow::Result<()> {
 async fn attend(
     mut eyes: Eyes,
     mut questions: Questions,
-    own: &Own,
+    mut own: Own,
     began: Instant,
 ) -> anyhow::Result<()> {
     let mut hub = Hub::new();
+    let (heard, mut of_logind) = mpsc::channel(MAX_WORDS_OF_LOGIND);
+    tokio::spawn(logind::attend(logind::SYSTEM_BUS, heard));
     let spool = own.spool.as_ref().ok().map(Arc::clone);
     let mut transitions = spool.map(|spool| Transitions::begin(spool, own.limits.clone()));
     let mut is_ready = false;
@@ -156,6 +169,11 @@ async fn attend(
                     is_ready = true;
                     let ms = began.elapsed().as_secs_f64() * 1000.0;
                     say(&format!("ready in {ms:.1} ms"));
+                }
+            }
+            Some(heard) = of_logind.recv() => {
+                if let Some(urgent) = own.departure.take(heard, hub.report()) {
+                    own.tell_at_once(urgent, &mut hub, transitions.as_mut(), &questions.uplinks);
                 }
             }
             Some(asked) = questions.waiting.recv() => questions.answer(asked, hub.report()),
@@ -174,6 +192,7 @@ struct Questions {
     waiting: mpsc::Receiver<Asked>,
     patience: Patience,
     uplinks: Uplinks,
+    guard: Guard,
 }
 
 /// What the running agent knows of itself beyond what its source reads.
@@ -182,9 +201,35 @@ struct Own {
     spool: Result<SharedSpool, String>,
     limits: Limits,
     board: Board,
+    departure: Departure,
+    guard: Guard,
 }
 
 impl Own {
+    /// Tells it, and lets know whoever waits once it is on the disk and on its way to every collector that is connected.
+    fn tell_at_once(
+        &self,
+        urgent: Urgent,
+        hub: &mut Hub,
+        mut transitions: Option<&mut Transitions>,
+        uplinks: &Uplinks,
+    ) {
+        self.tell(urgent.news, hub, transitions.as_deref_mut());
+        let Some(told) = urgent.told else {
+            return;
+        };
+        let written = transitions.map(|transitions| transitions.written());
+        let handed_over = uplinks.handed_over();
+        tokio::spawn(async move {
+            if let Some(written) = written {
+                // Without an answer there is nothing to wait for.
+                let _ = written.await;
+            }
+            handed_over.await;
+            let _ = told.send(());
+        });
+    }
+
     /// Hands a piece of news to the hub, what changed by it to the spool, and the family to the collectors.
     fn tell(&self, news: News, hub: &mut Hub, mut transitions: Option<&mut Transitions>) {
         let read = match &news {
@@ -200,6 +245,9 @@ impl Own {
         let Some((family, read_at_boottime_ms)) = read else {
             return;
         };
+        if !told.is_empty() {
+            self.guard.wake();
+        }
         for told in &told {
             if let Some(transitions) = &mut transitions {
                 transitions.keep(told);
@@ -219,6 +267,7 @@ impl Own {
         let News::Fact { fact, .. } = news else {
             return;
         };
+        self.departure.complete(fact);
         let Fact::Agent(Reading::Known { value, .. }) = &mut **fact else {
             return;
         };
@@ -256,6 +305,9 @@ impl Questions {
             }
             Question::Uplinks => {
                 let _ = answer.send(self.uplinks.to_json());
+            }
+            Question::GuardReboot => {
+                let _ = answer.send(self.guard.to_json());
             }
             Question::PvecmStatus => {
                 let patience = self.patience.clone();

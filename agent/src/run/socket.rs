@@ -3,6 +3,7 @@
 //! ```text
 //! report            everything it knows now, as `snapshot --json`
 //! pvecm status      what `pvecm status` says, run now
+//! guard-reboot      whether a reboot is blocked, and why (`quorate-agent guard-reboot`)
 //! uplinks           how the link to each collector stands
 //! collector         from then on it is a line to the collector itself
 //! ```
@@ -23,11 +24,12 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::passage::pass_on;
+use crate::guard_reboot::QUESTION;
 
 /// How many may ask at the same time; more wait.
 const AT_ONCE: usize = 32;
 const WHAT_MAY_BE_ASKED: &str =
-    "there are four questions: `report`, `pvecm status`, `uplinks` and `collector`";
+    "there are five questions: `report`, `pvecm status`, `uplinks`, `guard-reboot` and `collector`";
 const COLLECTOR: &str = "collector";
 const MAX_QUESTION_BYTES: u64 = 256;
 /// Until the question has come, and until the answer is taken.
@@ -55,6 +57,7 @@ pub(crate) enum Question {
     Report,
     PvecmStatus,
     Uplinks,
+    GuardReboot,
 }
 
 impl Question {
@@ -63,6 +66,7 @@ impl Question {
             "report" => Some(Self::Report),
             "pvecm status" => Some(Self::PvecmStatus),
             "uplinks" => Some(Self::Uplinks),
+            QUESTION => Some(Self::GuardReboot),
             _ => None,
         }
     }

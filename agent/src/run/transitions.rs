@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use model::change::Change;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -33,10 +33,18 @@ struct Transition<'a> {
     change: &'a Change,
 }
 
+/// What waits for the disk.
+#[derive(Debug)]
+enum Waiting {
+    Record(New),
+    /// Somebody wants to know when all before it is written.
+    Mark(oneshot::Sender<()>),
+}
+
 /// The hub's end.
 #[derive(Debug)]
 pub(super) struct Transitions {
-    sender: mpsc::Sender<New>,
+    sender: mpsc::Sender<Waiting>,
     writer: JoinHandle<()>,
     allowance: Allowance,
     limits: Limits,
@@ -68,9 +76,16 @@ impl Transitions {
             cursor: None,
             json,
         };
-        if self.sender.try_send(record).is_err() {
+        if self.sender.try_send(Waiting::Record(record)).is_err() {
             self.limits.hit(TOO_FAST, 1);
         }
+    }
+
+    /// Answers once all that was kept until now is written; it breaks off where too much waits to say so.
+    pub(super) fn written(&self) -> oneshot::Receiver<()> {
+        let (mark, written) = oneshot::channel();
+        let _ = self.sender.try_send(Waiting::Mark(mark));
+        written
     }
 
     /// What waits is written.
@@ -81,11 +96,18 @@ impl Transitions {
     }
 }
 
-async fn write(mut waiting: mpsc::Receiver<New>, spool: SharedSpool, limits: Limits) {
+async fn write(mut waiting: mpsc::Receiver<Waiting>, spool: SharedSpool, limits: Limits) {
     loop {
-        let mut batch = Vec::new();
-        if waiting.recv_many(&mut batch, MAX_WAITING).await == 0 {
+        let mut taken = Vec::new();
+        if waiting.recv_many(&mut taken, MAX_WAITING).await == 0 {
             return;
+        }
+        let (mut batch, mut marks) = (Vec::new(), Vec::new());
+        for waiting in taken {
+            match waiting {
+                Waiting::Record(record) => batch.push(record),
+                Waiting::Mark(mark) => marks.push(mark),
+            }
         }
         let (spool, count) = (spool.clone(), batch.len());
         let written = spawn_blocking(move || {
@@ -99,6 +121,10 @@ async fn write(mut waiting: mpsc::Receiver<New>, spool: SharedSpool, limits: Lim
         });
         let lost = (count as u64).saturating_sub(written.await.unwrap_or(0));
         limits.hit(NOT_WRITTEN, lost);
+        for mark in marks {
+            // Whoever gave up waiting does not hear it.
+            let _ = mark.send(());
+        }
     }
 }
 

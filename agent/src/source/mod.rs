@@ -37,6 +37,7 @@ use model::reading::Reading;
 use model::report::{Fact, Family, NodeReport};
 
 use crate::host::{Command, Host};
+pub(crate) use power::systemd_version;
 
 /// One source: what it tells, how it is asked, and how often by the running agent.
 pub(crate) struct Source {

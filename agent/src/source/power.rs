@@ -63,7 +63,14 @@ pub(crate) fn collect(host: &Host) -> Reading<Power> {
         booted_at,
         scheduled: scheduled.ok().flatten(),
         systemd,
+        // Only the running agent hears of it (run/departure.rs).
+        announced: None,
     }))
+}
+
+/// As systemd tells it: `257.13-1~deb13u1`.
+pub(crate) fn systemd_version(host: &Host) -> Option<String> {
+    systemd(host, &mut Gathering::default())?.version
 }
 
 fn systemd(host: &Host, gathering: &mut Gathering) -> Option<Systemd> {

@@ -62,6 +62,12 @@ fn show_power(page: &mut Page, power: &Power) {
         power.booted_at.map(whole_seconds),
     ));
     page.line(&cells);
+    if let Some(announced) = &power.announced {
+        let mode = announced.mode.as_ref();
+        let mode = mode.map_or("shutdown", ShutdownMode::as_str);
+        let at = whole_seconds(announced.at);
+        page.line(&[Cell::bad(format!("{mode} announced at {at}"))]);
+    }
     if let Some(scheduled) = &power.scheduled {
         let mode = scheduled
             .mode

@@ -163,6 +163,7 @@ impl Link {
             enrolled,
             welcomed: None,
             seen: 0,
+            handed: 0,
         })
     }
 
@@ -180,13 +181,15 @@ impl Link {
                 return Ended::Silent(silent);
             }
             self.begin_beside(open, &mut beside, now);
-            let has_something = open.session.has_something(now);
+            let has_something = open.session.has_something(now) || open.owes_a_word();
             tokio::select! {
                 permit = outgoing.reserve(), if has_something => match permit {
                     Ok(permit) => {
                         let now = open.now();
-                        if let Some(message) = open.session.next(now) {
-                            permit.send(message);
+                        match open.session.next(now) {
+                            Some(message) => permit.send(message),
+                            // There is room again: what was sent before has been taken.
+                            None => self.handed(open),
                         }
                     }
                     // What the collector said last says why.
@@ -216,6 +219,12 @@ impl Link {
                 () = sleep_until(beside.look), if open.welcomed.is_some() => {},
             }
         }
+    }
+
+    fn handed(&self, open: &mut Open) {
+        open.handed = open.seen;
+        self.shared
+            .note_handed(&open.enrolled.collector_id, open.handed);
     }
 
     /// Reads the spool, and renews the certificate and the join file, if it is time for it.
@@ -371,11 +380,18 @@ struct Open {
     welcomed: Option<Instant>,
     /// The board was read up to this count.
     seen: u64,
+    /// And all that is to be told of it was taken up to this one.
+    handed: u64,
 }
 
 impl Open {
     fn now(&self) -> Now {
         Now::read(self.since)
+    }
+
+    /// Whether it is still to be said that all was handed over.
+    fn owes_a_word(&self) -> bool {
+        self.welcomed.is_some() && self.handed < self.seen
     }
 
     fn catch_up(&mut self, shared: &Shared) {

@@ -55,6 +55,13 @@ impl Uplinks {
         Self { shared }
     }
 
+    /// Waits until every collector that is connected was handed all that was posted until now.
+    pub(crate) fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = self.shared.clone();
+        let count = shared.board.since(u64::MAX).1;
+        async move { shared.handed_over(count).await }
+    }
+
     /// How each link stands, by the collector's id, as JSON.
     pub(crate) fn to_json(&self) -> String {
         let standings = shared::locked(&self.shared.standings);

@@ -35,6 +35,9 @@ pub(crate) struct Standing {
     /// The collector has all events up to this number on its disk.
     pub(crate) acknowledged: u64,
     pub(crate) events_dropped: u64,
+    /// What was posted on the board up to this count has gone into the connection.
+    #[serde(skip)]
+    handed: u64,
 }
 
 /// Shared by its clones.
@@ -47,6 +50,8 @@ pub(super) struct Shared {
     /// An enrolment may have changed: its files are to be looked at now.
     pub(super) look_again: Arc<Notify>,
     pub(super) standings: Arc<Mutex<BTreeMap<String, Standing>>>,
+    /// Tells whenever a collector was handed something, or is not connected any more.
+    handed: watch::Sender<()>,
     root: PathBuf,
     patience: Patience,
     boot_id: String,
@@ -69,6 +74,7 @@ impl Shared {
             prober: Prober::new(patience.clone()),
             look_again: Arc::default(),
             standings: Arc::default(),
+            handed: watch::Sender::new(()),
             root,
             patience,
             boot_id: boot_id.unwrap_or_default().trim().to_owned(),
@@ -161,7 +167,24 @@ impl Shared {
         self.change(collector, |standing| {
             standing.connected_to = Some(address.to_owned());
             standing.since = Some(Timestamp::now());
+            standing.handed = 0;
         });
+    }
+
+    pub(super) fn note_handed(&self, collector: &str, count: u64) {
+        self.change(collector, |standing| standing.handed = count);
+        self.handed.send_replace(());
+    }
+
+    /// Waits until all that are connected have been handed what was posted up to this count.
+    pub(super) async fn handed_over(&self, count: u64) {
+        let mut handed = self.handed.subscribe();
+        let lacks =
+            |standing: &Standing| standing.connected_to.is_some() && standing.handed < count;
+        while locked(&self.standings).values().any(lacks) {
+            // It lives as long as this does.
+            let _ = handed.changed().await;
+        }
     }
 
     /// A change is said; at first it is only noted.
@@ -189,6 +212,7 @@ impl Shared {
         self.change(collector, |standing| {
             (standing.connected_to, standing.since) = (None, None);
         });
+        self.handed.send_replace(());
     }
 
     pub(super) fn note_failure<E: std::error::Error>(&self, collector: &str, why: Option<E>) {
@@ -232,4 +256,49 @@ fn random_bytes() -> [u8; 16] {
 /// A thread that panicked while it held the lock left nothing half done that matters.
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::reading::Reading;
+    use model::report::Fact;
+    use proto::fact::ReadFact;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_posted_is_handed_over_once_all_who_are_connected_have_it() {
+        let board = Board::default();
+        let shared = Shared::new(Opening {
+            state_dir: PathBuf::new(),
+            root: PathBuf::from("/"),
+            patience: Patience::new(Patience::OF_A_REPORT),
+            board: board.clone(),
+            spool: None,
+        });
+        for collector in ["one", "other", "away"] {
+            let standing = Standing::default();
+            locked(&shared.standings).insert(collector.to_owned(), standing);
+        }
+        for collector in ["one", "other"] {
+            shared.note_welcome(collector, "c:7460", v1::Dropped::default());
+        }
+        board.post(ReadFact {
+            fact: Arc::new(Fact::Power(Reading::Absent)),
+            read_at_boottime_ms: 0,
+        });
+        let is_done = async || {
+            let waiting = timeout(Duration::from_millis(50), shared.handed_over(1));
+            waiting.await.is_ok()
+        };
+        assert!(!is_done().await);
+        shared.note_handed("one", 1);
+        assert!(!is_done().await);
+        // Whoever is gone is not waited for.
+        shared.note_end("other");
+        assert!(is_done().await);
+    }
 }

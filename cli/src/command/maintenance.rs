@@ -63,7 +63,7 @@ enum What {
         #[arg(long)]
         reason: String,
     },
-    /// Who holds it, and what its nodes still lack
+    /// Who holds it, what its nodes still lack, and which nodes are away without one
     List,
 }
 
@@ -174,6 +174,11 @@ fn list(args: &Args, client: &Client) -> Result<(u8, String), NoAnswer> {
     let mut text = String::new();
     if !list.leases.iter().any(is_held) {
         text.push_str("no lease is held\n");
+    }
+    for unleased in &list.unleased {
+        let sentence = show::wrap(&show::foreign(&unleased.sentence), 2, width);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{DOUBTFUL}{}{DOUBTFUL:#}", sentence.trim_end());
     }
     for lease in &list.leases {
         text.push_str(&told(lease, width));

@@ -145,12 +145,14 @@ impl Understanding {
     }
 }
 
-/// The cluster as a view shows it, without its past.
+/// The cluster as a view shows it, with nothing of its past but what is written down.
 pub(crate) fn cluster_of(view: &ClusterView, now: Now) -> Cluster {
     let mut cluster = Cluster {
         name: view.name.clone(),
         ..Cluster::default()
     };
+    // Before the nodes: what they say themselves comes first.
+    cluster.recall(view.incidents.recalls());
     for (name, node) in &view.nodes {
         cluster.apply(name, seen(node), now);
     }

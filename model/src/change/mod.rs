@@ -8,6 +8,7 @@ mod bridge;
 mod corosync;
 mod link;
 mod pair;
+mod power;
 mod sentence;
 mod task;
 mod value;
@@ -96,6 +97,7 @@ pub fn changes(before: &Fact, after: &Fact) -> Vec<Change> {
             compare(family, before, after, corosync::changes)
         }
         (Fact::Tasks(before), Fact::Tasks(after)) => compare(family, before, after, task::changes),
+        (Fact::Power(_), Fact::Power(_)) => power::told(plainly(before, after)),
         // The entries of a journal are told one by one, and the map repeats in numbers what corosync's fact says.
         (Fact::Journal(before), Fact::Journal(after)) => {
             compare(family, before, after, |_, _| Vec::new())

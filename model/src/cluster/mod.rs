@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use freshness::limit_ms;
 pub use node::{Held, Node, Seen};
-pub use past::{BondPast, Chassis, Past, PortPast, Recall, Sample};
+pub use past::{BondPast, Chassis, GoingDown, Past, PortPast, Recall, Sample};
 
 use crate::fleet::Hearing;
 use crate::name::{NodeId, NodeName};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Now, Past};
+use super::{GoingDown, Now, Past};
 use crate::fleet::Hearing;
 use crate::name::NodeName;
 use crate::report::{Fact, Family};
@@ -76,6 +76,12 @@ impl Node {
     /// A family, however old.
     pub fn held(&self, family: Family) -> Option<&Held> {
         self.seen.facts.get(&family)
+    }
+
+    /// What is remembered of its way down, as long as no other kernel spoke.
+    pub fn going_down(&self) -> Option<&GoingDown> {
+        let going = self.past.going_down.as_ref();
+        going.filter(|going| going.is_of(&self.seen.boot_id))
     }
 
     pub fn is_speaking(&self, now: Now) -> bool {

@@ -15,7 +15,7 @@ use crate::fact::ha::{FencingState, Ha, HaNodeState};
 use crate::fact::hardware_address::HardwareAddress;
 use crate::fact::link::Link;
 use crate::fact::lldp::Neighbour;
-use crate::fact::power::PowerState;
+use crate::fact::power::{Power, PowerState, ShutdownKind};
 use crate::fleet::Hearing;
 use crate::name::{IfaceName, NodeName};
 use crate::report::{Fact, Family};
@@ -143,6 +143,18 @@ pub enum Recall {
         chassis: Option<Chassis>,
         lacp_partner: Option<HardwareAddress>,
     },
+    /// The node was on its way down: a collector that starts anew while it is away does not hear that from it.
+    GoingDown(GoingDown),
+}
+
+/// A node on its way down, and how it was heard of first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GoingDown {
+    pub kind: ShutdownKind,
+    /// By the collector's wall clock.
+    pub since_unix_ms: i64,
+    /// Of the kernel that ends: with another one the node is back.
+    pub boot_id: String,
 }
 
 /// A switch, as it calls itself by LLDP.
@@ -180,6 +192,8 @@ pub struct Past {
     pub maintenance_since_ms: BTreeMap<NodeName, u64>,
     /// Since when the HA manager was seen disarmed.
     pub disarmed_since_ms: Option<u64>,
+    /// As long as it was its last word, and no other kernel spoke.
+    pub going_down: Option<GoingDown>,
 }
 
 impl Past {
@@ -203,6 +217,9 @@ impl Past {
                 past.chassis = past.chassis.take().or_else(|| chassis.clone());
                 past.lacp_partner = past.lacp_partner.take().or_else(|| lacp_partner.clone());
             }
+            Recall::GoingDown(going) => {
+                self.going_down.get_or_insert_with(|| going.clone());
+            }
         }
     }
 
@@ -221,6 +238,7 @@ impl Past {
                 port.carrier_changes = Counter::default();
             }
         }
+        self.power(seen, now);
         let news = |family| {
             let is = seen.facts.get(&family)?;
             let was = before.facts.get(&family);
@@ -259,6 +277,29 @@ impl Past {
             && let Some(ha) = ha.known()
         {
             self.ha(ha, now);
+        }
+    }
+
+    fn power(&mut self, seen: &Seen, now: Now) {
+        let is_other = |going: &GoingDown| !going.is_of(&seen.boot_id);
+        if self.going_down.as_ref().is_some_and(is_other) {
+            self.going_down = None;
+        }
+        let Some(power) = power_of(seen) else {
+            return;
+        };
+        if power.state != PowerState::ShuttingDown {
+            self.going_down = None;
+            return;
+        }
+        let kind = power.shutdown_kind();
+        let going = self.going_down.get_or_insert_with(|| GoingDown {
+            kind,
+            since_unix_ms: now.unix_ms,
+            boot_id: seen.boot_id.clone(),
+        });
+        if kind != ShutdownKind::Unknown {
+            going.kind = kind;
         }
     }
 
@@ -376,9 +417,21 @@ impl Past {
     }
 }
 
+impl GoingDown {
+    /// Whether the node may still be what it was then: nothing else is known of it, or its kernel is the same.
+    pub fn is_of(&self, boot_id: &str) -> bool {
+        boot_id.is_empty() || self.boot_id == boot_id
+    }
+}
+
 /// Whether the node was running by its last word, and neither going down nor told to.
 fn ran(before: &Seen) -> bool {
-    let power = before.facts.get(&Family::Power);
-    matches!(power.map(|held| &*held.fact), Some(Fact::Power(power))
-        if power.known().is_some_and(|power| power.state == PowerState::Running))
+    power_of(before).is_some_and(|power| power.state == PowerState::Running)
+}
+
+fn power_of(seen: &Seen) -> Option<&Power> {
+    match &*seen.facts.get(&Family::Power)?.fact {
+        Fact::Power(power) => power.known(),
+        _ => None,
+    }
 }

@@ -19,6 +19,59 @@ pub struct Power {
     pub scheduled: Option<ScheduledShutdown>,
     /// `None`: systemd is not this node's init, or it did not answer (then a problem says so).
     pub systemd: Option<Systemd>,
+    /// What systemd-logind announced to the running agent. `None`: nothing is announced, or nobody listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<AnnouncedShutdown>,
+}
+
+impl Power {
+    /// What was announced outweighs what systemd says of itself: it is still busy with telling everybody.
+    pub fn announce(&mut self, announced: Option<AnnouncedShutdown>) {
+        if announced.is_some() {
+            self.state = PowerState::ShuttingDown;
+        } else if self.announced.is_some() {
+            self.state = PowerState::of(self.scheduled.as_ref(), self.systemd.as_ref());
+        }
+        self.announced = announced;
+    }
+
+    /// What the node becomes behind its way down, as far as anything says.
+    pub fn shutdown_kind(&self) -> ShutdownKind {
+        let announced = self.announced.as_ref().and_then(|told| told.mode.clone());
+        let jobs = || self.systemd.as_ref().and_then(Systemd::going_to);
+        let planned = || self.scheduled.as_ref().and_then(|plan| plan.mode.clone());
+        let mode = announced.or_else(jobs).or_else(planned);
+        mode.map_or(ShutdownKind::Unknown, |mode| ShutdownKind::of(&mode))
+    }
+}
+
+/// Does it come back by itself?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShutdownKind {
+    Reboot,
+    Shutdown,
+    Unknown,
+}
+
+impl std::fmt::Display for ShutdownKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reboot => "reboot",
+            Self::Shutdown => "shutdown",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl ShutdownKind {
+    pub fn of(mode: &ShutdownMode) -> Self {
+        match mode {
+            ShutdownMode::Reboot | ShutdownMode::Kexec | ShutdownMode::SoftReboot => Self::Reboot,
+            ShutdownMode::PowerOff | ShutdownMode::Halt => Self::Shutdown,
+            ShutdownMode::Exit | ShutdownMode::Other(_) => Self::Unknown,
+        }
+    }
 }
 
 /// Where the node stands between two boots.
@@ -90,6 +143,15 @@ pub struct ScheduledShutdown {
     pub warns: Option<bool>,
     /// What they are told, as whoever scheduled it wrote it.
     pub message: Option<String>,
+}
+
+/// PrepareForShutdown of org.freedesktop.login1(5): the shutdown begins as soon as all who hold a delay inhibitor let go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnouncedShutdown {
+    /// By the node's own clock.
+    pub at: Timestamp,
+    /// `None`: systemd before 255 does not say.
+    pub mode: Option<ShutdownMode>,
 }
 
 impl ScheduledShutdown {
@@ -277,6 +339,28 @@ mod tests {
     #[test]
     fn a_rehearsed_shutdown_is_none() {
         check(Some("dry-reboot"), "running", &[], PowerState::Running);
+    }
+
+    #[test]
+    fn what_was_announced_outweighs_all_until_it_is_taken_back() {
+        let running = Systemd {
+            state: Some(SystemState::Running),
+            ..Systemd::default()
+        };
+        let mut power = Power {
+            state: PowerState::Running,
+            systemd: Some(running),
+            ..Power::default()
+        };
+        assert_eq!(power.shutdown_kind(), ShutdownKind::Unknown);
+        power.announce(Some(AnnouncedShutdown {
+            at: Timestamp::UNIX_EPOCH,
+            mode: Some(ShutdownMode::Reboot),
+        }));
+        assert_eq!(power.state, PowerState::ShuttingDown);
+        assert_eq!(power.shutdown_kind(), ShutdownKind::Reboot);
+        power.announce(None);
+        assert_eq!(power.state, PowerState::Running);
     }
 
     #[test]

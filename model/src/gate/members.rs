@@ -1,7 +1,7 @@
 //! Are all the others there, and is none of them on its way down or up?
 
 use super::case::Case;
-use super::verdict::{Kind, Reason};
+use super::verdict::{Kind, Reason, Seen};
 use crate::cluster::FreshNode;
 use crate::fact::power::PowerState;
 use crate::finding::Thing;
@@ -41,13 +41,17 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllTher
     let mut silent = Vec::new();
     for (id, name) in names.iter().filter(|(_, name)| !case.is_target(name)) {
         match case.is_member(*id) {
-            Some(true) if case.node(name).is_none() => silent.push(name),
+            Some(true) if case.node(name).is_none() && !has_gone(case, name) => silent.push(name),
             Some(true) => {}
             Some(false) => reasons.push(down(case, name)),
             None => {
                 is_known = false;
                 reasons.push(uncertain(name));
             }
+        }
+        // Out of the membership it is down already.
+        if case.is_member(*id) != Some(false) && has_gone(case, name) {
+            reasons.push(gone(case, name));
         }
     }
     for node in case.others() {
@@ -75,6 +79,29 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) -> Option<AllTher
         }
     }
     is_known.then_some(AllThere(()))
+}
+
+/// On a node that goes down the agent is gone long before corosync, which waits for guests: its last word stands.
+fn has_gone(case: &Case<'_>, name: &NodeName) -> bool {
+    let known = case.scene.cluster.nodes.get(name);
+    case.node(name).is_none() && known.is_some_and(|node| node.going_down().is_some())
+}
+
+fn gone(case: &Case<'_>, name: &NodeName) -> Reason {
+    let sentence = format!(
+        "{name} was shutting down when it was heard last, and is not back yet: never two nodes at once"
+    );
+    let power = case.scene.cluster.nodes.get(name);
+    let held = power.and_then(|node| node.held(Family::Power));
+    let seen = held.map(|held| Seen {
+        node: name.clone(),
+        family: Family::Power.key(),
+        words: PowerState::ShuttingDown.to_string(),
+        age_ms: held.age_ms(case.scene.now),
+    });
+    Reason::blocker(Kind::NodeGoing, Thing::Node(name.clone()), sentence)
+        .seen(seen)
+        .remedy(format!("Wait until {name} is back and healthy."))
 }
 
 fn uncertain(name: &NodeName) -> Reason {

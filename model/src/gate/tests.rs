@@ -10,7 +10,7 @@ use crate::fact::ha::{Ha, HaNodeState, HaService, ManagerStatus, ServiceState};
 use crate::fact::ha_config::{Datacenter, HaConfig, ShutdownPolicy};
 use crate::fact::host::{HostLoad, Memory};
 use crate::fact::interfaces::{Configuration, Interfaces};
-use crate::fact::power::{Power, PowerState};
+use crate::fact::power::{AnnouncedShutdown, Power, PowerState};
 use crate::fact::tasks::{RunningTask, Task, TaskKind, Tasks};
 use crate::finding::Thing;
 use crate::fleet::Hearing;
@@ -226,6 +226,23 @@ fn never_two_nodes_at_once() {
         expect(&reboot(&world, "pve-03"), Answer::NoGo, kind);
         expect(&reboot(&world, "pve-05"), Answer::NoGo, kind);
     }
+}
+
+#[test]
+fn no_node_goes_while_one_that_announced_its_shutdown_is_going_or_away() {
+    let mut world = ordinary(8);
+    world.edit("pve-05", |report| {
+        value(&mut report.power).announce(Some(AnnouncedShutdown {
+            at: Timestamp::UNIX_EPOCH,
+            mode: None,
+        }));
+    });
+    expect(&reboot(&world, "pve-03"), Answer::NoGo, Kind::NodeGoing);
+    // The agent is gone, and corosync waits for the guests to stop.
+    world.hearing("pve-05", Hearing::Silent);
+    expect(&reboot(&world, "pve-03"), Answer::NoGo, Kind::NodeGoing);
+    without(&mut world, 5);
+    expect(&reboot(&world, "pve-03"), Answer::NoGo, Kind::NodeDown);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod healthy;
 #[cfg(test)]
 pub(crate) mod testing;
 mod told;
+mod unleased;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +17,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::fact::power::ShutdownKind;
 use crate::finding::Thing;
 use crate::gate::{Action, Kind};
 use crate::name::{NodeName, enumerated};
@@ -23,6 +25,7 @@ use accepted::{Acceptance, Accepted};
 use healthy::Before;
 
 pub use told::Told;
+pub use unleased::Unleased;
 pub use watch::{SETTLES_MS, Watch};
 
 /// Counts up within its cluster.
@@ -229,6 +232,16 @@ impl Lease {
 
     pub fn holds(&self, node: &NodeName) -> bool {
         self.grant.nodes.contains(node)
+    }
+
+    /// Whether this is what its node may do: who may reboot may not stay away.
+    pub fn covers(&self, node: &NodeName, kind: ShutdownKind) -> bool {
+        let may = match self.grant.action {
+            Action::Shutdown => true,
+            Action::Reboot | Action::Upgrade => kind != ShutdownKind::Shutdown,
+            Action::Network => false,
+        };
+        may && self.holds(node)
     }
 
     /// Whether it is this that was granted, and nothing has come of it yet: who asks once more may be told so.

@@ -116,6 +116,7 @@ pub(crate) fn report(site: &Site, ring: &Ring, node: &Node, now: &Moment) -> Nod
             booted_at: None,
             scheduled: None,
             systemd: None,
+            announced: None,
         },
         read,
     );

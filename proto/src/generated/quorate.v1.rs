@@ -1519,6 +1519,23 @@ pub struct ListLeasesResponse {
     /// All of it, as the JSON of `quorate maintenance list --json`.
     #[prost(string, tag = "2")]
     pub json: ::prost::alloc::string::String,
+    /// Nodes that are away, or about to go, and nobody had asked: each until it is heard with another kernel.
+    #[prost(message, repeated, tag = "3")]
+    pub unleased: ::prost::alloc::vec::Vec<Unleased>,
+}
+/// A node that went down, or is about to, without a lease.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unleased {
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// A word of a closed list: reboot, shutdown, unknown.
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub since_unix_ms: i64,
+    /// All of it as one finished sentence.
+    #[prost(string, tag = "4")]
+    pub sentence: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Lease {

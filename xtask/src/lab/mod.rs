@@ -24,6 +24,8 @@ const RECIPE: &str = "build-machine.sh";
 const CAPTURES_DEADLINE_S: u32 = 1800;
 /// And about as long for the agent's cases.
 const AGENT_DEADLINE_S: u32 = 2400;
+/// It boots, and goes down again.
+const SHUTDOWN_DEADLINE_S: u32 = 600;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -40,6 +42,8 @@ enum Task {
         out: Option<PathBuf>,
     },
     Agent(Agent),
+    /// Reboot the machine below the agent: is it announced, and kept, before the agent is stopped?
+    Shutdown,
     Power(Power),
     Stories(Stories),
 }
@@ -62,6 +66,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             captures(out.as_deref().unwrap_or(&fixtures))
         }
         Task::Agent(args) => agent(args),
+        Task::Shutdown => shutdown(),
         Task::Power(args) => power::run(args),
         Task::Stories(args) => stories::run(args),
     }
@@ -90,13 +95,7 @@ fn captures(out: &Path) -> anyhow::Result<()> {
 
 /// The cases are in the scripts; each says what it saw.
 pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
-    let binary = if let Some(path) = &args.agent {
-        path.clone()
-    } else {
-        let mut build = Command::new("cargo");
-        shell::run(build.args(["build", "--locked", "--quiet", "-p", "quorate-agent"]))?;
-        built("quorate-agent")
-    };
+    let binary = args.agent.clone().map_or_else(build_agent, Ok)?;
     let inputs = tempfile::tempdir().context("a directory for the machine's inputs")?;
     let agent = inputs.path().join("quorate-agent");
     strip(&binary, &agent)?;
@@ -119,6 +118,28 @@ pub(crate) fn agent(args: &Agent) -> anyhow::Result<()> {
         out.display()
     );
     Ok(())
+}
+
+/// Below the real systemd, with the unit that is shipped.
+fn shutdown() -> anyhow::Result<()> {
+    let work = tempfile::tempdir().context("a directory for the machine's files")?;
+    let agent = work.path().join("quorate-agent");
+    strip(&build_agent()?, &agent)?;
+    let unit = workspace().join("systemd/quorate-agent.service");
+    let files = [script("shutdown-init.sh"), agent, unit];
+    let results = work.path().join("results");
+    let status = run_machine(&results, SHUTDOWN_DEADLINE_S, &files)?;
+    ensure!(
+        status == "0",
+        "the reboot was not kept before the agent was stopped: what it said is above"
+    );
+    Ok(())
+}
+
+fn build_agent() -> anyhow::Result<PathBuf> {
+    let mut build = Command::new("cargo");
+    shell::run(build.args(["build", "--locked", "--quiet", "-p", "quorate-agent"]))?;
+    Ok(built("quorate-agent"))
 }
 
 /// A debug build of this tree.
