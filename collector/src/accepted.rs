@@ -19,7 +19,7 @@ struct AcceptedJson {
     kind: &'static str,
     subject: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    rules: Vec<String>,
+    told: Vec<String>,
     by: String,
     reason: String,
     until_unix_ms: i64,
@@ -59,7 +59,7 @@ fn told(one: &Acceptance) -> AcceptedJson {
     AcceptedJson {
         kind: one.kind.name(),
         subject: one.subject.to_string(),
-        rules: one.rules.iter().cloned().collect(),
+        told: one.told.iter().cloned().collect(),
         by: one.by.clone(),
         reason: one.reason.clone(),
         until_unix_ms: one.until_unix_ms,

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use model::gate::{Action, Basis, CephAnswer, Kind, Verdict};
-use model::identity::{ClusterId, Role};
+use model::gate::{Action, CephAnswer, Kind, Verdict};
+use model::identity::Role;
 use model::name::NodeName;
 use proto::v1;
 use proto::v1::gate_server::{Gate, GateServer};
@@ -19,14 +19,13 @@ use crate::identity::Identities;
 use crate::identity::node::{Cluster, NodeError};
 use crate::keeper::actor::Keeper;
 use crate::keeper::core::LeaseAsk;
-use crate::keeper::view::ClusterView;
 use crate::keepers::Keepers;
 use crate::lease::{self, Leases};
 use crate::query::beside;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
-use crate::verdict::{self, basis};
-use crate::verdicts::{Asked, Given};
+use crate::verdict::{self, Judged, basis};
+use crate::verdicts::Asked;
 
 /// The names of all nodes of a cluster, and a reason, fit well.
 const MESSAGE_BYTES: usize = 64 << 10;
@@ -169,7 +168,14 @@ impl Judge {
         let named = check.nodes.iter().cloned();
         let nodes = named.map(|name| node_name("nodes", name));
         let wanted = verdict::request(nodes.collect::<Result<_, _>>()?, &check)?;
-        let (keeper, answers) = match self.voice_with_ceph(cluster, &wanted).await {
+        // Who asks again and again takes nothing from who asks once: Ceph is asked so often and no more.
+        let known = if check.is_watch {
+            let keeper = self.voice(cluster).await;
+            keeper.map(|keeper| (keeper, Vec::new()))
+        } else {
+            self.voice_with_ceph(cluster, &wanted).await
+        };
+        let (keeper, answers) = match known {
             Ok(known) => known,
             Err(unknown) => return verdict::message(unknown),
         };
@@ -178,13 +184,16 @@ impl Judge {
             let (view, now) = (keeper.view(), keeper.now());
             let basis = basis(&view, keepers.declared(), wanted, &asker, now, answers);
             let verdict = basis.judge();
-            let kept = Kept {
+            if check.is_watch {
+                return verdict::message(verdict);
+            }
+            let kept = Judged {
                 asker,
                 asked: Asked::Check,
                 verdict,
                 basis,
             };
-            verdict::message(keep(&keepers, id, &view, kept))
+            verdict::message(kept.keep(&keepers, id, &view))
         };
         beside(judge).await
     }
@@ -246,13 +255,13 @@ impl Judge {
             Some(told) => {
                 let verdict = match told.basis {
                     Some(basis) => {
-                        let kept = Kept {
+                        let kept = Judged {
                             asker,
                             asked: Asked::Begin,
                             verdict: told.verdict,
                             basis: *basis,
                         };
-                        keep(&keepers, id, leases.view, kept)
+                        kept.keep(&keepers, id, leases.view)
                     }
                     None => told.verdict,
                 };
@@ -267,35 +276,6 @@ impl Judge {
         };
         self.at_leases(keeper, answer).await
     }
-}
-
-/// A verdict that was judged just now.
-struct Kept {
-    asker: String,
-    asked: Asked,
-    verdict: Verdict,
-    basis: Basis,
-}
-
-/// The verdict, with its id.
-fn keep(keepers: &Keepers, cluster: ClusterId, view: &ClusterView, kept: Kept) -> Verdict {
-    let Kept {
-        asker,
-        asked,
-        verdict,
-        basis,
-    } = kept;
-    let id = keepers.verdicts().keep(Given {
-        cluster,
-        asker,
-        asked,
-        version: keepers.version(),
-        revision: view.revision,
-        epoch: view.own.epoch,
-        basis,
-        verdict: verdict.clone(),
-    });
-    Verdict { id, ..verdict }
 }
 
 fn nobody_named() -> Status {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::gate::{Action, Basis, CephAnswer, Request, Verdict};
+use model::identity::ClusterId;
 use model::name::NodeName;
 use model::whatif::Part;
 use proto::v1;
@@ -13,6 +14,8 @@ use crate::foresight::network;
 use crate::keeper::Now;
 use crate::keeper::understanding::cluster_of;
 use crate::keeper::view::ClusterView;
+use crate::keepers::Keepers;
+use crate::verdicts::{Asked, Given};
 
 /// What is asked; an action that this version does not know is nothing that it can judge.
 pub(crate) fn request(nodes: Vec<NodeName>, check: &v1::CheckRequest) -> Result<Request, Status> {
@@ -55,6 +58,31 @@ pub(crate) fn basis(
         found: Arc::clone(&view.found),
         is_holder: lease.is_some_and(|lease| lease.grant.owner == asker),
         ..declared.basis(request, now)
+    }
+}
+
+/// A verdict that was judged just now.
+pub(crate) struct Judged {
+    pub(crate) asker: String,
+    pub(crate) asked: Asked,
+    pub(crate) verdict: Verdict,
+    pub(crate) basis: Basis,
+}
+
+impl Judged {
+    /// The verdict, with its id.
+    pub(crate) fn keep(self, keepers: &Keepers, cluster: ClusterId, view: &ClusterView) -> Verdict {
+        let id = keepers.verdicts().keep(Given {
+            cluster,
+            asker: self.asker,
+            asked: self.asked,
+            version: keepers.version(),
+            revision: view.revision,
+            epoch: view.own.epoch,
+            basis: self.basis,
+            verdict: self.verdict.clone(),
+        });
+        Verdict { id, ..self.verdict }
     }
 }
 

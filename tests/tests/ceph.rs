@@ -106,7 +106,8 @@ fn a_node_with_ceph_may_be_rebooted_when_ceph_says_so_and_not_before() {
     let plain = ask(&stage, &["check", "pve-03"]);
     let text = String::from_utf8_lossy(&plain.stdout).into_owned();
     assert_eq!(plain.status.code(), Some(2), "{text}");
-    let sentence = "NO-GO - pve-03 must not be rebooted: Ceph says that OSD 2 on pve-03 must not be stopped now: Error EBUSY: unsafe";
+    let sentence = "NO-GO - pve-03 must not be rebooted: Ceph says that OSD 2 on pve-03 must not be stopped now: placement \
+                    groups that would wait: 1.0";
     assert!(text.starts_with(sentence), "{text}");
     let refused = begin(&stage);
     assert_eq!(refused["is_done"], false, "{refused:#}");

@@ -17,7 +17,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use quorate_tests::truth::Stage;
-use quorate_tests::{Collector, PATIENCE, Plan, Rack, wait_until};
+use quorate_tests::{Collector, PATIENCE, Plan, Rack, children, wait_until};
 use serde_json::Value;
 
 const TOKEN_MS: u32 = 2_000;
@@ -269,14 +269,17 @@ fn guard_refuses_waits_and_says_how_it_ended() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("the command to run", PATIENCE, || {
-        let children = format!("/proc/{0}/task/{0}/children", process.id());
-        Ok(held(&stage).is_some() && !std::fs::read_to_string(children)?.is_empty())
-            .map(|is_so| is_so.then_some(()))
+    // What is started in a room is the child of who enters it.
+    let guard = wait_until("the command to run", PATIENCE, || {
+        let entered = Pid::from_raw(process.id().cast_signed());
+        let Some(guard) = children(entered)?.first().copied() else {
+            return Ok(None);
+        };
+        let runs = held(&stage).is_some() && !children(guard)?.is_empty();
+        Ok(runs.then_some(guard))
     })
     .unwrap();
-    let pid = Pid::from_raw(process.id().cast_signed());
-    kill(pid, Signal::SIGTERM).unwrap();
+    kill(guard, Signal::SIGTERM).unwrap();
     let interrupted = process.wait_with_output().unwrap();
     assert_eq!(code(&interrupted), Some(70), "{}", text(&interrupted));
     let lease = held(&stage).unwrap();

@@ -136,7 +136,15 @@ async fn once(
             }
             // It forgets its locks where it was stopped.
             Signal::LogindCameBack if !is_going => lock = Some(bus.inhibit(&DELAY).await?),
-            Signal::LogindCameBack => {}
+            // It gives no lock while a shutdown is under way: one that it gives says that none is any more.
+            Signal::LogindCameBack => {
+                if let Ok(again) = bus.inhibit(&DELAY).await {
+                    (lock, is_going) = (Some(again), false);
+                    if heard.send(Heard::TakenBack).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
         }
     }
 }

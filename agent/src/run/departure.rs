@@ -32,7 +32,10 @@ impl Departure {
         match heard {
             Heard::Attends => {
                 self.blind_spot = None;
-                None
+                // A lock is given where no shutdown is under way, and that one was taken back may not have been heard.
+                self.announced.take()?;
+                let news = self.news(report);
+                Some(Urgent { news, told: None })
             }
             Heard::Blind(why) => {
                 if self.blind_spot.as_ref() != Some(&why) {

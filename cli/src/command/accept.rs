@@ -13,8 +13,8 @@ use crate::{answer, exit, show, verdict};
 /// Accept a warning or a condition that stands, until a day: it is a note then. Without arguments: what is accepted
 ///
 /// Only what is there now can be accepted, and only a loss that is seen: a node that is off for good (node-down), a path that is gone
-/// (redundancy), a guest without a backup (no-backup-seen), a service that fits nowhere (fits-nowhere), a long time to form anew
-/// (reforming). Never votes, another one's lease, a node that would not come back, or what cannot be seen.
+/// (redundancy), a guest without a backup (no-backup-seen). Never votes, another one's lease, a node that would not come back, or what
+/// cannot be seen.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,8 +24,8 @@ Examples:
   quorate accept node-down pve-08 --take-back
   quorate accept
 
-KIND and SUBJECT stand in `quorate check --json` with every reason. That a node is down is not accepted any more as soon as it is
-there again.
+KIND and SUBJECT stand in `quorate check --json` with every reason. A path is accepted as it is told now: one more port that is gone
+is news. It is over with its time, as soon as the node is there again, or when the path has been well for ten minutes.
 
 Exit codes, as of monitoring plugins:
    0  it is done, or listed
@@ -33,7 +33,7 @@ Exit codes, as of monitoring plugins:
    3  UNKNOWN: no collector that answers
   64  wrong usage")]
 pub(crate) struct Args {
-    /// As `quorate check --json` has it: node-down, redundancy, no-backup-seen, fits-nowhere, reforming
+    /// As `quorate check --json` has it: node-down, redundancy, no-backup-seen
     #[arg(requires = "subject", value_name = "KIND")]
     kind: Option<String>,
     /// As `quorate check --json` has it: pve-08, pve-02/bond0, 104

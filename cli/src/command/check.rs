@@ -112,6 +112,7 @@ fn ask(args: &Args) -> Result<v1::Verdict, NoAnswer> {
         action: args.action.on_the_wire(),
         switches: args.switch.clone(),
         networks: args.network.clone(),
+        is_watch: false,
     };
     Client::new(&args.whom)?.check(&request)
 }

@@ -142,7 +142,12 @@ impl File {
 
     pub(super) fn keep(&mut self, id: &str, given: &Given) -> Result<(), VerdictsError> {
         let at_unix_ms = given.basis.now.unix_ms;
-        if at_unix_ms.saturating_sub(self.tidied_unix_ms) >= HOUR_MS {
+        // Also where the clock was set back.
+        if at_unix_ms
+            .saturating_sub(self.tidied_unix_ms)
+            .unsigned_abs()
+            >= HOUR_MS.unsigned_abs()
+        {
             self.tidy(at_unix_ms, MAX_BYTES)?;
         }
         let before = self.pieces.remove(&given.cluster).unwrap_or_default();
@@ -265,7 +270,7 @@ fn write(
         }
         let known = match before.remove(&address) {
             Some(known) => mark(transaction, known, at_unix_ms),
-            None => put(transaction, piece.to_json()?, at_unix_ms).map(|id| Known {
+            None => put(transaction, &piece.to_json()?, at_unix_ms).map(|id| Known {
                 _source: source,
                 id,
                 marked_unix_ms: at_unix_ms,
@@ -325,7 +330,7 @@ fn mark(
 
 fn put(
     transaction: &Transaction<'_>,
-    json: Value,
+    json: &Value,
     at_unix_ms: i64,
 ) -> Result<i64, rusqlite::Error> {
     let body = json.to_string();
@@ -363,11 +368,15 @@ fn tidy(
 ) -> Result<(), rusqlite::Error> {
     let oldest_ms = now_unix_ms.saturating_sub(MAX_AGE_MS);
     connection.execute("DELETE FROM verdict WHERE at_unix_ms < ?1", [oldest_ms])?;
+    let mut before = i64::MAX;
     loop {
         forget_pieces(connection, now_unix_ms)?;
-        if bytes(connection)? <= max_bytes {
+        let bytes = bytes(connection)?;
+        // Where nothing more is won the rest is young pieces, which the next hours forget.
+        if bytes <= max_bytes || bytes >= before {
             return Ok(());
         }
+        before = bytes;
         let gone = connection.execute(
             "DELETE FROM verdict WHERE (cluster, id) IN
                  (SELECT cluster, id FROM verdict ORDER BY at_unix_ms LIMIT ?1)",

@@ -7,7 +7,7 @@ use super::redundancy;
 use super::request::{Action, Request};
 use super::verdict::{Kind, Reason, Verdict, Weight};
 use crate::finding::{Finding, Thing};
-use crate::lease::accepted::{Acceptance, KINDS, MAX_ACCEPTED, MAX_ACCEPTED_S};
+use crate::lease::accepted::{Acceptance, KINDS, MAX_ACCEPTED, MAX_ACCEPTED_S, RULES};
 use crate::lease::{Leases, clock};
 use crate::report::Facts as _;
 use crate::rule::Scene;
@@ -18,7 +18,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut [Reason]) {
         if reason.weight != Weight::Warning && reason.weight != Weight::Blocker {
             continue;
         }
-        if let Some(acceptance) = case.accepted(&reason.key(), reason.rule) {
+        if let Some(acceptance) = case.accepted(&reason.key(), &reason.sentence) {
             reason.weight = Weight::Note;
             reason.sentence = format!("{}; {}", reason.sentence, acceptance.words());
         }
@@ -49,7 +49,7 @@ pub fn accept(
     let kind = kind(&asked.kind)?;
     let standing = standing(scene, found, kind);
     let named = |(subject, _): &(&Thing, _)| is_called(subject, &asked.subject);
-    let Some((subject, rules)) = standing.iter().find(named) else {
+    let Some((subject, told)) = standing.iter().find(named) else {
         return Err(refused(&not_there(kind, &asked.subject, standing.keys())));
     };
     let longest_ms = now_unix_ms.saturating_add(MAX_ACCEPTED_S * 1_000);
@@ -60,7 +60,7 @@ pub fn accept(
             MAX_ACCEPTED_S / 86_400
         )));
     }
-    if leases.accepted().is_full(now_unix_ms) {
+    if leases.accepted().is_full_for(kind, subject, now_unix_ms) {
         return Err(refused(&format!(
             "{MAX_ACCEPTED} conditions are accepted already; take one back first"
         )));
@@ -68,7 +68,7 @@ pub fn accept(
     Ok(Acceptance {
         kind,
         subject: subject.clone(),
-        rules: rules.clone(),
+        told: told.clone(),
         by: asked.by.clone(),
         reason: asked.reason.clone(),
         until_unix_ms: asked.until_unix_ms,
@@ -126,7 +126,7 @@ fn refused(sentence: &str) -> Verdict {
     Verdict::refused(sentence, vec![reason])
 }
 
-/// The subjects of which this could be said now, and the rules that say it.
+/// The subjects of which this is so now, and what is told of each.
 fn standing(scene: &Scene<'_>, found: &[Finding], kind: Kind) -> BTreeMap<Thing, BTreeSet<String>> {
     let nobody = Request::of_nodes([], Action::Upgrade);
     let case = Case::new(scene, &nobody, false);
@@ -138,20 +138,11 @@ fn standing(scene: &Scene<'_>, found: &[Finding], kind: Kind) -> BTreeMap<Thing,
             standing.extend(down.map(|(_, name)| (Thing::Node(name), BTreeSet::new())));
         }
         Kind::Redundancy => {
-            for one in redundancy::worse(&case, found) {
-                let rules = standing.entry(one.subject.clone()).or_default();
-                rules.insert(one.rule.to_owned());
+            let worse = redundancy::worse(&case, found);
+            for one in worse.filter(|one| RULES.contains(&one.rule)) {
+                let told = standing.entry(one.subject.clone()).or_default();
+                told.insert(one.sentence.clone());
             }
-        }
-        Kind::Reforming => drop(standing.insert(Thing::Cluster, BTreeSet::new())),
-        Kind::FitsNowhere => {
-            let managers = case
-                .heard
-                .iter()
-                .filter_map(|node| node.ha()?.manager.as_ref());
-            let services = managers.filter_map(|manager| manager.service_status.as_ref());
-            let names = services.flat_map(|status| status.keys().cloned());
-            standing.extend(names.map(|name| (Thing::Service(name), BTreeSet::new())));
         }
         Kind::NoBackupSeen => {
             let guests = case.heard.iter().filter_map(|node| node.guests());

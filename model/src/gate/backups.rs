@@ -30,7 +30,7 @@ pub(super) fn look(case: &Case<'_>, reasons: &mut Vec<Reason>) {
             .filter(|guest| guest.config.as_ref().is_none_or(|config| !config.template))
             .filter(|guest| !is_recent(guest.id))
             .map(|guest| guest.id)
-            .partition(|id| case.accepted(&key(*id), None).is_some());
+            .partition(|id| case.accepted(&key(*id), "").is_some());
         let name = node.name();
         reasons.extend(needless.iter().map(|id| needs_none(name, *id)));
         if without.is_empty() {

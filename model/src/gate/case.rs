@@ -80,13 +80,9 @@ impl<'a> Case<'a> {
     }
 
     /// Who accepted this, if somebody did and its time is not over.
-    pub(super) fn accepted(
-        &self,
-        key: &(Kind, Thing),
-        rule: Option<&str>,
-    ) -> Option<&'a Acceptance> {
+    pub(super) fn accepted(&self, key: &(Kind, Thing), sentence: &str) -> Option<&'a Acceptance> {
         let leases = self.scene.leases?;
-        leases.accepted().of(key, rule, self.scene.now.unix_ms)
+        leases.accepted().of(key, sentence, self.scene.now.unix_ms)
     }
 
     pub(super) fn seen(

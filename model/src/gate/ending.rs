@@ -3,7 +3,7 @@
 use super::verdict::{Kind, Reason, Verdict};
 use crate::finding::Thing;
 use crate::lease::healthy::{Reboot, has_rebooted, missing};
-use crate::lease::{Lease, Leases, SETTLES_MS, State};
+use crate::lease::{Lease, Leases, MAX_SAID, SETTLES_MS, State};
 use crate::name::NodeName;
 use crate::rule::Scene;
 
@@ -60,6 +60,10 @@ pub fn break_lease(scene: &Scene<'_>, leases: &Leases, node: &NodeName) -> Verdi
 /// GO, and then what its owner says stands with the lease of this node.
 pub fn say(scene: &Scene<'_>, leases: &Leases, node: &NodeName, by: &str) -> Verdict {
     match of(scene, leases, node) {
+        Ok(Some(lease)) if lease.times_said >= MAX_SAID => {
+            let sentence = format!("of a lease something is said {MAX_SAID} times at most");
+            Verdict::refused(&sentence, Vec::new())
+        }
         Ok(Some(lease)) => match not_its_owner(lease, by) {
             None => Verdict::done(&format!("it stands with lease {}", lease.number)),
             Some(reason) => Verdict::refused(&reason.sentence.clone(), vec![reason]),

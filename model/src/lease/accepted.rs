@@ -13,12 +13,20 @@ use crate::finding::Thing;
 use crate::gate::Kind;
 
 /// The kinds of reasons that can be accepted.
-pub const KINDS: &[Kind] = &[
-    Kind::NodeDown,
-    Kind::Reforming,
-    Kind::FitsNowhere,
-    Kind::Redundancy,
-    Kind::NoBackupSeen,
+pub const KINDS: &[Kind] = &[Kind::NodeDown, Kind::Redundancy, Kind::NoBackupSeen];
+/// The rules whose losses can be: of a path, as it stands. What they tell of votes, of a watchdog or of a split is never accepted.
+pub const RULES: &[&str] = &[
+    "switch-down",
+    "bond-no-active-port",
+    "bond-ports-missing",
+    "bond-no-lacp-partner",
+    "bond-port-churned",
+    "bond-degraded",
+    "link-hung",
+    "bridge-without-port",
+    "corosync-network-down",
+    "corosync-link-down",
+    "corosync-one-way-link",
 ];
 /// What stands for longer is looked at again once a year.
 pub const MAX_ACCEPTED_S: i64 = 366 * 86_400;
@@ -29,9 +37,9 @@ pub const MAX_ACCEPTED: usize = 100;
 pub struct Acceptance {
     pub kind: Kind,
     pub subject: Thing,
-    /// Where rules tell of it: those that did when it was accepted. What another rule tells of the same thing is news.
+    /// Of a path: what was told of it, word for word. One more port that is gone, or another one, is news.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub rules: BTreeSet<String>,
+    pub told: BTreeSet<String>,
     pub by: String,
     pub reason: String,
     pub until_unix_ms: i64,
@@ -74,18 +82,15 @@ impl From<Accepted> for Vec<Acceptance> {
 }
 
 impl Accepted {
-    /// The one that covers this now. `rule`: which one tells of it.
+    /// The one that covers this now.
     pub fn of(
         &self,
         (kind, subject): &(Kind, Thing),
-        rule: Option<&str>,
+        sentence: &str,
         now_unix_ms: i64,
     ) -> Option<&Acceptance> {
         let acceptance = self.0.get(&(*kind, subject.clone()))?;
-        let is_meant = match rule {
-            Some(rule) => acceptance.rules.contains(rule),
-            None => acceptance.rules.is_empty(),
-        };
+        let is_meant = *kind != Kind::Redundancy || acceptance.told.contains(sentence);
         let counts = KINDS.contains(kind) && is_meant && acceptance.until_unix_ms > now_unix_ms;
         counts.then_some(acceptance)
     }
@@ -96,8 +101,10 @@ impl Accepted {
         all.filter(move |one| one.until_unix_ms > now_unix_ms)
     }
 
-    pub fn is_full(&self, now_unix_ms: i64) -> bool {
-        self.at(now_unix_ms).count() >= MAX_ACCEPTED
+    /// Whether one more of this is too many; in the place of one that is there it never is.
+    pub fn is_full_for(&self, kind: Kind, subject: &Thing, now_unix_ms: i64) -> bool {
+        let is_there = self.0.contains_key(&(kind, subject.clone()));
+        !is_there && self.at(now_unix_ms).count() >= MAX_ACCEPTED
     }
 
     pub(super) fn take(&mut self, acceptance: &Acceptance, at_unix_ms: i64) {
@@ -119,11 +126,11 @@ mod tests {
         (Kind::Redundancy, Thing::Switch("sw-a".to_owned()))
     }
 
-    fn accepted(key: &(Kind, Thing), rules: &[&str]) -> Accepted {
+    fn accepted(key: &(Kind, Thing), told: &[&str]) -> Accepted {
         let acceptance = Acceptance {
             kind: key.0,
             subject: key.1.clone(),
-            rules: rules.iter().map(ToString::to_string).collect(),
+            told: told.iter().map(ToString::to_string).collect(),
             by: "operator anna".to_owned(),
             reason: "the new one comes in May".to_owned(),
             until_unix_ms: 2_000,
@@ -136,21 +143,20 @@ mod tests {
     #[test]
     fn it_covers_what_it_names_until_its_time_is_over() {
         let key = degraded();
-        let accepted = accepted(&key, &["switch-down"]);
-        let covers = |rule, at| accepted.of(&key, rule, at).is_some();
-        assert!(covers(Some("switch-down"), 1_999));
-        assert!(!covers(Some("switch-down"), 2_000));
-        assert!(!covers(Some("link-errors"), 1_500));
-        assert!(!covers(None, 1_500));
+        let accepted = accepted(&key, &["sw-a is down"]);
+        let covers = |sentence, at| accepted.of(&key, sentence, at).is_some();
+        assert!(covers("sw-a is down", 1_999));
+        assert!(!covers("sw-a is down", 2_000));
+        assert!(!covers("sw-a is down, and more of it", 1_500));
         let other = (Kind::Redundancy, Thing::Switch("sw-b".to_owned()));
-        assert!(accepted.of(&other, Some("switch-down"), 1_500).is_none());
+        assert!(accepted.of(&other, "sw-a is down", 1_500).is_none());
     }
 
     #[test]
     fn what_is_not_in_the_table_is_never_covered() {
         for kind in Kind::ALL.iter().filter(|kind| !KINDS.contains(kind)) {
             let key = (*kind, Thing::Cluster);
-            assert!(accepted(&key, &[]).of(&key, None, 1_500).is_none());
+            assert!(accepted(&key, &[""]).of(&key, "", 1_500).is_none());
         }
     }
 

@@ -37,6 +37,8 @@ const MAX_OVER: usize = 50;
 pub const PLANNED_S: u32 = 3_600;
 /// A week: longer than that nobody is away by plan.
 pub const MAX_PLANNED_S: u32 = 604_800;
+/// Each is a row of the ledger.
+pub const MAX_SAID: u32 = 8;
 /// Letters of a reason.
 pub const MAX_REASON: usize = 500;
 
@@ -222,6 +224,9 @@ pub struct Lease {
     pub is_overdue: bool,
     /// Why it was withdrawn, ended or broken; before that, what its owner said last.
     pub words: String,
+    /// How often its owner said something.
+    #[serde(default)]
+    pub times_said: u32,
 }
 
 impl Lease {
@@ -265,7 +270,10 @@ impl Lease {
     fn take(&mut self, step: &Step, at_unix_ms: i64) {
         match step {
             Step::Overdue => self.is_overdue = true,
-            Step::Said { words } => self.words = format!("{words}, {}", clock(at_unix_ms)),
+            Step::Said { words } => {
+                self.words = format!("{words}, {}", clock(at_unix_ms));
+                self.times_said = self.times_said.saturating_add(1);
+            }
             _ => {}
         }
         let Some(state) = next(self.state, step) else {
@@ -366,6 +374,7 @@ impl Leases {
                     since_unix_ms: at,
                     is_overdue: false,
                     words: String::new(),
+                    times_said: 0,
                 });
             }
             return;

@@ -1,6 +1,8 @@
 //! Which steps of the lease come next, from what is seen. What is remembered here is gone after a restart, and then time
 //! begins anew: a lease ends later by that, and never sooner.
 
+use std::collections::BTreeMap;
+
 use super::accepted::Acceptance;
 use super::healthy::{Reboot, has_rebooted, is_member, is_removed, missing};
 use super::{Lease, Leases, Number, State, Step, Transition};
@@ -12,6 +14,9 @@ use crate::rule::Scene;
 pub const SETTLES_MS: u64 = 30_000;
 /// So long what a lease was granted on must be gone until it is withdrawn: nodes tell of one thing at different moments.
 const GROUND_MS: u64 = 6_000;
+/// So long what was accepted must not be told any more until it is over: what flaps comes back, and what a node does not tell for a
+/// moment is not mended.
+const UNTOLD_MS: u64 = 600_000;
 /// The whole gate is asked for it: not with every word of a node.
 const GROUND_EVERY_MS: u64 = 1_000;
 
@@ -25,6 +30,8 @@ pub struct Watch {
     against_ms: Option<u64>,
     /// When that was looked at last.
     judged_ms: Option<u64>,
+    /// Since when nothing is told of what was accepted.
+    untold_ms: BTreeMap<(Kind, Thing), u64>,
 }
 
 impl Watch {
@@ -35,16 +42,14 @@ impl Watch {
         found: &[Finding],
         scene: &Scene<'_>,
     ) -> Vec<Transition> {
-        let over = is_over(leases, scene);
+        let over = self.over(leases, found, scene);
         let Some(lease) = leases.current() else {
-            *self = Self::default();
+            self.forget();
             return over;
         };
         if self.lease != lease.number {
-            *self = Self {
-                lease: lease.number,
-                ..Self::default()
-            };
+            self.forget();
+            self.lease = lease.number;
         }
         let mut steps = Vec::new();
         if scene.now.unix_ms >= lease.until_unix_ms() && !lease.is_overdue {
@@ -58,6 +63,44 @@ impl Watch {
             step,
         };
         steps.into_iter().map(transition).chain(over).collect()
+    }
+
+    /// What is remembered of a lease.
+    fn forget(&mut self) {
+        let untold_ms = std::mem::take(&mut self.untold_ms);
+        *self = Self {
+            untold_ms,
+            ..Self::default()
+        };
+    }
+
+    /// What was accepted and is over: the next time it is news.
+    fn over(&mut self, leases: &Leases, found: &[Finding], scene: &Scene<'_>) -> Vec<Transition> {
+        let (at_unix_ms, now_ms) = (scene.now.unix_ms, scene.now.mono_ms);
+        let mut before = std::mem::take(&mut self.untold_ms);
+        let mut over = Vec::new();
+        for one in leases.accepted().at(at_unix_ms) {
+            let key = (one.kind, one.subject.clone());
+            let is_over = match is_there(one, found, scene) {
+                Some(false) if one.kind == Kind::Redundancy => {
+                    let since = before.remove(&key).unwrap_or(now_ms);
+                    self.untold_ms.insert(key.clone(), since);
+                    now_ms.saturating_sub(since) >= UNTOLD_MS
+                }
+                Some(is_there) => !is_there,
+                None => false,
+            };
+            if is_over {
+                let (kind, subject) = key;
+                let by = None;
+                over.push(Transition {
+                    number: 0,
+                    at_unix_ms,
+                    step: Step::TakenBack { kind, subject, by },
+                });
+            }
+        }
+        over
     }
 
     /// For how long nothing has been missing.
@@ -137,22 +180,20 @@ fn settled(lease: &Lease, have_changed: bool) -> Vec<Step> {
     steps
 }
 
-/// A node that was accepted to be away is there again: the next time it leaves is news.
-fn is_over(leases: &Leases, scene: &Scene<'_>) -> Vec<Transition> {
-    let at_unix_ms = scene.now.unix_ms;
-    let is_over = |one: &&Acceptance| match (one.kind, &one.subject) {
-        (Kind::NodeDown, Thing::Node(node)) => is_member(scene, node) == Some(true),
-        _ => false,
-    };
-    let over = leases.accepted().at(at_unix_ms).filter(is_over);
-    let taken_back = over.map(|one| Transition {
-        number: 0,
-        at_unix_ms,
-        step: Step::TakenBack {
-            kind: one.kind,
-            subject: one.subject.clone(),
-            by: None,
-        },
-    });
-    taken_back.collect()
+/// Whether what was accepted is still so; `None` where that is not seen, or has no end but its time.
+fn is_there(one: &Acceptance, found: &[Finding], scene: &Scene<'_>) -> Option<bool> {
+    match (one.kind, &one.subject) {
+        (Kind::NodeDown, Thing::Node(node)) => is_member(scene, node).map(|is_member| !is_member),
+        (Kind::Redundancy, subject) => {
+            let node = match subject {
+                Thing::Node(node) | Thing::Iface(node, _) | Thing::Vlan(node, _, _) => Some(node),
+                _ => None,
+            };
+            let is_seen = node.is_none_or(|node| scene.node(node).is_some());
+            let mut told = found.iter().filter(|found| found.subject == *subject);
+            let is_told = told.any(|found| one.told.contains(&found.sentence));
+            (is_seen || is_told).then_some(is_told)
+        }
+        _ => None,
+    }
 }

@@ -1415,6 +1415,10 @@ pub struct CheckRequest {
     /// Corosync networks that are taken down, by the number of their link. No lease is of these.
     #[prost(uint32, repeated, tag = "5")]
     pub networks: ::prost::alloc::vec::Vec<u32>,
+    /// Asked by a machine again and again: the verdict is not kept, and Ceph is not asked for it, which makes it UNKNOWN where there is
+    /// Ceph and nothing forbids it.
+    #[prost(bool, tag = "6")]
+    pub is_watch: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Verdict {
@@ -1603,7 +1607,7 @@ pub struct SayRequest {
 pub struct AcceptRequest {
     #[prost(string, tag = "1")]
     pub cluster: ::prost::alloc::string::String,
-    /// As reasons name it; what can be accepted is node-down, reforming, fits-nowhere, redundancy, no-backup-seen.
+    /// As reasons name it; what can be accepted is node-down, redundancy, no-backup-seen.
     #[prost(string, tag = "2")]
     pub kind: ::prost::alloc::string::String,
     /// As reasons name it. A guest may be called by its number alone.

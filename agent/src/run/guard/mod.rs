@@ -159,6 +159,7 @@ async fn ask(state_dir: &Path, line: &mut Line) -> Result<Said, String> {
     let check = v1::CheckRequest {
         nodes: vec![deciding.node.to_string()],
         action: v1::Action::Reboot.into(),
+        is_watch: true,
         ..v1::CheckRequest::default()
     };
     let verdict = gate.check(of_root(check)).await;

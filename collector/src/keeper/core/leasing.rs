@@ -123,32 +123,14 @@ impl Core {
     /// What is asked for of the lease; `Ok` is answered with an output that has the number of the question.
     pub fn lease(&mut self, question: u64, ask: &LeaseAsk, now: Now) -> Result<(), Box<Told>> {
         self.see(now);
-        let not_now = |kind, sentence: String| {
-            let verdict = Verdict::unknown(kind, sentence, String::new());
+        let leases = self.decides(now).map_err(|verdict| {
             Box::new(Told {
                 verdict,
                 lease: None,
                 is_done: false,
                 basis: None,
             })
-        };
-        if !self.is_authority() {
-            let sentence = "it is not settled which collector decides for the cluster".to_owned();
-            return Err(not_now(Kind::AuthorityUnsettled, sentence));
-        }
-        if let Some(why) = self.events.trouble(now) {
-            let sentence =
-                format!("the ledger cannot be written ({why}): no lease is promised or ended");
-            return Err(not_now(Kind::NotRecorded, sentence));
-        }
-        if self.leases_asked.len() >= MOST_ASKED {
-            let sentence = format!("{MOST_ASKED} others wait for the ledger already");
-            return Err(not_now(Kind::NotRecorded, sentence));
-        }
-        let Some(leases) = self.events.leases().cloned() else {
-            let sentence = "which leases are held cannot be read".to_owned();
-            return Err(not_now(Kind::LeasesUnknown, sentence));
-        };
+        })?;
         if let LeaseAsk::Begin(begin) = ask
             && let Some(lease) = leases.current().filter(|lease| is_of(lease, begin))
         {
@@ -197,6 +179,28 @@ impl Core {
         });
         self.ask_ledger(now);
         Ok(())
+    }
+
+    /// What is decided so far, if more can be decided now.
+    fn decides(&self, now: Now) -> Result<Leases, Verdict> {
+        let not_now = |kind, sentence: String| Verdict::unknown(kind, sentence, String::new());
+        if !self.is_authority() {
+            let sentence = "it is not settled which collector decides for the cluster".to_owned();
+            return Err(not_now(Kind::AuthorityUnsettled, sentence));
+        }
+        if let Some(why) = self.events.trouble(now) {
+            let sentence =
+                format!("the ledger cannot be written ({why}): no lease is promised or ended");
+            return Err(not_now(Kind::NotRecorded, sentence));
+        }
+        if self.leases_asked.len() >= MOST_ASKED {
+            let sentence = format!("{MOST_ASKED} others wait for the ledger already");
+            return Err(not_now(Kind::NotRecorded, sentence));
+        }
+        self.events.leases().cloned().ok_or_else(|| {
+            let sentence = "which leases are held cannot be read".to_owned();
+            not_now(Kind::LeasesUnknown, sentence)
+        })
     }
 
     /// To who has taken it already, and did not hear of it. It is promised only once it is on the disk.

@@ -38,7 +38,44 @@ impl<'a> Listing<'a> {
                 Some(_) => {}
             }
         }
+        if let Some(gap) = listing.lacks(case) {
+            listing.is_whole = false;
+            listing.gap = Some(gap);
+        }
         listing
+    }
+
+    /// What all lists together still lack: one that is older can look whole beside one that knows of more, and a daemon whose
+    /// host is no node can be on the very node that names none of its own.
+    fn lacks(&self, case: &Case<'_>) -> Option<String> {
+        let ids = |kind| self.of_kind(kind).map(|daemon| daemon.id.as_str());
+        let told = || case.heard.iter().filter_map(|node| node.ceph());
+        let totals = told().filter_map(|ceph| ceph.osds.as_ref()?.total);
+        let listed = ids(DaemonKind::Osd).collect::<BTreeSet<&str>>().len();
+        if let Some(total) = totals.max()
+            && u64::try_from(listed).is_ok_and(|listed| listed < total)
+        {
+            return Some(format!(
+                "of {total} OSDs the monitors say of {listed} where they are"
+            ));
+        }
+        let mons: BTreeSet<&str> = ids(DaemonKind::Mon).collect();
+        let maps = told().filter_map(|ceph| ceph.quorum.as_ref()?.monmap.as_ref());
+        let mut names = maps.flatten().filter_map(|mon| mon.name.as_deref());
+        if let Some(name) = names.find(|name| !mons.contains(name)) {
+            return Some(format!("where the monitor {name} is, is not known"));
+        }
+        let names = case.names();
+        let is_placed = |daemon: &Daemon| names.iter().any(|(_, name)| is_on(daemon, name));
+        let stranger = self.daemons.iter().find(|daemon| !is_placed(daemon))?;
+        let mut targets = case.targets().filter(|node| node.ceph().is_some());
+        let bare = targets.find(|node| !self.daemons.iter().any(|it| is_on(it, node.name())))?;
+        Some(format!(
+            "no daemon is listed on {}, and {} on {:?}, which is no node of the cluster",
+            bare.name(),
+            stranger.id,
+            stranger.host
+        ))
     }
 
     pub(super) fn is_empty(&self) -> bool {

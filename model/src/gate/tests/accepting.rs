@@ -105,8 +105,7 @@ fn only_what_is_there_now_can_be_accepted() {
     let none = "NO-GO - there is no redundancy of \"pve-02/bond0\" now; there is one of nothing";
     refused(&world, &asked, none);
     let asked = wanted(&world, "votes-short", "the cluster");
-    let never = "NO-GO - \"votes-short\" cannot be accepted; what can be is node-down, reforming, fits-nowhere, redundancy, \
-                 no-backup-seen";
+    let never = "NO-GO - \"votes-short\" cannot be accepted; what can be is node-down, redundancy, no-backup-seen";
     refused(&world, &asked, never);
     for until_unix_ms in [0, world.now.unix_ms, i64::MAX] {
         let asked = Accepting {
@@ -118,41 +117,62 @@ fn only_what_is_there_now_can_be_accepted() {
     }
 }
 
+fn told(rule: &'static str, sentence: &str) -> Finding {
+    let subject = Thing::Switch("sw-a".to_owned());
+    let severity = crate::finding::Severity::Warning;
+    let mut finding = Finding::new(severity, subject, sentence.to_owned());
+    finding.rule = rule;
+    finding
+}
+
+fn heavy(world: &World, found: &Finding) -> bool {
+    let request = request(&["pve-03"], Action::Reboot);
+    let verdict = check(&world.scene(), std::slice::from_ref(found), &request);
+    let mut heavy = verdict.of_weight(Weight::Warning);
+    heavy.any(|reason| reason.rule == Some(found.rule))
+}
+
 #[test]
-fn what_is_accepted_of_one_rule_is_not_accepted_of_another() {
+fn of_a_path_what_was_told_is_accepted_and_nothing_more() {
     let mut world = ordinary(8);
-    world.site.dependencies.clear();
-    let subject = Thing::Node(name("pve-02"));
-    let finding = |rule: &'static str| {
-        let sentence = format!("{rule} of pve-02");
-        let mut finding =
-            Finding::new(crate::finding::Severity::Warning, subject.clone(), sentence);
-        finding.rule = rule;
-        finding
-    };
-    let judge = |world: &World, rule| {
-        let request = request(&["pve-03"], Action::Reboot);
-        check(&world.scene(), &[finding(rule)], &request)
-    };
-    let kinds = |verdict: &Verdict| {
-        let heavy = verdict.of_weight(Weight::Warning);
-        heavy.map(|reason| reason.rule).collect::<Vec<_>>()
-    };
-    assert!(
-        kinds(&judge(&world, "corosync-config-drift")).contains(&Some("corosync-config-drift"))
-    );
-    let asked = wanted(&world, "redundancy", "pve-02");
-    let decided = accept(
-        &world.scene(),
-        &[finding("corosync-config-drift")],
-        world.leases.as_ref().unwrap(),
-        &asked,
-    );
+    let one = told("switch-down", "sw-a is down, and 2 ports with it");
+    let more = told("switch-down", "sw-a is down, and 3 ports with it");
+    assert!(heavy(&world, &one));
+    let asked = wanted(&world, "redundancy", "switch sw-a");
+    let leases = world.leases.clone().unwrap();
+    let decide =
+        |found: &Finding| accept(&world.scene(), std::slice::from_ref(found), &leases, &asked);
+    for rule in ["corosync-expected-lowered", "ha-watchdog-expiring"] {
+        assert!(decide(&told(rule, "it is so")).is_err(), "{rule}");
+    }
+    let decided = decide(&one).unwrap();
+    step(&mut world, Step::Accepted(Box::new(decided)));
+    assert!(!heavy(&world, &one));
+    assert!(heavy(&world, &more));
+}
+
+#[test]
+fn what_is_mended_for_a_while_is_not_accepted_any_more() {
+    let mut world = ordinary(8);
+    let one = told("switch-down", "sw-a is down");
+    let asked = wanted(&world, "redundancy", "switch sw-a");
+    let leases = world.leases.clone().unwrap();
+    let decided = accept(&world.scene(), std::slice::from_ref(&one), &leases, &asked);
     step(&mut world, Step::Accepted(Box::new(decided.unwrap())));
-    assert!(
-        !kinds(&judge(&world, "corosync-config-drift")).contains(&Some("corosync-config-drift"))
-    );
-    assert!(kinds(&judge(&world, "link-errors")).contains(&Some("link-errors")));
+    let mut watch = Watch::default();
+    let mut look = |world: &World, found: &[Finding]| {
+        let leases = world.leases.as_ref().unwrap();
+        watch.look(leases, found, &world.scene()).len()
+    };
+    assert_eq!(look(&world, &[]), 0);
+    world.advance_s(500);
+    assert_eq!(look(&world, std::slice::from_ref(&one)), 0);
+    world.advance_s(500);
+    assert_eq!(look(&world, &[]), 0);
+    world.advance_s(599);
+    assert_eq!(look(&world, &[]), 0);
+    world.advance_s(1);
+    assert_eq!(look(&world, &[]), 1);
 }
 
 #[test]

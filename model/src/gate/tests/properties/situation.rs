@@ -297,7 +297,7 @@ impl Situation {
             step: Step::Accepted(Box::new(Acceptance {
                 kind: Kind::NodeDown,
                 subject: Thing::Node(node_name(*id)),
-                rules: BTreeSet::new(),
+                told: BTreeSet::new(),
                 by: "operator anna".to_owned(),
                 reason: "it is a spare".to_owned(),
                 until_unix_ms: world.now.unix_ms + 1_000_000,
