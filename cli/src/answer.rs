@@ -29,8 +29,13 @@ pub(crate) fn give(answer: Result<String, impl Error>, is_json: bool) -> ExitCod
     }
 }
 
+/// Prints it and exits with its code. A GO that nobody could read is none.
+pub(crate) fn give_with(code: u8, text: &str) -> ExitCode {
+    ExitCode::from(if printed(text) { code } else { exit::UNKNOWN })
+}
+
 /// Whether it went out; if not, that is said.
-pub(crate) fn printed(text: &str) -> bool {
+fn printed(text: &str) -> bool {
     let printed = show::print(text);
     if let Err(error) = &printed {
         // Whoever closed the pipe knows; everything else is worth a word.

@@ -86,10 +86,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let asked = Client::new(&args.whom).and_then(|client| ask(args, &client));
     let unknown = |error: NoAnswer| (exit::UNKNOWN, verdict::unknown(&error, None, args.json));
     let (code, text) = asked.unwrap_or_else(unknown);
-    match answer::printed(&text) {
-        true => ExitCode::from(code),
-        false => ExitCode::from(exit::UNKNOWN),
-    }
+    answer::give_with(code, &text)
 }
 
 fn ask(args: &Args, client: &Client) -> Result<(u8, String), NoAnswer> {

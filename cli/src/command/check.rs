@@ -65,11 +65,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     } else {
         told(args)
     };
-    match answer::printed(&text) {
-        true => ExitCode::from(code),
-        // A GO that nobody could read is none.
-        false => ExitCode::from(exit::UNKNOWN),
-    }
+    answer::give_with(code, &text)
 }
 
 fn told(args: &Args) -> (u8, String) {

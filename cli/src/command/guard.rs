@@ -153,16 +153,11 @@ fn refused(args: &Args, mut outcome: Outcome, error: &NoAnswer) -> ExitCode {
 }
 
 fn end(args: &Args, outcome: &Outcome) -> ExitCode {
-    let is_said = if args.json {
-        answer::printed(&answer::to_line(outcome))
-    } else {
-        say(&outcome.sentence);
-        true
-    };
-    match is_said {
-        true => ExitCode::from(outcome.code),
-        false => ExitCode::from(exit::UNKNOWN),
+    if args.json {
+        return answer::give_with(outcome.code, &answer::to_line(outcome));
     }
+    say(&outcome.sentence);
+    ExitCode::from(outcome.code)
 }
 
 /// Beside what the command says.

@@ -105,10 +105,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
         what => Ok(one(args, &ask(args, what, &client)?)),
     });
     let (code, text) = asked.unwrap_or_else(|error| (exit::UNKNOWN, unknown(args, &error)));
-    match answer::printed(&text) {
-        true => ExitCode::from(code),
-        false => ExitCode::from(exit::UNKNOWN),
-    }
+    answer::give_with(code, &text)
 }
 
 fn unknown(args: &Args, error: &NoAnswer) -> String {

@@ -88,10 +88,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     };
     let unknown = |error: Failed| (exit::UNKNOWN, verdict::unknown(&error, None, args.json));
     let (code, text) = done.unwrap_or_else(unknown);
-    match answer::printed(&text) {
-        true => ExitCode::from(code),
-        false => ExitCode::from(exit::UNKNOWN),
-    }
+    answer::give_with(code, &text)
 }
 
 fn list(args: &Args) -> Result<(u8, String), Failed> {

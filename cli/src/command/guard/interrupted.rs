@@ -10,7 +10,7 @@ use std::thread;
 use proto::v1;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Args, NOT_BACK, Outcome, end, is_here, say};
+use super::{Args, NOT_BACK, Outcome, end, is_here};
 use crate::client::Client;
 use crate::show;
 
@@ -127,10 +127,6 @@ fn leave(args: &Args, client: &Client, told: &Progress, name: &str) -> ! {
         outcome.lease = Some(lease);
         outcome.is_lease_held = Some(true);
     }
-    if !args.json {
-        say(&outcome.sentence);
-    } else {
-        let _ = end(args, &outcome);
-    }
+    let _ = end(args, &outcome);
     exit(NOT_BACK.into())
 }
