@@ -118,7 +118,7 @@ impl Basis {
         put("found", piece(Piece::Found(found))?);
         put("name", Value::String(cluster.name.clone()));
         put("gone", serde_json::to_value(&cluster.gone)?);
-        put("recalled", recalled(cluster)?);
+        put("recalled", serde_json::to_value(&cluster.recalled)?);
         let mut nodes = Map::new();
         for (name, node) in &cluster.nodes {
             nodes.insert(name.to_string(), node_to_json(node, &mut piece)?);
@@ -152,10 +152,6 @@ impl Basis {
             is_holder: field(&mut json, "is_holder")?,
         })
     }
-}
-
-fn recalled(cluster: &Cluster) -> Result<Value, Error> {
-    serde_json::to_value(&cluster.recalled)
 }
 
 fn field<T: DeserializeOwned>(json: &mut Value, name: &str) -> Result<T, Error> {

@@ -51,19 +51,17 @@ impl<'a> Listing<'a> {
         let ids = |kind| self.of_kind(kind).map(|daemon| daemon.id.as_str());
         let told = || case.heard.iter().filter_map(|node| node.ceph());
         let totals = told().filter_map(|ceph| ceph.osds.as_ref()?.total);
-        let listed = ids(DaemonKind::Osd).collect::<BTreeSet<&str>>().len();
-        if let Some(total) = totals.max()
-            && u64::try_from(listed).is_ok_and(|listed| listed < total)
-        {
-            return Some(format!(
-                "of {total} OSDs the monitors say of {listed} where they are"
-            ));
+        let short = totals
+            .max()
+            .and_then(|total| few_osds(ids(DaemonKind::Osd), total));
+        if short.is_some() {
+            return short;
         }
         let mons: BTreeSet<&str> = ids(DaemonKind::Mon).collect();
         let maps = told().filter_map(|ceph| ceph.quorum.as_ref()?.monmap.as_ref());
         let mut names = maps.flatten().filter_map(|mon| mon.name.as_deref());
         if let Some(name) = names.find(|name| !mons.contains(name)) {
-            return Some(format!("where the monitor {name} is, is not known"));
+            return Some(nowhere(name));
         }
         let names = case.names();
         let is_placed = |daemon: &Daemon| names.iter().any(|(_, name)| is_on(daemon, name));
@@ -120,30 +118,37 @@ fn gap(ceph: &Ceph) -> Option<String> {
     };
     let of_kind = |kind: DaemonKind| {
         let of_kind = daemons.iter().filter(move |daemon| daemon.kind == kind);
-        of_kind
-            .map(|daemon| daemon.id.as_str())
-            .collect::<BTreeSet<&str>>()
+        of_kind.map(|daemon| daemon.id.as_str())
     };
     let Some(total) = ceph.osds.as_ref().and_then(|osds| osds.total) else {
         return Some("how many OSDs there are is not known".to_owned());
     };
-    let listed = of_kind(DaemonKind::Osd).len();
-    if u64::try_from(listed).is_ok_and(|listed| listed < total) {
-        return Some(format!(
-            "of {total} OSDs the monitors say of {listed} where they are"
-        ));
+    let short = few_osds(of_kind(DaemonKind::Osd), total);
+    if short.is_some() {
+        return short;
     }
     let quorum = ceph.quorum.as_ref();
     let Some(mons) = quorum.and_then(|quorum| quorum.monmap.as_ref()) else {
         return Some("which monitors there are is not known".to_owned());
     };
-    let listed = of_kind(DaemonKind::Mon);
+    let listed: BTreeSet<&str> = of_kind(DaemonKind::Mon).collect();
     let mut unlisted = mons.iter().filter(|mon| {
         let name = mon.name.as_deref();
         name.is_none_or(|name| !listed.contains(name))
     });
-    let name = unlisted.next()?.name.as_deref().unwrap_or("without a name");
-    Some(format!("where the monitor {name} is, is not known"))
+    let unlisted = unlisted.next()?.name.as_deref();
+    Some(nowhere(unlisted.unwrap_or("without a name")))
+}
+
+/// Of fewer than there are it is listed where they are.
+fn few_osds<'a>(listed: impl Iterator<Item = &'a str>, total: u64) -> Option<String> {
+    let listed = listed.collect::<BTreeSet<&str>>().len();
+    let is_few = u64::try_from(listed).is_ok_and(|listed| listed < total);
+    is_few.then(|| format!("of {total} OSDs the monitors say of {listed} where they are"))
+}
+
+fn nowhere(monitor: &str) -> String {
+    format!("where the monitor {monitor} is, is not known")
 }
 
 /// Numbers as numbers: 2 before 10.
