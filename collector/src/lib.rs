@@ -26,6 +26,7 @@ pub mod keepers;
 mod lease;
 pub mod ledger;
 mod machine;
+mod notify;
 pub mod peer;
 pub mod query;
 pub mod refusal;

@@ -20,6 +20,7 @@ pub mod measure;
 
 pub mod quorum;
 
+pub mod alert;
 pub mod cluster;
 pub mod finding;
 pub mod incident;
