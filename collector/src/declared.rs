@@ -12,6 +12,8 @@ use model::topology::Site;
 pub struct Declared {
     pub site: Arc<Site>,
     pub thresholds: Arc<Thresholds>,
+    /// How long anything must have been there until it opens an incident.
+    pub window_ms: u64,
 }
 
 impl Declared {

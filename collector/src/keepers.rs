@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::alert::Policy;
 use model::identity::ClusterId;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::answer::chain;
 use crate::declared::Declared;
@@ -37,6 +38,9 @@ pub struct Keepers {
     writer: u64,
     declared: Declared,
     verdicts: Verdicts,
+    policy: Mutex<Arc<Policy>>,
+    /// Goes up with every keeper that is started.
+    started: watch::Sender<u64>,
     keepers: Mutex<BTreeMap<ClusterId, Keeper>>,
 }
 
@@ -64,6 +68,8 @@ impl Keepers {
             writer,
             declared: Declared::default(),
             verdicts: Verdicts::default(),
+            policy: Mutex::default(),
+            started: watch::channel(0).0,
             keepers: Mutex::new(BTreeMap::new()),
         }
     }
@@ -117,12 +123,29 @@ impl Keepers {
             clock: self.clock,
             writer: self.writer,
             declared: self.declared.clone(),
+            policy: Arc::clone(&*self.policy.lock().await),
             snapshot: snapshot.map_err(|error| chain(&error)),
         };
         let remembered = self.remembered(cluster).await;
         let keeper = Keeper::start(beginning, &remembered).ok_or(KeepersError::NotBegun)?;
         keepers.insert(cluster.clone(), keeper.clone());
+        self.started.send_modify(|started| *started += 1);
         Ok(keeper)
+    }
+
+    /// Who is told what, from now on, in all clusters.
+    pub async fn alert_by(&self, policy: Arc<Policy>) {
+        // In this order, as a keeper is started: none begins with the old one and is not told of the new.
+        let keepers = self.keepers.lock().await;
+        *self.policy.lock().await = Arc::clone(&policy);
+        for keeper in keepers.values() {
+            keeper.alert_by(Arc::clone(&policy)).await;
+        }
+    }
+
+    /// Announces keepers that are started.
+    pub fn started(&self) -> watch::Receiver<u64> {
+        self.started.subscribe()
     }
 
     /// Those that run, in the order of their ids.

@@ -6,6 +6,7 @@
 
 pub mod identity;
 pub mod name;
+pub mod pattern;
 pub mod reading;
 pub mod text;
 pub mod word;

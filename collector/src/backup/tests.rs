@@ -43,6 +43,7 @@ fn decision(number: u64) -> Arc<Decision> {
         }],
         transitions: vec![],
         leases: vec![],
+        alerts: vec![],
     })
 }
 

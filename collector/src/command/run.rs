@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::identity::ClusterId;
+use model::incident::WINDOW_MS;
 use model::topology::Site;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -128,6 +129,7 @@ fn declared(config: &Config) -> Declared {
     Declared {
         site: Arc::new(site),
         thresholds: Arc::new(config.thresholds()),
+        window_ms: WINDOW_MS,
     }
 }
 

@@ -137,6 +137,8 @@ fn view(nodes: &[(&str, Says)]) -> ClusterView {
         found: Arc::default(),
         incidents: Arc::default(),
         leases: None,
+        alerts: Arc::default(),
+        are_alerts_kept: true,
         well_since_ms: None,
         steps_waiting: 0,
         revision: Default::default(),

@@ -42,6 +42,7 @@ impl World {
             events,
             transitions,
             leases: vec![],
+            alerts: vec![],
         });
         let expected = Revision(self.revision);
         self.ledger.append_now(&cluster(), expected, 1, &decision);

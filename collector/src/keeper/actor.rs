@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use model::alert::{Ask, Policy, Step};
 use model::identity::ClusterId;
 use model::name::NodeName;
 use proto::v1;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tonic::Status;
 
 use super::cache::Cache;
-use super::core::{Core, LeaseAsk, NoAnswer, Told};
+use super::core::{AlertAnswer, Core, LeaseAsk, NoAnswer, Told};
 use super::hello::Greeting;
 use super::mailbox::Letters;
 use super::turns;
@@ -74,6 +75,13 @@ pub(super) enum Command {
         ask: Box<LeaseAsk>,
         answer: oneshot::Sender<Told>,
     },
+    Alerts {
+        ask: Box<Ask>,
+        answer: oneshot::Sender<AlertAnswer>,
+    },
+    /// A message arrived, or never will.
+    Settled(Box<Step>),
+    AlertBy(Arc<Policy>),
     Called(String),
     Enrolled(NodeName),
     Revoked(NodeName),
@@ -98,6 +106,8 @@ pub struct Beginning {
     /// Random, of this run of the collector.
     pub writer: u64,
     pub declared: Declared,
+    /// Who is told what.
+    pub policy: Arc<Policy>,
     /// What the ledger adds up to now, or why it cannot be read: then it is read as soon as it can be.
     pub snapshot: Result<Snapshot, String>,
 }
@@ -137,6 +147,7 @@ impl Keeper {
             beginning.snapshot.clone().unwrap_or_default(),
         );
         core.declare(beginning.declared.clone());
+        core.alert_by(Arc::clone(&beginning.policy));
         if let Err(why) = &beginning.snapshot {
             core.ledger_is_unread(why);
         }
@@ -219,6 +230,27 @@ impl Keeper {
             .await
             .ok()?;
         timeout(LEASE_PATIENCE, wait).await.ok()?.ok()
+    }
+
+    /// Asks for a silence or an acknowledgement, and waits until it is on the disk. `None`: nobody knows what became of it.
+    pub async fn alerts(&self, ask: Ask) -> Option<AlertAnswer> {
+        let (answer, wait) = oneshot::channel();
+        let ask = Box::new(ask);
+        self.commands
+            .send(Command::Alerts { ask, answer })
+            .await
+            .ok()?;
+        timeout(LEASE_PATIENCE, wait).await.ok()?.ok()
+    }
+
+    /// A message arrived, or never will.
+    pub async fn settled(&self, step: Step) {
+        self.tell(Command::Settled(Box::new(step))).await;
+    }
+
+    /// Who is told what, from now on.
+    pub async fn alert_by(&self, policy: Arc<Policy>) {
+        self.tell(Command::AlertBy(policy)).await;
     }
 
     /// What the cluster was called when it joined.

@@ -31,6 +31,7 @@ pub(crate) fn keeper(ledger: Arc<Memory>, cache: Option<Cache>) -> Keeper {
     let snapshot = ledger.snapshot_now(&cluster()).unwrap();
     let beginning = Beginning {
         declared: crate::declared::Declared::default(),
+        policy: Arc::default(),
         cluster: cluster(),
         own: Own {
             collector: COLLECTOR.to_owned(),

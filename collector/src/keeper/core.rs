@@ -1,5 +1,6 @@
 //! The state of one cluster: what comes in changes it, and what is to be done goes out. No I/O, no clock.
 
+mod alerting;
 mod keeping;
 mod leasing;
 mod telling;
@@ -8,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use model::alert::{self, Policy};
 use model::identity::ClusterId;
 use model::name::NodeName;
 use proto::v1;
@@ -27,6 +29,7 @@ use super::view::{ClusterView, NodeView};
 use super::{HEARTBEAT_MS, MISSED_HEARTBEATS, Now, Own, SILENT_STREAM_ENDS_MS, StreamId};
 use crate::declared::Declared;
 use crate::ledger::Snapshot;
+pub use alerting::AlertAnswer;
 use leasing::Asked;
 pub use leasing::{Begin, LeaseAsk, Told};
 
@@ -51,6 +54,11 @@ pub enum Output {
     Leased {
         question: u64,
         told: Box<Told>,
+    },
+    /// To who asked for something of alerts.
+    Alerted {
+        question: u64,
+        answer: AlertAnswer,
     },
 }
 
@@ -77,6 +85,8 @@ pub struct Core {
     questions: Questions,
     leases_asked: Vec<Asked>,
     understanding: Understanding,
+    policy: Arc<Policy>,
+    alerts_asked: Vec<(u64, alert::Transition)>,
     deadlines: BTreeSet<(u64, Deadline)>,
     outputs: VecDeque<Output>,
     views: BTreeMap<NodeName, Arc<NodeView>>,
@@ -105,6 +115,8 @@ impl Core {
             questions: Questions::default(),
             leases_asked: Vec::new(),
             understanding: Understanding::new(Declared::default()),
+            policy: Arc::default(),
+            alerts_asked: Vec::new(),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
             views: BTreeMap::new(),
@@ -323,6 +335,8 @@ impl Core {
             found: self.understanding.found(),
             incidents,
             leases: self.events.leases_kept(),
+            alerts: self.alerts_to_tell(now),
+            are_alerts_kept: self.events.trouble(now).is_none(),
             well_since_ms: self.well_since_ms(now),
             steps_waiting: self.events.steps_waiting(),
             revision: self.events.revision(),
@@ -358,6 +372,7 @@ impl Core {
         let decided = self.understanding.look(incidents, leases, now);
         self.events.decide(decided.incidents);
         self.events.decide_leases(decided.leases);
+        self.alert(now);
         self.has_changed = true;
     }
 

@@ -9,12 +9,13 @@ mod decided;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use model::alert;
 use model::fleet::FleetFinding;
 use model::incident::Transition;
 use model::lease;
 use model::name::NodeName;
 
-pub(super) use decided::LeaseNews;
+pub(super) use decided::News;
 
 use super::intake::NewEvent;
 use super::queue::{Queue, Row};
@@ -57,6 +58,14 @@ pub enum Wish {
     Read { after: Revision },
 }
 
+/// What is decided beside the events, and goes to the ledger with them.
+#[derive(Debug, Default)]
+struct Decided {
+    transitions: Vec<Transition>,
+    leases: Vec<lease::Transition>,
+    alerts: Vec<alert::Transition>,
+}
+
 #[derive(Debug)]
 pub(super) struct Events {
     writer: u64,
@@ -71,7 +80,8 @@ pub(super) struct Events {
     trouble: Option<String>,
     superseded: Option<u64>,
     steps: Steps,
-    lease_news: Vec<LeaseNews>,
+    lease_news: Vec<News<lease::Transition>>,
+    alert_news: Vec<News<alert::Transition>>,
     is_unread: bool,
 }
 
@@ -85,6 +95,7 @@ impl Events {
             revision: snapshot.revision,
             steps: Steps::behind(&snapshot.kept),
             lease_news: Vec::new(),
+            alert_news: Vec::new(),
             kept: snapshot.kept,
             queues: BTreeMap::new(),
             last_turn: StreamId(0),
@@ -306,18 +317,23 @@ impl Events {
         }
         // In one decision with the events: neither is kept without the other.
         self.steps.tell_late(&late, now);
-        let (transitions, leases) = (self.steps.take(), self.steps.take_leases());
-        self.decision(events, transitions, leases)
+        let decided = Decided {
+            transitions: self.steps.take(),
+            leases: self.steps.take_leases(),
+            alerts: self.steps.take_alerts(),
+        };
+        self.decision(events, decided)
     }
 
     /// `None` where there is nothing to decide.
-    fn decision(
-        &mut self,
-        events: Vec<TakenEvent>,
-        transitions: Vec<Transition>,
-        leases: Vec<lease::Transition>,
-    ) -> Option<Decision> {
-        if events.is_empty() && transitions.is_empty() && leases.is_empty() {
+    fn decision(&mut self, events: Vec<TakenEvent>, decided: Decided) -> Option<Decision> {
+        let Decided {
+            transitions,
+            leases,
+            alerts,
+        } = decided;
+        let is_nothing = transitions.is_empty() && leases.is_empty() && alerts.is_empty();
+        if events.is_empty() && is_nothing {
             return None;
         }
         self.decisions = self.decisions.wrapping_add(1);
@@ -330,6 +346,7 @@ impl Events {
             events,
             transitions,
             leases,
+            alerts,
         })
     }
 
@@ -397,8 +414,9 @@ impl Events {
         self.revision = snapshot.revision;
         self.kept = snapshot.kept;
         self.is_unread = false;
-        let is_as_expected =
-            self.kept.incidents == expected.incidents && self.kept.leases == expected.leases;
+        let is_as_expected = self.kept.incidents == expected.incidents
+            && self.kept.leases == expected.leases
+            && self.kept.alerts == expected.alerts;
         if has_moved && !is_as_expected {
             self.others_decided(there.is_none());
         }
@@ -417,19 +435,23 @@ impl Events {
         Vec::new()
     }
 
-    /// Another writer decided about incidents or leases. A decision that is not there cannot come any more, for it builds on
+    /// Another writer decided about incidents, leases or alerts. A decision that is not there cannot come any more, for it builds on
     /// a revision that the ledger has left: its events go again, of incidents the rules decide anew, and who asked for a
     /// lease is told that there is none.
     fn others_decided(&mut self, is_own_to_change: bool) {
-        let lost = self.steps.take_leases();
-        self.lose(lost);
+        let (leases, alerts) = (self.steps.take_leases(), self.steps.take_alerts());
+        self.lose(leases, alerts);
         self.steps = Steps::behind(&self.kept);
         let Some(on) = self.on_its_way.take_if(|_| is_own_to_change) else {
             return;
         };
-        self.lose(on.decision.iter().flat_map(|own| own.leases.clone()));
+        let own = on.decision.as_ref();
+        self.lose(
+            own.iter().flat_map(|own| own.leases.clone()),
+            own.iter().flat_map(|own| own.alerts.clone()),
+        );
         let events = on.decision.map_or_else(Vec::new, |own| own.events.clone());
-        let decision = self.decision(events, Vec::new(), Vec::new());
+        let decision = self.decision(events, Decided::default());
         let decision = decision.map(Arc::new);
         let step = on.step;
         self.on_its_way = Some(OnItsWay { decision, step });
@@ -438,8 +460,10 @@ impl Events {
     fn settled(&mut self, decision: &Decision) -> Vec<Row> {
         self.on_its_way = None;
         self.trouble = None;
-        let kept = decision.leases.iter().cloned();
-        self.lease_news.extend(kept.map(LeaseNews::Kept));
+        let leases = decision.leases.iter().cloned();
+        self.lease_news.extend(leases.map(News::Kept));
+        let alerts = decision.alerts.iter().cloned();
+        self.alert_news.extend(alerts.map(News::Kept));
         let rows = decision
             .events
             .iter()
@@ -450,9 +474,12 @@ impl Events {
     fn give_up(&mut self, epoch: u64) {
         self.superseded = Some(epoch);
         let on_its_way = self.on_its_way.take().and_then(|on| on.decision);
-        let lost = on_its_way.iter().flat_map(|own| own.leases.clone());
-        let lost: Vec<_> = lost.chain(self.steps.take_leases()).collect();
-        self.lose(lost);
+        let own = on_its_way.iter();
+        let leases = own.clone().flat_map(|own| own.leases.clone());
+        let leases: Vec<_> = leases.chain(self.steps.take_leases()).collect();
+        let alerts = own.flat_map(|own| own.alerts.clone());
+        let alerts: Vec<_> = alerts.chain(self.steps.take_alerts()).collect();
+        self.lose(leases, alerts);
         for queue in self.queues.values_mut() {
             queue.lose_all();
         }

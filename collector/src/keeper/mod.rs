@@ -88,8 +88,10 @@ pub const ANSWER_WITHIN_MS: u64 = 30_000;
 pub const AUTHORITY_TOLD_EVERY_MS: u64 = 5_000;
 /// Questions to one node that wait for an answer.
 pub const MAX_QUESTIONS: usize = 8;
-/// The rules look at most this often, and after something changed this soon.
+/// The rules look at most this often, however large the cluster is, and after something changed this soon.
 pub const LOOK_EVERY_MS: u64 = 100;
+/// They look sooner where it costs little: for so many nodes a millisecond later. A look at 32 nodes takes about 0.3 ms.
+pub const NODES_A_MS: usize = 4;
 /// And at least this often: time alone can end an incident, or a lease.
 pub const LOOK_AGAIN_MS: u64 = 500;
 /// Steps of incidents that wait for the ledger. With more, the rules look and nothing is decided.

@@ -1,4 +1,4 @@
-//! What is decided about incidents and leases, and is not on the disk yet.
+//! What is decided about incidents, leases and alerts, and is not on the disk yet.
 //!
 //! Each step builds on all before it: on what is kept, and on those that wait. Where another writer decided meanwhile
 //! (one of a former run, whose append came late), the steps that wait are forgotten, for their numbers may be given; the
@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use model::alert::{self, Alerts};
 use model::incident::late::{self, Told};
 use model::incident::{Incidents, Transition};
 use model::lease::{self, Leases};
@@ -21,6 +22,8 @@ pub(super) struct Steps {
     ahead: Incidents,
     waiting_leases: Vec<lease::Transition>,
     leases_ahead: Leases,
+    waiting_alerts: Vec<alert::Transition>,
+    alerts_ahead: Alerts,
 }
 
 impl Steps {
@@ -30,6 +33,8 @@ impl Steps {
             ahead: Incidents::clone(&kept.incidents),
             waiting_leases: Vec::new(),
             leases_ahead: Leases::clone(&kept.leases),
+            waiting_alerts: Vec::new(),
+            alerts_ahead: Alerts::clone(&kept.alerts),
         }
     }
 
@@ -46,6 +51,21 @@ impl Steps {
     /// Those of leases that go on their way now.
     pub(super) fn take_leases(&mut self) -> Vec<lease::Transition> {
         std::mem::take(&mut self.waiting_leases)
+    }
+
+    /// What the next step about alerts builds on.
+    pub(super) fn alerts_ahead(&self) -> &Alerts {
+        &self.alerts_ahead
+    }
+
+    pub(super) fn decide_alerts(&mut self, steps: Vec<alert::Transition>) {
+        steps.iter().for_each(|step| self.alerts_ahead.fold(step));
+        self.waiting_alerts.extend(steps);
+    }
+
+    /// Those about alerts that go on their way now.
+    pub(super) fn take_alerts(&mut self) -> Vec<alert::Transition> {
+        std::mem::take(&mut self.waiting_alerts)
     }
 
     /// What the next step builds on; `None` while too many wait.

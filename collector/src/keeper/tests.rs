@@ -1,5 +1,6 @@
 //! The core and the intake together, as the actor drives them, without a clock.
 
+mod alerting;
 mod late;
 mod leases;
 mod understanding;
@@ -126,6 +127,7 @@ struct World {
     ended: Vec<(StreamId, Refusal)>,
     answers: Vec<Result<String, super::core::NoAnswer>>,
     leased: Vec<(u64, super::core::Told)>,
+    alerted: Vec<(u64, super::core::AlertAnswer)>,
     /// The ledger does not answer as long as this is set.
     is_stuck: bool,
     stuck: Vec<Wish>,
@@ -167,6 +169,7 @@ impl World {
             ended: vec![],
             answers: vec![],
             leased: vec![],
+            alerted: vec![],
             is_stuck: false,
             stuck: vec![],
             streams: 0,
@@ -239,6 +242,7 @@ impl World {
                 Output::End { stream, refusal } => self.ended.push((stream, refusal)),
                 Output::Answered { answer, .. } => self.answers.push(answer),
                 Output::Leased { question, told } => self.leased.push((question, *told)),
+                Output::Alerted { question, answer } => self.alerted.push((question, answer)),
                 Output::Ledger(wish) if self.is_stuck => self.stuck.push(wish),
                 Output::Ledger(wish) => self.ask(wish),
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use model::alert::Ask;
 use proto::v1;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -13,7 +14,7 @@ use tonic::Status;
 
 use super::actor::{Clock, Command, ToAgent};
 use super::cache::{COPY_EVERY, Cache};
-use super::core::{Core, LeaseAsk, NoAnswer, Output, Told, Wish};
+use super::core::{AlertAnswer, Core, LeaseAsk, NoAnswer, Output, Told, Wish};
 use super::hello::Greeting;
 use super::mailbox::{Letters, Mailbox, Taken, mailbox};
 use super::refusal::Refusal;
@@ -55,7 +56,8 @@ pub(super) fn begin(
         paused: BTreeSet::new(),
         asked: BTreeMap::new(),
         leases_asked: BTreeMap::new(),
-        lease_questions: 0,
+        alerts_asked: BTreeMap::new(),
+        questions: 0,
         line,
         answers,
         publish,
@@ -82,7 +84,8 @@ struct Actor {
     paused: BTreeSet<StreamId>,
     asked: BTreeMap<u64, oneshot::Sender<Result<String, NoAnswer>>>,
     leases_asked: BTreeMap<u64, oneshot::Sender<Told>>,
-    lease_questions: u64,
+    alerts_asked: BTreeMap<u64, oneshot::Sender<AlertAnswer>>,
+    questions: u64,
     line: mpsc::UnboundedSender<StreamId>,
     answers: mpsc::Sender<LedgerAnswer>,
     publish: watch::Sender<Arc<ClusterView>>,
@@ -163,6 +166,9 @@ impl Actor {
                 Err(error) => drop(answer.send(Err(error))),
             },
             Command::Lease { ask, answer } => self.lease(&ask, answer, now),
+            Command::Alerts { ask, answer } => self.alerts(&ask, answer, now),
+            Command::Settled(step) => self.core.settled(*step, now),
+            Command::AlertBy(policy) => self.core.alert_by(policy),
             Command::Called(name) => self.core.called(&name),
             Command::Enrolled(node) => self.core.enrolled(&node),
             Command::Revoked(node) => self.core.revoked(&node),
@@ -172,11 +178,20 @@ impl Actor {
     }
 
     fn lease(&mut self, ask: &LeaseAsk, answer: oneshot::Sender<Told>, now: Now) {
-        self.lease_questions = self.lease_questions.wrapping_add(1);
-        match self.core.lease(self.lease_questions, ask, now) {
-            Ok(()) => drop(self.leases_asked.insert(self.lease_questions, answer)),
+        self.questions = self.questions.wrapping_add(1);
+        match self.core.lease(self.questions, ask, now) {
+            Ok(()) => drop(self.leases_asked.insert(self.questions, answer)),
             // Whoever asked may not wait any more.
             Err(told) => drop(answer.send(*told)),
+        }
+    }
+
+    fn alerts(&mut self, ask: &Ask, answer: oneshot::Sender<AlertAnswer>, now: Now) {
+        self.questions = self.questions.wrapping_add(1);
+        match self.core.ask_alerts(self.questions, ask, now) {
+            None => drop(self.alerts_asked.insert(self.questions, answer)),
+            // Whoever asked may not wait any more.
+            Some(answered) => drop(answer.send(answered)),
         }
     }
 
@@ -269,6 +284,12 @@ impl Actor {
                     self.show();
                     if let Some(asked) = self.leases_asked.remove(&question) {
                         let _ = asked.send(*told);
+                    }
+                }
+                Output::Alerted { question, answer } => {
+                    self.show();
+                    if let Some(asked) = self.alerts_asked.remove(&question) {
+                        let _ = asked.send(answer);
                     }
                 }
             }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use model::cluster::{Cluster, Held, Seen};
 use model::finding::Finding;
 use model::fleet::FleetFinding;
+use model::glance;
 use model::incident::{Incidents, Transition, Watch};
 use model::lease::{self, Leases};
 use model::name::NodeName;
@@ -17,7 +18,7 @@ use model::rule::{self, Scene};
 use crate::declared::Declared;
 
 use super::view::{AgedFact, ClusterView, NodeView};
-use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, Now};
+use super::{LOOK_AGAIN_MS, LOOK_EVERY_MS, NODES_A_MS, Now};
 
 /// Findings that are said without an incident, while nothing can be written.
 const MAX_NOT_WRITTEN: usize = 50;
@@ -46,8 +47,8 @@ impl Understanding {
     pub(super) fn new(declared: Declared) -> Self {
         Self {
             cluster: Cluster::default(),
+            watch: Watch::waiting(declared.window_ms),
             declared,
-            watch: Watch::default(),
             lease_watch: lease::Watch::default(),
             found: Arc::default(),
             looked_ms: 0,
@@ -73,12 +74,15 @@ impl Understanding {
 
     /// When [`Self::look`] is to be called at the latest.
     pub(super) fn deadline_ms(&self) -> u64 {
-        let pause_ms = if self.has_news {
-            LOOK_EVERY_MS
-        } else {
-            LOOK_AGAIN_MS
-        };
-        self.looked_ms.saturating_add(pause_ms)
+        let nodes = self.cluster.nodes.len();
+        let soon_ms = u64::try_from(nodes / NODES_A_MS).unwrap_or(u64::MAX);
+        let soon_ms = self.looked_ms + soon_ms.saturating_add(1).min(LOOK_EVERY_MS);
+        if self.has_news {
+            return soon_ms;
+        }
+        let again_ms = self.looked_ms.saturating_add(LOOK_AGAIN_MS);
+        let settled_ms = self.watch.settled_ms().unwrap_or(again_ms);
+        settled_ms.clamp(soon_ms, again_ms)
     }
 
     /// What the rules find now, and what is to be written down because of it. Without `incidents` (they could not be
@@ -104,6 +108,11 @@ impl Understanding {
             incidents: steps.unwrap_or_default(),
             leases: lease_steps.unwrap_or_default(),
         }
+    }
+
+    /// What the nodes say of their votes now.
+    pub(super) fn quorum_line(&self, now: Now) -> String {
+        glance::quorum_line(&self.cluster, now)
     }
 
     pub(super) fn declared(&self) -> &Declared {

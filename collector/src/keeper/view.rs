@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::alert::Alerts;
 use model::finding::Finding;
 use model::fleet::{FleetFinding, Hearing};
 use model::identity::ClusterId;
@@ -34,6 +35,10 @@ pub struct ClusterView {
     pub incidents: Arc<Incidents>,
     /// As they are on the disk; `None` where that is not known.
     pub leases: Option<Arc<Leases>>,
+    /// What is owed to chats, and what they were told.
+    pub alerts: Arc<Alerts>,
+    /// False: the ledger cannot be written, and `alerts` is more than is on the disk.
+    pub are_alerts_kept: bool,
     /// Since when nothing keeps the lease from its end, on the collector's monotonic clock.
     pub well_since_ms: Option<u64>,
     /// What was decided about incidents and is not on the disk yet.

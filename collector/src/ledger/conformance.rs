@@ -54,6 +54,7 @@ fn decision(number: u64, events: Vec<TakenEvent>) -> Arc<Decision> {
         events,
         transitions: Vec::new(),
         leases: Vec::new(),
+        alerts: Vec::new(),
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use model::alert::{self, Alerts};
 use model::finding::Thing;
 use model::incident::{Incidents, Said, Step, Transition};
 use model::lease::{self, Leases};
@@ -71,6 +72,8 @@ pub struct Decision {
     pub events: Vec<TakenEvent>,
     pub transitions: Vec<Transition>,
     pub leases: Vec<lease::Transition>,
+    /// What is owed because of them, in the same breath.
+    pub alerts: Vec<alert::Transition>,
 }
 
 /// A decision in its place. The events' bodies are not repeated here.
@@ -139,6 +142,7 @@ pub struct Kept {
     /// Shared with those who look at them.
     pub incidents: Arc<Incidents>,
     pub leases: Arc<Leases>,
+    pub alerts: Arc<Alerts>,
 }
 
 impl Kept {
@@ -149,7 +153,7 @@ impl Kept {
             .unwrap_or_default()
     }
 
-    /// Takes what was decided about incidents and leases in.
+    /// Takes what was decided about incidents, leases and alerts in.
     pub fn fold(&mut self, decision: &Decision) {
         if !decision.transitions.is_empty() {
             let incidents = Arc::make_mut(&mut self.incidents);
@@ -159,6 +163,10 @@ impl Kept {
         if !decision.leases.is_empty() {
             let leases = Arc::make_mut(&mut self.leases);
             decision.leases.iter().for_each(|step| leases.fold(step));
+        }
+        if !decision.alerts.is_empty() {
+            let alerts = Arc::make_mut(&mut self.alerts);
+            decision.alerts.iter().for_each(|step| alerts.fold(step));
         }
     }
 

@@ -262,6 +262,7 @@ impl Store {
             events: Vec::new(),
             transitions: Vec::new(),
             leases: Vec::new(),
+            alerts: Vec::new(),
         };
         let cluster = self.clusters.entry(id.clone()).or_default();
         let (head, epoch) = (cluster.snapshot.revision, cluster.snapshot.epoch);

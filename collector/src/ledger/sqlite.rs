@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::alert;
 use model::identity::ClusterId;
 use model::incident::{Step, Transition as IncidentStep};
 use model::lease;
@@ -296,6 +297,9 @@ fn append(
     for step in &decision.leases {
         insert_lease_step(transaction, cluster, step)?;
     }
+    for step in &decision.alerts {
+        insert_alert_step(transaction, cluster, step)?;
+    }
     transaction
         .prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![
@@ -325,6 +329,28 @@ fn insert_transition(
             number(transition.number),
             transition.at_unix_ms,
             matches!(transition.step, Step::Closed { .. }),
+            body
+        ])?;
+    Ok(())
+}
+
+fn insert_alert_step(
+    transaction: &Transaction<'_>,
+    cluster: &ClusterId,
+    step: &alert::Transition,
+) -> Result<(), rusqlite::Error> {
+    let body = serde_json::to_string(step)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO alert_step VALUES (?1,
+                 1 + (SELECT COALESCE(MAX(place), 0) FROM alert_step WHERE cluster = ?1), ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            cluster.as_str(),
+            step.at_unix_ms,
+            number(step.message()),
+            number(step.head().unwrap_or_default()),
             body
         ])?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::alert::Alerts;
 use model::identity::ClusterId;
 use model::incident::Incidents;
 use model::lease::Leases;
@@ -94,6 +95,7 @@ pub(super) fn snapshot(
         last_place: head.last_place,
         incidents: Arc::new(incidents(&transaction, cluster, head.last_incident)?),
         leases: Arc::new(leases(&transaction, cluster)?),
+        alerts: Arc::new(alerts(&transaction, cluster)?),
         ..Kept::default()
     };
     while let Some(row) = rows.next().map_err(failed)? {
@@ -151,6 +153,23 @@ fn leases(connection: &Connection, cluster: &ClusterId) -> Result<Leases, Ledger
         leases.fold(&step);
     }
     Ok(leases)
+}
+
+fn alerts(connection: &Connection, cluster: &ClusterId) -> Result<Alerts, LedgerError> {
+    let failed = |source| LedgerError::Read { source };
+    let mut statement = connection
+        .prepare("SELECT body FROM alert_step WHERE cluster = ?1 ORDER BY place")
+        .map_err(failed)?;
+    let mut rows = statement.query([cluster.as_str()]).map_err(failed)?;
+    let mut alerts = Alerts::default();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let body: String = row.get(0).map_err(failed)?;
+        let step = serde_json::from_str(&body).map_err(|error| LedgerError::Row {
+            what: format!("of an alert: {error}"),
+        })?;
+        alerts.fold(&step);
+    }
+    Ok(alerts)
 }
 
 pub(super) fn events(

@@ -37,6 +37,13 @@ const FORGET_INCIDENTS: &str = "
             AND place = (SELECT MAX(place) FROM transition
                          WHERE cluster = ?1 AND incident = last.incident))";
 
+/// Messages about incidents that are forgotten; never the last one, from which the next has its number.
+const FORGET_MESSAGES: &str = "
+    DELETE FROM alert_step WHERE cluster = ?1 AND at_unix_ms < ?2
+        AND message < (SELECT MAX(message) FROM alert_step WHERE cluster = ?1)
+        AND message IN (SELECT message FROM alert_step AS owed WHERE cluster = ?1 AND head > 0 AND NOT EXISTS (
+            SELECT 1 FROM transition WHERE cluster = ?1 AND incident = owed.head))";
+
 /// Takes away what is too old or too much, and says how many events went: again, until none do.
 pub(super) fn retain(
     connection: &mut Connection,
@@ -73,6 +80,9 @@ pub(super) fn retain(
             ])?;
         transaction
             .prepare_cached(FORGET_INCIDENTS)?
+            .execute(params![cluster, oldest_ms])?;
+        transaction
+            .prepare_cached(FORGET_MESSAGES)?
             .execute(params![cluster, oldest_ms])?;
         transaction
             .prepare_cached("DELETE FROM decision WHERE cluster = ?1 AND revision <= ?2")?

@@ -72,6 +72,19 @@ pub(super) const STEPS: &[&str] = &[
     "
     -- Beside steps of leases, lease_step holds what operators accept: a program that knows no such steps cannot read on.
 ",
+    "
+    -- What is owed to chats and what arrived, silences and acknowledgements. `message` is the message that is owed, arrived or was
+    -- given up, and 0 of what people said; `head` is the incident that it tells of, where it is owed.
+    CREATE TABLE alert_step (
+        cluster TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        at_unix_ms INTEGER NOT NULL,
+        message INTEGER NOT NULL,
+        head INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (cluster, place)
+    ) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Opens the file for writing, in the newest form.

@@ -181,6 +181,7 @@ mod tests {
             events: vec![],
             transitions: vec![],
             leases: vec![],
+            alerts: vec![],
         });
         let appended = store.append(&cluster, Revision(0), 1, decision).await;
         assert!(matches!(appended, Appended::Unknown { .. }), "{appended:?}");

@@ -28,6 +28,13 @@ pub struct Glance {
     pub bonds: BTreeMap<NodeName, Bonds>,
 }
 
+/// What the nodes say of their votes, in one line, one part of the cluster after the other; empty where none says anything.
+pub fn quorum_line(cluster: &Cluster, now: Now) -> String {
+    let words = votes::words(cluster, now);
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    words.join("; ")
+}
+
 impl Glance {
     /// `found` is what the rules find now.
     pub fn of(cluster: &Cluster, found: &[Finding], now: Now) -> Self {

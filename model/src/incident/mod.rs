@@ -17,7 +17,7 @@ use crate::finding::{Severity, Thing};
 use crate::name::NodeName;
 use crate::report::Family;
 
-pub use watch::Watch;
+pub use watch::{WINDOW_MS, Watch};
 
 /// Counts up within its cluster.
 pub type Number = u64;
@@ -26,7 +26,7 @@ pub type Number = u64;
 /// beyond that, up to [`MAX_OPEN`].
 pub const MAX_CLOSED: usize = 200;
 /// What comes back within this time after it was over is the same incident.
-const RETURN_MS: i64 = 600_000;
+pub(crate) const RETURN_MS: i64 = 600_000;
 /// Open at the same time. More are counted, and open when others are over.
 pub const MAX_OPEN: usize = 2_000;
 /// Lines of what happened to one incident; the first and the newest stay.

@@ -30,9 +30,15 @@ const MOST_STEPS: usize = 4;
 
 type Key = (&'static str, Thing);
 
+/// How long anything must have been there until it opens an incident: what one thing broke arrives within this time.
+pub const WINDOW_MS: u64 = 300;
+
 /// What is remembered between two looks; gone after a restart, and nothing is lost by that.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Watch {
+    window_ms: u64,
+    /// When the next of what has appeared has been there for long enough.
+    settled_ms: Option<u64>,
     /// Since when it has been found without a break.
     found_ms: BTreeMap<Key, u64>,
     /// Since when the rule does not find it, though all that it rests on is known.
@@ -48,7 +54,33 @@ pub struct Watch {
     pub not_opened: u64,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::waiting(WINDOW_MS)
+    }
+}
+
 impl Watch {
+    /// One that opens nothing sooner than so long after it has appeared.
+    pub fn waiting(window_ms: u64) -> Self {
+        Self {
+            window_ms,
+            settled_ms: None,
+            found_ms: BTreeMap::new(),
+            missing_ms: BTreeMap::new(),
+            changed_ms: BTreeMap::new(),
+            says_ms: BTreeMap::new(),
+            leaves_ms: BTreeMap::new(),
+            told: BTreeMap::new(),
+            not_opened: 0,
+        }
+    }
+
+    /// When it is worth looking again, though nothing is heard.
+    pub fn settled_ms(&self) -> Option<u64> {
+        self.settled_ms
+    }
+
     /// What is to be written down, in this order. The caller folds it once it is.
     pub fn look(
         &mut self,
@@ -169,7 +201,14 @@ impl Watch {
             let about = incidents.about(finding.rule, &finding.subject);
             about.is_some_and(Incident::is_open)
         };
-        let is_settled = |finding: &Finding| found_for_ms(finding) >= finding.settles_ms;
+        let settles_ms = |finding: &Finding| finding.settles_ms.max(self.window_ms);
+        let is_settled = |finding: &Finding| found_for_ms(finding) >= settles_ms(finding);
+        let will_be = findings
+            .iter()
+            .filter(|finding| !is_open(finding) && !is_settled(finding));
+        let left_ms =
+            will_be.map(|finding| settles_ms(finding).saturating_sub(found_for_ms(finding)));
+        self.settled_ms = left_ms.min().map(|left_ms| now_ms.saturating_add(left_ms));
         let waits = |(finding, cause): &(&Finding, &Option<&Finding>)| {
             let cause_settles = cause.is_some_and(|cause| !is_open(cause) && !is_settled(cause));
             !is_settled(finding) || (cause_settles && found_for_ms(finding) < CAUSE_SETTLES_MS)

@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn it_is_listed_until_another_kernel_speaks_also_by_a_collector_that_starts_anew() {
         let (mut world, mut incidents) = (World::of(3), Incidents::default());
-        let mut watch = Watch::default();
+        let mut watch = Watch::waiting(0);
         power(&mut world, PowerState::Running);
         assert_eq!(unleased(&world, &mut watch, &mut incidents), []);
         announce(&mut world, ShutdownMode::PowerOff);

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use model::alert::{self, Alerts, Grouping, Kind, Policy, Route, Sight};
 use model::cluster::{Cluster, Now, Seen};
-use model::finding::Severity;
+use model::finding::{Finding, Severity};
 use model::fleet::Hearing;
 use model::gate::Action;
+use model::glance;
 use model::incident::{Incidents, Number, Step, Transition, Watch};
 use model::lease::{self, Grant, Leases};
 use model::rule::{self, Scene, Thresholds};
@@ -55,6 +57,9 @@ pub(crate) struct Collector {
     declared: Arc<topology::Site>,
     /// Those that stood by themselves, and were worth calling somebody, with the rule and the subject.
     told: BTreeMap<Number, String>,
+    alerts: Alerts,
+    /// Messages that called somebody: what is edited in place does not.
+    calls: usize,
     pub(crate) log: String,
     begin_ms: Option<u64>,
 }
@@ -97,6 +102,8 @@ impl Collector {
             started_ms: 0,
             looked_ms: 0,
             told: BTreeMap::new(),
+            alerts: Alerts::default(),
+            calls: 0,
             log: String::new(),
             begin_ms: None,
         }
@@ -147,7 +154,9 @@ impl Collector {
             };
             has_news |= stream.hears(site, ring, node, &moment, now);
         }
-        if has_news || now_ms >= self.looked_ms + LOOK_AGAIN_MS {
+        let settled_ms = self.watch.settled_ms();
+        let has_settled = settled_ms.is_some_and(|at| now.mono_ms >= at);
+        if has_news || has_settled || now_ms >= self.looked_ms + LOOK_AGAIN_MS {
             self.looked_ms = now_ms;
             self.look(now_ms);
         }
@@ -232,6 +241,54 @@ impl Collector {
             }
         }
         self.written.extend(steps);
+        self.alert(&found, now_ms);
+    }
+
+    /// What one chat is told that hears of everything but what is only worth knowing. It has all that it is owed at once.
+    fn alert(&mut self, found: &[Finding], now_ms: u64) {
+        let now = self.now(now_ms);
+        let quorum = glance::quorum_line(&self.cluster, now);
+        loop {
+            let sight = Sight {
+                incidents: &self.incidents,
+                findings: found,
+                cluster_name: "pve",
+                cluster_id: "0b9d3a52",
+                quorum: &quorum,
+                unix_ms: now.unix_ms,
+            };
+            let steps = alert::decide(&self.alerts, &policy(), &sight);
+            if steps.is_empty() {
+                return;
+            }
+            for step in &steps {
+                self.alerts.fold(step);
+            }
+            let owed: Vec<_> = self.alerts.owed().cloned().collect();
+            for owed in owed {
+                let at = self.clock_or_before(now_ms);
+                let (kind, head) = (owed.message.kind.name(), owed.message.headline());
+                self.say(&format!("{at} chat, {kind}: {head}"));
+                if !matches!(owed.message.kind, Kind::Changed | Kind::Joined) {
+                    self.calls += 1;
+                }
+                self.alerts.fold(&alert::Transition {
+                    at_unix_ms: now.unix_ms,
+                    step: alert::Step::Delivered {
+                        id: owed.id,
+                        receiver: "chat".to_owned(),
+                        receipt: None,
+                    },
+                });
+            }
+        }
+    }
+
+    fn clock_or_before(&self, now_ms: u64) -> String {
+        match self.begin_ms {
+            Some(_) => self.clock(now_ms),
+            None => "before".to_owned(),
+        }
     }
 
     fn clock(&self, now_ms: u64) -> String {
@@ -249,11 +306,7 @@ impl Collector {
     }
 
     fn log_steps(&mut self, steps: &[Transition], now_ms: u64) {
-        let at = if self.begin_ms.is_some() {
-            self.clock(now_ms)
-        } else {
-            "before".to_owned()
-        };
+        let at = self.clock_or_before(now_ms);
         let under: BTreeMap<Number, Option<Number>> = steps
             .iter()
             .filter_map(|step| match step.step {
@@ -318,6 +371,7 @@ impl Collector {
                 told.join("; ")
             }
         ));
+        self.say(&format!("messages: {}", self.calls));
         let open: Vec<String> = self
             .incidents
             .open()
@@ -420,5 +474,25 @@ impl Stream {
             return true;
         }
         false
+    }
+}
+
+fn policy() -> Policy {
+    let chat = BTreeSet::from(["chat".to_owned()]);
+    let route = Route {
+        to: chat.clone(),
+        severity: Severity::Warning,
+        rules: Vec::new(),
+        nodes: Vec::new(),
+        clusters: Vec::new(),
+        times: None,
+        grouping: Grouping::Incident,
+        repeat_ms: None,
+        tells_end: true,
+    };
+    Policy {
+        receivers: chat,
+        routes: vec![route],
+        page: String::new(),
     }
 }

@@ -187,7 +187,7 @@ impl Centre {
                 let at_ms = now_ms + chance.u64(0..=SLOWEST_LEDGER_MS);
                 self.asked = Some((at_ms, wish));
             }
-            Output::Answered { .. } => {}
+            Output::Answered { .. } | Output::Alerted { .. } => {}
             Output::Leased { told, .. } => self.leased.push(*told),
         }
     }

@@ -33,6 +33,7 @@ impl Core {
     fn kept_more(&mut self, rows: Vec<(NodeName, SpoolId)>, now: Now) {
         self.has_changed = true;
         self.answer_for_leases();
+        self.answer_for_alerts();
         for (name, spool) in rows {
             let open = self.nodes.get(&name).and_then(|node| node.stream.as_ref());
             let stream = open.filter(|open| open.spool == spool).map(|open| open.id);

@@ -17,7 +17,7 @@ use model::report::Facts as _;
 
 use super::{Core, Output};
 use crate::keeper::Now;
-use crate::keeper::events::LeaseNews;
+use crate::keeper::events::News;
 
 /// Who waits until what was decided is on the disk.
 const MOST_ASKED: usize = 100;
@@ -333,8 +333,8 @@ impl Core {
     pub(super) fn answer_for_leases(&mut self) {
         for news in self.events.take_lease_news() {
             let (step, is_kept) = match news {
-                LeaseNews::Kept(step) => (step, true),
-                LeaseNews::Lost(step) => (step, false),
+                News::Kept(step) => (step, true),
+                News::Lost(step) => (step, false),
             };
             let all = std::mem::take(&mut self.leases_asked).into_iter();
             let (answered, waiting) = all.partition(|asked| asked.step == step);

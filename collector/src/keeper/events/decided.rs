@@ -1,19 +1,20 @@
-//! What is decided about incidents and leases: what waits, what is on the disk, and what became of it.
+//! What is decided about incidents, leases and alerts: what waits, what is on the disk, and what became of it.
 
 use std::sync::Arc;
 
+use model::alert::{self, Alerts};
 use model::incident::{Incidents, Transition};
 use model::lease::{self, Leases};
 
 use super::Events;
 
-/// What became of a step of a lease.
+/// What became of a step that somebody asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::keeper) enum LeaseNews {
+pub(in crate::keeper) enum News<S> {
     /// It is on the disk.
-    Kept(lease::Transition),
+    Kept(S),
     /// It is not there, and will not come.
-    Lost(lease::Transition),
+    Lost(S),
 }
 
 impl Events {
@@ -48,15 +49,33 @@ impl Events {
             .then(|| Arc::clone(&self.kept.leases))
     }
 
+    /// What is decided about alerts so far, if more can be decided.
+    pub(in crate::keeper) fn alerts(&self) -> Option<&Alerts> {
+        self.is_known_and_own().then(|| self.steps.alerts_ahead())
+    }
+
+    /// What is on the disk of them.
+    pub(in crate::keeper) fn alerts_kept(&self) -> Arc<Alerts> {
+        Arc::clone(&self.kept.alerts)
+    }
+
+    pub(in crate::keeper) fn decide_alerts(&mut self, steps: Vec<alert::Transition>) {
+        self.steps.decide_alerts(steps);
+    }
+
     /// What the ledger holds was read, and nobody of a higher epoch writes there.
     fn is_known_and_own(&self) -> bool {
         !self.is_unread && self.superseded.is_none()
     }
 
     /// These will not come any more.
-    pub(super) fn lose(&mut self, steps: impl IntoIterator<Item = lease::Transition>) {
-        self.lease_news
-            .extend(steps.into_iter().map(LeaseNews::Lost));
+    pub(super) fn lose(
+        &mut self,
+        leases: impl IntoIterator<Item = lease::Transition>,
+        alerts: impl IntoIterator<Item = alert::Transition>,
+    ) {
+        self.lease_news.extend(leases.into_iter().map(News::Lost));
+        self.alert_news.extend(alerts.into_iter().map(News::Lost));
     }
 
     pub(in crate::keeper) fn decide_leases(&mut self, steps: Vec<lease::Transition>) {
@@ -64,7 +83,12 @@ impl Events {
     }
 
     /// What became of steps of leases since this was asked last.
-    pub(in crate::keeper) fn take_lease_news(&mut self) -> Vec<LeaseNews> {
+    pub(in crate::keeper) fn take_lease_news(&mut self) -> Vec<News<lease::Transition>> {
         std::mem::take(&mut self.lease_news)
+    }
+
+    /// And of alerts.
+    pub(in crate::keeper) fn take_alert_news(&mut self) -> Vec<News<alert::Transition>> {
+        std::mem::take(&mut self.alert_news)
     }
 }
