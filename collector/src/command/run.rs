@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use model::identity::ClusterId;
-use model::incident::WINDOW_MS;
 use model::topology::Site;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::Place;
+use crate::answer::chain;
 use crate::authority::Duty;
 use crate::config::Config;
 use crate::declared::Declared;
@@ -28,6 +29,7 @@ use crate::ledger::LEDGER;
 use crate::ledger::sqlite_retention::Retention;
 use crate::ledger::store::Store;
 use crate::machine;
+use crate::notify::{Carrier, Crew, Orders};
 use crate::registrar::Registrar;
 use crate::roster::Roster;
 use crate::routes::routes;
@@ -56,10 +58,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the collector's threads cannot be started")?;
-    runtime.block_on(live(&config, identities))
+    runtime.block_on(live(&config, identities, &args.place))
 }
 
-async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
+async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow::Result<()> {
     let ended = signals().context("signals cannot be waited for")?;
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
@@ -77,14 +79,25 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
         Arc::clone(&keepers),
         collector.refusals(),
     );
+    let told = Arc::clone(&keepers);
     let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
     let routes = routes.add_service(Arc::clone(&judge).service());
     let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
+    let (give, orders) = mpsc::channel(1);
+    give.send(Orders::by(config)?).await?;
+    let crew = Crew {
+        keepers: told,
+        carrier: Carrier::new()?,
+        health: Arc::default(),
+        can_write: ledger.can_write(),
+    };
     let changes = collector.changes();
     tokio::select! {
         ended = collector.serve(routes, ended) => Ok(ended?),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
+        () = crew.run(orders) => bail!("nobody is alerted any more"),
+        failed = reload(place, give) => failed.context("SIGHUP cannot be waited for"),
         () = fleetlock => bail!("FleetLock is not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
@@ -129,8 +142,30 @@ fn declared(config: &Config) -> Declared {
     Declared {
         site: Arc::new(site),
         thresholds: Arc::new(config.thresholds()),
-        window_ms: WINDOW_MS,
+        window_ms: u64::from(config.alerts_settle_ms),
     }
+}
+
+/// With every SIGHUP the receivers, routes and the heartbeat are read again. A file that is no good changes nothing.
+async fn reload(place: &Place, give: mpsc::Sender<Orders>) -> anyhow::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    while hangup.recv().await.is_some() {
+        let read = place.read().map_err(anyhow::Error::from);
+        match read.and_then(|config| Orders::by(&config)) {
+            Ok(orders) => {
+                tracing::info!(
+                    "the configuration was read again: receivers, routes and the heartbeat are those of the file; what else it \
+                     says holds from the next start"
+                );
+                give.send(orders).await?;
+            }
+            Err(error) => tracing::error!(
+                "the configuration is not taken, and the one from before stays in force: {}",
+                chain(error.as_ref())
+            ),
+        }
+    }
+    Ok(())
 }
 
 /// Of this run of the collector: no two runs have the same.

@@ -2,6 +2,7 @@
 //! unknown or impossible is an error that names file, line, key and what is allowed, all of them at once.
 //! `packaging/collector.toml` is the documented example, and is held against this table by a test.
 
+mod alerts;
 mod fleetlock;
 mod site;
 mod value;
@@ -14,11 +15,15 @@ use settings::value::absolute;
 use settings::{Contradiction, SettingsError};
 
 use crate::serve::Listen;
+use crate::notify::{Secret, secret};
+use alerts::RouteRow;
 use fleetlock::ClientRow;
 use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};
 use value::{addresses, socket_address};
 
 const DEFAULT_FILE: &str = "/etc/quorate/collector.toml";
+/// As the model has it for those who say nothing.
+const SETTLE_MS: u32 = 300;
 pub(crate) const FLEET_PORT: u16 = 7460;
 pub(crate) const ENROLMENT_PORT: u16 = 7461;
 
@@ -32,6 +37,12 @@ settings::keys! {
     /// `None`: FleetLock is off.
     "fleetlock.listen" => fleetlock_listen: Option<SocketAddr> = None, fleetlock::listen;
     "fleetlock.networks" => fleetlock_networks: Vec<IpNet> = Vec::new(), fleetlock::networks;
+    /// How long anything must have been there until it opens an incident, and is told.
+    "alerts.settle_ms" => alerts_settle_ms: u32 = SETTLE_MS, alerts::settle;
+    /// Where the pages are. Empty: messages have no link.
+    "alerts.page" => alerts_page: String = String::new(), alerts::page;
+    "alerts.heartbeat_url" => heartbeat_url: Secret = Secret::Unset, secret;
+    "alerts.heartbeat_every_s" => heartbeat_every_s: u32 = 60, alerts::heartbeat_every;
     table
     "thresholds" => thresholds: ThresholdTable;
     list
@@ -39,11 +50,13 @@ settings::keys! {
     "dependency" => dependencies: DependencyRow;
     "override" => overrides: OverrideRow;
     "fleetlock.client" => fleetlock_clients: ClientRow;
+    "route" => routes: RouteRow;
 }
 
 fn contradictions(config: &Config) -> Vec<Contradiction> {
     let mut found = site::contradictions(config);
     found.extend(fleetlock::contradictions(config));
+    found.extend(alerts::contradictions(config));
     found
 }
 

@@ -176,25 +176,50 @@ impl Desk<'_> {
             let effect = self.sight.incidents.get(*member);
             effect.is_some_and(|effect| effect.under == Some(number))
         };
-        let takes_over = |thread: &Thread| {
-            !thread.is_over
-                && (thread.members.iter().any(is_effect)
-                    || (!group.is_empty() && thread.group == group))
-        };
-        let joined = self.threads.iter().find(|(_, thread)| takes_over(thread));
+        let has_effect = |thread: &Thread| thread.members.iter().any(is_effect);
+        let is_of_group = |thread: &Thread| !group.is_empty() && thread.group == group;
+        let joined = self
+            .threads
+            .iter()
+            .find(|(_, thread)| !thread.is_over && (has_effect(thread) || is_of_group(thread)));
         let Some((head, thread)) = joined else {
-            let members = BTreeSet::from([number]);
-            return Some(self.word(Kind::Opened, number, members, group, one.incident));
+            return self.opens(one, group, spoken);
         };
         if spoken.contains(head) {
             return None;
         }
         let mut members = thread.members.clone();
         members.insert(number);
-        let is_worse = one.incident.said.severity > thread.severity;
-        let kind = if is_worse { Kind::Worse } else { Kind::Changed };
+        let kind = if one.incident.said.severity > thread.severity {
+            Kind::Worse
+        } else if has_effect(thread) {
+            Kind::Changed
+        } else {
+            Kind::More
+        };
         let lead = self.lead(&members).unwrap_or(one.incident);
         Some(self.word(kind, *head, members, thread.group.clone(), lead))
+    }
+
+    /// The first word of it, and of all others of its group that nobody told of yet.
+    fn opens(&self, one: Wanted<'_>, group: String, spoken: &BTreeSet<Number>) -> Option<Word> {
+        let number = one.incident.number;
+        let is_told = |number: &Number| {
+            let mut threads = self.threads.values();
+            threads.any(|thread| thread.members.contains(number))
+        };
+        let is_with = |other: &Wanted<'_>| {
+            !group.is_empty() && other.route.group_of(other.incident) == group
+        };
+        let untold = self.wanted.iter().filter(|(number, _)| !is_told(number));
+        let with = untold.filter(|(_, other)| is_with(other));
+        let mut members: BTreeSet<Number> = with.map(|(number, _)| *number).collect();
+        if members.iter().any(|member| spoken.contains(member)) {
+            return None;
+        }
+        members.insert(number);
+        let lead = self.lead(&members).unwrap_or(one.incident);
+        Some(self.word(Kind::Opened, number, members, group, lead))
     }
 
     /// It was told of; is there more to say?

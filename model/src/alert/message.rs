@@ -23,6 +23,8 @@ pub enum Kind {
     Changed,
     /// It has become worse.
     Worse,
+    /// Another incident of the same group.
+    More,
     /// It was over, and is there again.
     Again,
     /// It is still there, after a long time.
@@ -39,6 +41,7 @@ impl Kind {
             Self::Opened => "opened",
             Self::Changed => "changed",
             Self::Worse => "worse",
+            Self::More => "more",
             Self::Again => "again",
             Self::Reminder => "reminder",
             Self::Over => "over",
@@ -107,7 +110,12 @@ impl Message {
         let again = match self.kind {
             Kind::Again => "again: ",
             Kind::Reminder => "still: ",
-            Kind::Opened | Kind::Changed | Kind::Worse | Kind::Over | Kind::Joined => "",
+            Kind::Opened
+            | Kind::Changed
+            | Kind::Worse
+            | Kind::More
+            | Kind::Over
+            | Kind::Joined => "",
         };
         format!("{} {}: {again}{}", self.word(), self.cluster, self.sentence)
     }
@@ -163,7 +171,12 @@ impl Message {
                 let lasted = self.at_unix_ms.saturating_sub(self.began_unix_ms);
                 format!("{began}, lasted {}", lasting(lasted))
             }
-            Kind::Opened | Kind::Changed | Kind::Worse | Kind::Again | Kind::Reminder => began,
+            Kind::Opened
+            | Kind::Changed
+            | Kind::Worse
+            | Kind::More
+            | Kind::Again
+            | Kind::Reminder => began,
         }
     }
 }

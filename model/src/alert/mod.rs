@@ -54,7 +54,9 @@ impl Transition {
     pub fn message(&self) -> MessageId {
         match &self.step {
             Step::Owed(owed) => owed.id,
-            Step::Delivered { id, .. } | Step::GivenUp { id, .. } => *id,
+            Step::Delivered { id, .. }
+            | Step::GivenUp { id, .. }
+            | Step::Overtaken { id, .. } => *id,
             Step::Silenced(_)
             | Step::SilenceEnded { .. }
             | Step::Acknowledged(_)
@@ -87,6 +89,11 @@ pub enum Step {
         id: MessageId,
         receiver: String,
         why: String,
+    },
+    /// Something newer is owed to the same receiver about the same cause.
+    Overtaken {
+        id: MessageId,
+        receiver: String,
     },
     Silenced(Silence),
     SilenceEnded {
@@ -154,14 +161,14 @@ impl Owed {
 
     /// The same for all messages of the thread.
     pub fn thread(&self) -> String {
-        let cluster: String = self
-            .message
-            .cluster_id
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
-        format!("{cluster}-{}", self.head)
+        thread(&self.message.cluster_id, self.head)
     }
+}
+
+/// What names a thread everywhere.
+pub fn thread(cluster_id: &str, head: Number) -> String {
+    let letters = cluster_id.chars().filter(char::is_ascii_alphanumeric);
+    format!("{}-{head}", letters.collect::<String>())
 }
 
 impl Alerts {
@@ -261,6 +268,7 @@ impl Alerts {
                     self.given_up = self.given_up.saturating_add(1);
                 }
             }
+            Step::Overtaken { id, receiver } => drop(self.settled(*id, receiver)),
             Step::Silenced(silence) => {
                 self.last_silence = self.last_silence.max(silence.id);
                 self.silences

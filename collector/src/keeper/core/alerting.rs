@@ -60,7 +60,9 @@ impl Core {
     /// A message arrived, or never will. What is settled already changes nothing.
     pub fn settled(&mut self, step: Step, now: Now) {
         let is_owed = |alerts: &Alerts| match &step {
-            Step::Delivered { id, receiver, .. } | Step::GivenUp { id, receiver, .. } => alerts
+            Step::Delivered { id, receiver, .. }
+            | Step::GivenUp { id, receiver, .. }
+            | Step::Overtaken { id, receiver } => alerts
                 .owed()
                 .any(|owed| owed.id == *id && owed.to.contains(receiver)),
             _ => false,
