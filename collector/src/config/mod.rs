@@ -3,6 +3,7 @@
 //! `packaging/collector.toml` is the documented example, and is held against this table by a test.
 
 mod fleetlock;
+mod receivers;
 mod site;
 mod value;
 
@@ -13,6 +14,7 @@ use ipnet::IpNet;
 use settings::value::absolute;
 use settings::{Contradiction, SettingsError};
 
+use crate::notify;
 use crate::serve::Listen;
 use fleetlock::ClientRow;
 use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};
@@ -39,11 +41,26 @@ settings::keys! {
     "dependency" => dependencies: DependencyRow;
     "override" => overrides: OverrideRow;
     "fleetlock.client" => fleetlock_clients: ClientRow;
+    "receiver.slack" => slack: notify::SlackRow;
+    "receiver.mattermost" => mattermost: notify::MattermostRow;
+    "receiver.rocketchat" => rocketchat: notify::RocketChatRow;
+    "receiver.discord" => discord: notify::DiscordRow;
+    "receiver.teams" => teams: notify::TeamsRow;
+    "receiver.telegram" => telegram: notify::TelegramRow;
+    "receiver.matrix" => matrix: notify::MatrixRow;
+    "receiver.ntfy" => ntfy: notify::NtfyRow;
+    "receiver.gotify" => gotify: notify::GotifyRow;
+    "receiver.mail" => mail: notify::MailRow;
+    "receiver.alertmanager" => alertmanager: notify::AlertmanagerRow;
+    "receiver.pagerduty" => pagerduty: notify::PagerDutyRow;
+    "receiver.webhook" => webhook: notify::WebhookRow;
+    "receiver.command" => command: notify::CommandRow;
 }
 
 fn contradictions(config: &Config) -> Vec<Contradiction> {
     let mut found = site::contradictions(config);
     found.extend(fleetlock::contradictions(config));
+    found.extend(receivers::contradictions(config));
     found
 }
 
