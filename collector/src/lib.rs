@@ -49,7 +49,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use answer::{NO_ANSWER, USAGE, chain, complain};
-use command::{check_config, init, node, operator, run, token};
+use command::{alert_test, check_config, init, node, operator, run, token};
 
 /// Collects what the agents of Proxmox VE nodes report, and answers for their clusters.
 #[derive(Debug, Parser)]
@@ -76,6 +76,7 @@ enum Command {
     Backup(command::backup::Backup),
     Restore(command::backup::Restore),
     CheckConfig(check_config::Args),
+    AlertTest(alert_test::Args),
 }
 
 /// The program.
@@ -93,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Backup(args) => command::backup::backup(args),
         Command::Restore(args) => command::backup::restore(args),
         Command::CheckConfig(args) => check_config::run(args),
+        Command::AlertTest(args) => alert_test::run(args),
     });
     match done {
         Ok(Ok(())) => ExitCode::SUCCESS,

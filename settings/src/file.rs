@@ -99,7 +99,7 @@ impl<S: Settings> Reading<S> {
                 continue;
             }
             let full = format!("{}{key}", self.above);
-            let why = match (is_table(S::KEYS, &key), value.get_ref()) {
+            let why = match (is_table::<S>(&key), value.get_ref()) {
                 (true, DeValue::Table(table)) => {
                     self.take(&format!("{key}."), table);
                     continue;
@@ -277,7 +277,9 @@ mod tests {
             check once;
             "a" => a: Option<PathBuf> = None, absolute_or_none;
             table "inner" => inner: Row;
-            list "row" => rows: Row;
+            list
+            "row" => rows: Row;
+            "deep.row" => deep_rows: Row;
         }
 
         fn whole(row: &Row) -> Vec<crate::Contradiction> {
@@ -304,9 +306,11 @@ mod tests {
     #[test]
     fn rows_of_a_list_and_inner_tables_are_read_and_each_mistake_in_them_has_its_line() {
         let read = |text: &str| parse::<site::Config>(Path::new("x.toml"), text);
-        let good =
-            read("[inner]\npath = '/i'\n[[row]]\npath = '/a'\n[[row]]\npath = '/b'\n").unwrap();
-        assert_eq!(good.rows.len(), 2);
+        let good = read(
+            "[inner]\npath = '/i'\n[[row]]\npath = '/a'\n[[row]]\npath = '/b'\n[[deep.row]]\npath = '/d'\n",
+        );
+        let good = good.unwrap();
+        assert_eq!((good.rows.len(), good.deep_rows.len()), (2, 1));
         assert_eq!(good.inner.path.as_deref(), Some(Path::new("/i")));
         assert_eq!(good.rows[1].path.as_deref(), Some(Path::new("/b")));
         let check = |text: &str, expect: &[&str]| {
@@ -320,8 +324,13 @@ mod tests {
                 "x.toml:8: `row.path` stands twice",
                 "x.toml:9: unknown key `row.paht`; the nearest known key is `row.path`, and all are: path",
                 "x.toml:11: `row.path` must be an absolute path in quotes, and is a number",
-                "x.toml:12: unknown key `rows`; the nearest known key is `row`, and all are: a, [inner], [[row]]",
+                "x.toml:12: unknown key `rows`; the nearest known key is `row`, and all are: a, [inner], [[row]], \
+                 [[deep.row]]",
             ],
+        );
+        check(
+            "deep = 1\n",
+            &["x.toml:1: `deep` is a table: write [deep] and its keys below it"],
         );
         check(
             "inner = 1\nrow = 2\n",

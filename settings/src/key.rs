@@ -159,8 +159,10 @@ macro_rules! keys {
     };
 }
 
-pub(crate) fn is_table(keys: &[&str], key: &str) -> bool {
-    keys.iter().any(|known| {
+/// Whether keys or tables stand below it: `[fleetlock]`, or the first part of `[[receiver.mail]]`.
+pub(crate) fn is_table<S: Settings>(key: &str) -> bool {
+    let tables = S::TABLES.iter().map(|table| table.name);
+    S::KEYS.iter().copied().chain(tables).any(|known| {
         known
             .strip_prefix(key)
             .is_some_and(|rest| rest.starts_with('.'))

@@ -1,7 +1,9 @@
-//! `quorate-collector check-config`: reads the configuration and says what it comes to, without running.
+//! `quorate-collector check-config`: reads the configuration, and the secrets that it names, and says what it comes to, without
+//! running.
 
 use super::Place;
 use crate::answer::print;
+use crate::notify::receivers;
 
 /// Reads the configuration and says whether the collector would start with it
 #[derive(Debug, clap::Args)]
@@ -12,12 +14,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let config = args.place.read()?;
+    // A secret that cannot be read is found here, and not when something is to be said.
+    let receivers = receivers::open_all(&config)?;
     let site = config.site();
     let fleetlock = config
         .fleetlock()
         .map_or("off".to_owned(), |terms| format!("on {}", terms.listen));
     print(format!(
-        "the configuration is good: state in {}, agents and people on {}, enrolment on {}, FleetLock {}; declared: {}, {}; {}",
+        "the configuration is good: state in {}, agents and people on {}, enrolment on {}, FleetLock {}; declared: {}, {}; {}; {}",
         config.state_dir.display(),
         config.listen,
         config.enrolment_listen,
@@ -29,6 +33,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
             "override of thresholds",
             "overrides of thresholds"
         ),
+        counted(receivers.len(), "receiver of alerts", "receivers of alerts"),
     ))
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod alert_test;
 pub(crate) mod backup;
 pub(crate) mod check_config;
 pub(crate) mod init;

@@ -33,7 +33,8 @@ const DAY_S_HOURS: &str = "00:00-24:00";
 settings::keys! {
     struct RouteRow;
     check route_is_whole;
-    "to" => to: Vec<String> = Vec::new(), receivers;
+    /// Receivers.
+    "to" => to: Vec<Pattern> = Vec::new(), patterns;
     "severity" => severity: Severity = Severity::Warning, severity;
     "rules" => rules: Vec<Pattern> = Vec::new(), rules;
     "nodes" => nodes: Vec<Pattern> = Vec::new(), patterns;
@@ -72,13 +73,17 @@ impl Config {
             .iter()
             .map(|named| named.receiver.name().to_owned())
             .collect();
-        let mut routes: Vec<Route> = self.routes.iter().map(RouteRow::route).collect();
+        let mut routes: Vec<Route> = self
+            .routes
+            .iter()
+            .map(|row| row.route(&receivers))
+            .collect();
         if routes.is_empty() {
-            let to_all = RouteRow {
-                to: receivers.iter().cloned().collect(),
-                ..RouteRow::default()
-            };
-            routes.push(to_all.route());
+            let to_all = RouteRow::default().route(&receivers);
+            routes.push(Route {
+                to: receivers.clone(),
+                ..to_all
+            });
         }
         Policy {
             receivers,
@@ -101,7 +106,7 @@ impl Config {
 }
 
 impl RouteRow {
-    fn route(&self) -> Route {
+    fn route(&self, receivers: &BTreeSet<String>) -> Route {
         let is_always = self.days.is_empty() && self.hours.from_min == self.hours.to_min;
         let times = Times {
             days: self.days.clone(),
@@ -110,7 +115,7 @@ impl RouteRow {
             zone: self.zone.0.clone(),
         };
         Route {
-            to: self.to.iter().cloned().collect(),
+            to: receivers.iter().filter(|name| self.leads_to(name)).cloned().collect(),
             severity: self.severity,
             rules: self.rules.clone(),
             nodes: self.nodes.clone(),
@@ -120,6 +125,12 @@ impl RouteRow {
             repeat_ms: (self.repeat_h > 0).then(|| i64::from(self.repeat_h) * 3_600_000),
             tells_end: self.resolved,
         }
+    }
+}
+
+impl RouteRow {
+    fn leads_to(&self, receiver: &str) -> bool {
+        self.to.iter().any(|to| to.fits(receiver))
     }
 }
 
@@ -133,22 +144,21 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     let mut found = Vec::new();
     for (row, route) in config.routes.iter().enumerate() {
         for to in &route.to {
-            if !names.contains(&to.as_str()) {
+            if !names.iter().any(|name| to.fits(name)) {
                 let known = match names.as_slice() {
                     [] => "there is none".to_owned(),
                     names => format!("there are {}", names.join(", ")),
                 };
-                let why = format!("names {to:?}, and no receiver is called so: {known}");
+                let why = format!(
+                    "names {:?}, and no receiver is called so: {known}",
+                    to.to_string()
+                );
                 found.push(Contradiction::new("route.to", why).in_row(row));
             }
         }
     }
     let is_told = |name: &str| {
-        config.routes.is_empty()
-            || config
-                .routes
-                .iter()
-                .any(|route| route.to.iter().any(|to| to == name))
+        config.routes.is_empty() || config.routes.iter().any(|route| route.leads_to(name))
     };
     for named in &receivers {
         let name = named.receiver.name();
@@ -189,11 +199,6 @@ pub(super) fn page(value: &Value<'_>) -> Taken<String> {
 
 pub(super) fn heartbeat_every(value: &Value<'_>) -> Taken<u32> {
     whole_number(value, "seconds", &(10..=86_400))
-}
-
-fn receivers(value: &Value<'_>) -> Taken<Vec<String>> {
-    let names = texts(value, "a list of names of receivers, such as [\"ops\"]")?;
-    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 fn severity(value: &Value<'_>) -> Taken<Severity> {

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod fleetlock;
+mod receivers;
 mod site;
 mod value;
 
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 use settings::value::absolute;
 use settings::{Contradiction, SettingsError};
 
+use crate::notify;
 use crate::serve::Listen;
 use crate::notify::{Secret, secret};
 use alerts::RouteRow;
@@ -50,12 +52,27 @@ settings::keys! {
     "dependency" => dependencies: DependencyRow;
     "override" => overrides: OverrideRow;
     "fleetlock.client" => fleetlock_clients: ClientRow;
+    "receiver.slack" => slack: notify::SlackRow;
+    "receiver.mattermost" => mattermost: notify::MattermostRow;
+    "receiver.rocketchat" => rocketchat: notify::RocketChatRow;
+    "receiver.discord" => discord: notify::DiscordRow;
+    "receiver.teams" => teams: notify::TeamsRow;
+    "receiver.telegram" => telegram: notify::TelegramRow;
+    "receiver.matrix" => matrix: notify::MatrixRow;
+    "receiver.ntfy" => ntfy: notify::NtfyRow;
+    "receiver.gotify" => gotify: notify::GotifyRow;
+    "receiver.mail" => mail: notify::MailRow;
+    "receiver.alertmanager" => alertmanager: notify::AlertmanagerRow;
+    "receiver.pagerduty" => pagerduty: notify::PagerDutyRow;
+    "receiver.webhook" => webhook: notify::WebhookRow;
+    "receiver.command" => command: notify::CommandRow;
     "route" => routes: RouteRow;
 }
 
 fn contradictions(config: &Config) -> Vec<Contradiction> {
     let mut found = site::contradictions(config);
     found.extend(fleetlock::contradictions(config));
+    found.extend(receivers::contradictions(config));
     found.extend(alerts::contradictions(config));
     found
 }

@@ -40,7 +40,7 @@ impl Body {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let request = Request::Http(Http {
             method: "GET",
-            url: heartbeat.url.reveal().to_owned(),
+            url: heartbeat.url.get().to_owned(),
             headers: Vec::new(),
             body: String::new(),
         });

@@ -1,15 +1,60 @@
 //! Delivery: what the ledger says is owed, to the chats that the configuration names. One chat, one file: each is
 //! configuration, and what it makes of a message. Nothing of them does I/O; [`carry`] alone does.
 
+mod alertmanager;
+mod backoff;
 mod carry;
+mod command;
+mod crew;
+mod discord;
+mod gotify;
+mod health;
+mod heartbeat;
+mod mail;
+mod mask;
+mod matrix;
+mod mattermost;
+mod ntfy;
+mod pagerduty;
+mod outbox;
+mod parts;
+pub(crate) mod receivers;
+mod rocketchat;
+pub(crate) mod sample;
 mod secret;
+mod slack;
+mod teams;
+mod telegram;
+#[cfg(test)]
+mod testing;
+mod told;
+mod webhook;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::alert::Message;
 
-pub(crate) use secret::{Secret, SecretError, secret};
+pub(crate) use alertmanager::AlertmanagerRow;
+pub(crate) use carry::Carrier;
+pub(crate) use command::CommandRow;
+pub(crate) use crew::{Crew, Orders};
+pub(crate) use discord::DiscordRow;
+pub(crate) use gotify::GotifyRow;
+pub(crate) use heartbeat::Heartbeat;
+pub(crate) use mail::MailRow;
+pub(crate) use mask::Mask;
+pub(crate) use matrix::MatrixRow;
+pub(crate) use mattermost::MattermostRow;
+pub(crate) use ntfy::NtfyRow;
+pub(crate) use pagerduty::PagerDutyRow;
+pub(crate) use rocketchat::RocketChatRow;
+pub(crate) use secret::{Hidden, Secret, SecretError, secret};
+pub(crate) use slack::SlackRow;
+pub(crate) use teams::TeamsRow;
+pub(crate) use telegram::TelegramRow;
+pub(crate) use webhook::WebhookRow;
 
 /// What is to be said to one receiver.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +104,7 @@ pub(crate) struct MailServer {
     pub(crate) port: u16,
     pub(crate) security: MailSecurity,
     /// Name and password.
-    pub(crate) login: Option<(String, String)>,
+    pub(crate) login: Option<(String, Hidden)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,9 +179,6 @@ pub(crate) trait Chat: Send + Sync + std::fmt::Debug {
 
 /// One row of the configuration.
 pub(crate) trait Receiver {
-    /// `slack`: as in `[[receiver.slack]]`.
-    const KIND: &'static str;
-
     fn name(&self) -> &str;
 
     /// Reads the secrets.
@@ -145,19 +187,19 @@ pub(crate) trait Receiver {
 
 /// What an HTTP status means where the service has nothing of its own to say.
 pub(crate) fn by_status(answer: &Answer) -> Outcome {
-    let why = || said(answer);
     match answer.status {
         200..=299 => Outcome::Delivered { receipt: None },
-        429 => Outcome::Later {
-            after: retry_after(answer),
-            why: why(),
-        },
-        // A time-out, a busy server, a key that a person will mend: not the message's fault.
-        401 | 403 | 404 | 407 | 408 | 425 | 500..=599 => Outcome::Later {
-            after: retry_after(answer),
-            why: why(),
-        },
-        _ => Outcome::Refused { why: why() },
+        // The message itself is not understood, or too long.
+        400 | 411 | 413 | 414 | 415 | 422 | 431 => Outcome::Refused { why: said(answer) },
+        // Busy, or a key, an address or a channel that a person will mend: not the message's fault.
+        _ => later(answer),
+    }
+}
+
+pub(crate) fn later(answer: &Answer) -> Outcome {
+    Outcome::Later {
+        after: retry_after(answer),
+        why: said(answer),
     }
 }
 
@@ -179,3 +221,6 @@ pub(crate) fn said(answer: &Answer) -> String {
         model::alert::cut(body, 200)
     )
 }
+
+#[cfg(test)]
+mod tests;

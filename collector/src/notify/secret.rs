@@ -9,6 +9,26 @@ use settings::{Taken, Value};
 /// Keys and addresses are shorter.
 const MAX_BYTES: usize = 4_096;
 
+/// A secret that was read: it can be sent, and is never printed by mistake.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Hidden(String);
+
+impl Hidden {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    pub(crate) fn get(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// Where a secret stands.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) enum Secret {
@@ -80,7 +100,7 @@ impl Secret {
     }
 
     /// Reads it. One line; what stands around it is left out.
-    pub(crate) fn reveal(&self, receiver: &str, key: &'static str) -> Result<String, SecretError> {
+    pub(crate) fn reveal(&self, receiver: &str, key: &'static str) -> Result<Hidden, SecretError> {
         let receiver = receiver.to_owned();
         let read = |path: PathBuf| {
             std::fs::read_to_string(&path).map_err(|source| SecretError::Read {
@@ -113,7 +133,7 @@ impl Secret {
         let is_usable =
             !text.is_empty() && text.len() <= MAX_BYTES && !text.chars().any(char::is_control);
         is_usable
-            .then(|| text.to_owned())
+            .then(|| Hidden::new(text))
             .ok_or(SecretError::Unusable { receiver, key })
     }
 }

@@ -14,7 +14,7 @@ use super::backoff::Backoff;
 use super::health::Health;
 use super::outbox::{Next, Outbox};
 use super::receivers::Opened;
-use super::{Carrier, Outcome, Sending};
+use super::{Carrier, Mask, Outcome, Sending};
 use crate::keeper::actor::Keeper;
 use crate::keeper::view::ClusterView;
 use crate::keepers::Keepers;
@@ -236,7 +236,7 @@ impl Worker {
 
     /// A service may say back what it was sent.
     fn masked(&self, text: &str) -> String {
-        super::masked(text, &self.receiver.chat.secrets())
+        Mask::of(&*self.receiver.chat).hide(text)
     }
 }
 
