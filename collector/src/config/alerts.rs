@@ -115,7 +115,11 @@ impl RouteRow {
             zone: self.zone.0.clone(),
         };
         Route {
-            to: receivers.iter().filter(|name| self.leads_to(name)).cloned().collect(),
+            to: receivers
+                .iter()
+                .filter(|name| self.leads_to(name))
+                .cloned()
+                .collect(),
             severity: self.severity,
             rules: self.rules.clone(),
             nodes: self.nodes.clone(),
@@ -223,8 +227,7 @@ fn patterns(value: &Value<'_>) -> Taken<Vec<Pattern>> {
 /// A rule that is misspelt would leave its alerts unsent for ever.
 fn rules(value: &Value<'_>) -> Taken<Vec<Pattern>> {
     let patterns = patterns(value)?;
-    let is_known =
-        |pattern: &&Pattern| rule::ALL.iter().any(|rule| pattern.fits(rule.name));
+    let is_known = |pattern: &&Pattern| rule::ALL.iter().any(|rule| pattern.fits(rule.name));
     match patterns.iter().find(|pattern| !is_known(pattern)) {
         None => Ok(patterns),
         Some(pattern) => Err(format!(
@@ -235,7 +238,8 @@ fn rules(value: &Value<'_>) -> Taken<Vec<Pattern>> {
 }
 
 fn days(value: &Value<'_>) -> Taken<Vec<Weekday>> {
-    const ALLOWED: &str = "a list of days: \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"";
+    const ALLOWED: &str =
+        "a list of days: \"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"";
     let day = |name: &str| {
         let known = DAYS.iter().find(|(known, _)| *known == name);
         known
@@ -253,7 +257,8 @@ fn hours(value: &Value<'_>) -> Taken<Hours> {
     }
     let minute = |clock: &str| -> Option<i32> {
         let (hour, minute) = clock.split_once(':')?;
-        let is_two = |part: &str| part.len() == 2 && part.chars().all(|digit| digit.is_ascii_digit());
+        let is_two =
+            |part: &str| part.len() == 2 && part.chars().all(|digit| digit.is_ascii_digit());
         let (hour_number, minute_number) = (hour.parse::<i32>().ok()?, minute.parse::<i32>().ok()?);
         (is_two(hour) && is_two(minute) && hour_number < 24 && minute_number < 60)
             .then_some(hour_number * 60 + minute_number)
@@ -269,7 +274,8 @@ fn hours(value: &Value<'_>) -> Taken<Hours> {
 }
 
 fn zone(value: &Value<'_>) -> Taken<Zone> {
-    const ALLOWED: &str = "the name of a time zone that this system knows, such as \"Europe/Vienna\" or \"UTC\"";
+    const ALLOWED: &str =
+        "the name of a time zone that this system knows, such as \"Europe/Vienna\" or \"UTC\"";
     let name = text(value, ALLOWED)?;
     // It needs no file of the system's.
     if name == "UTC" {

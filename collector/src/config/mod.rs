@@ -16,8 +16,8 @@ use settings::value::absolute;
 use settings::{Contradiction, SettingsError};
 
 use crate::notify;
-use crate::serve::Listen;
 use crate::notify::{Secret, secret};
+use crate::serve::Listen;
 use alerts::RouteRow;
 use fleetlock::ClientRow;
 use site::{DependencyRow, OverrideRow, SwitchRow, ThresholdTable};

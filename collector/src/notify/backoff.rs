@@ -55,9 +55,6 @@ mod tests {
             backoff.next(Some(Duration::from_secs(30))),
             Duration::from_secs(30)
         );
-        assert_eq!(
-            backoff.next(Some(Duration::from_hours(48))),
-            LONGEST_ASKED
-        );
+        assert_eq!(backoff.next(Some(Duration::from_hours(48))), LONGEST_ASKED);
     }
 }

@@ -208,9 +208,8 @@ impl Desk<'_> {
             let mut threads = self.threads.values();
             threads.any(|thread| thread.members.contains(number))
         };
-        let is_with = |other: &Wanted<'_>| {
-            !group.is_empty() && other.route.group_of(other.incident) == group
-        };
+        let is_with =
+            |other: &Wanted<'_>| !group.is_empty() && other.route.group_of(other.incident) == group;
         let untold = self.wanted.iter().filter(|(number, _)| !is_told(number));
         let with = untold.filter(|(_, other)| is_with(other));
         let mut members: BTreeSet<Number> = with.map(|(number, _)| *number).collect();

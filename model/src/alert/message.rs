@@ -110,12 +110,9 @@ impl Message {
         let again = match self.kind {
             Kind::Again => "again: ",
             Kind::Reminder => "still: ",
-            Kind::Opened
-            | Kind::Changed
-            | Kind::Worse
-            | Kind::More
-            | Kind::Over
-            | Kind::Joined => "",
+            Kind::Opened | Kind::Changed | Kind::Worse | Kind::More | Kind::Over | Kind::Joined => {
+                ""
+            }
         };
         format!("{} {}: {again}{}", self.word(), self.cluster, self.sentence)
     }

@@ -54,9 +54,9 @@ impl Transition {
     pub fn message(&self) -> MessageId {
         match &self.step {
             Step::Owed(owed) => owed.id,
-            Step::Delivered { id, .. }
-            | Step::GivenUp { id, .. }
-            | Step::Overtaken { id, .. } => *id,
+            Step::Delivered { id, .. } | Step::GivenUp { id, .. } | Step::Overtaken { id, .. } => {
+                *id
+            }
             Step::Silenced(_)
             | Step::SilenceEnded { .. }
             | Step::Acknowledged(_)

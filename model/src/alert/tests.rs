@@ -260,9 +260,7 @@ fn a_cause_that_is_worse_calls_again() {
     let switch = Thing::Switch("sw-a".to_owned());
     world.opens(2, "switch-down", switch, Severity::Critical);
     world.under(1, 2);
-    world
-        .after(0)
-        .check(&[(Kind::Opened, 1), (Kind::Worse, 2)]);
+    world.after(0).check(&[(Kind::Opened, 1), (Kind::Worse, 2)]);
 }
 
 #[test]
@@ -383,9 +381,7 @@ fn incidents_of_one_group_share_a_message_until_the_last_is_over() {
     let mut world = World::new(vec![together]);
     world.degrades(1, "pve-01");
     world.degrades(2, "pve-02");
-    world
-        .after(0)
-        .check(&[(Kind::Opened, 1)]);
+    world.after(0).check(&[(Kind::Opened, 1)]);
     let others = |world: &World| world.alerts.thread("chat", 1).unwrap().last.others.clone();
     assert_eq!(others(&world), ["bond-degraded of pve-02/bond0"]);
     world.degrades(3, "pve-03");
@@ -499,7 +495,11 @@ fn check_order(world: &World, seed: u64, heard: &mut BTreeMap<(String, Number), 
                 Kind::Again => is_open == Some(false),
                 _ => is_open == Some(true),
             };
-            assert!(fits, "seed {seed}: {kind:?} of #{} to {receiver}", owed.head);
+            assert!(
+                fits,
+                "seed {seed}: {kind:?} of #{} to {receiver}",
+                owed.head
+            );
             heard.insert((receiver.clone(), owed.head), !kind.is_end());
         }
     }
