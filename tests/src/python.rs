@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use model::identity::is_uuid;
@@ -65,8 +66,12 @@ pub fn mail_server() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python/mail_server.py")
 }
 
+/// Two tests of one program want the same one at the same time.
+static MAKING: Mutex<()> = Mutex::new(());
+
 /// A Python that has the packages of this list.
 fn with(list: &str) -> Result<PathBuf> {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let list = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
         .join(list);
