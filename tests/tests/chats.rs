@@ -19,6 +19,7 @@ use serde_json::Value;
 const KINDS: [&str; 7] = [
     "opened", "changed", "worse", "again", "reminder", "over", "joined",
 ];
+const RECEIVERS: &str = include_str!("../fixtures/receivers.toml");
 const KEY: &str = "5ecre7-key-of-the-webhook";
 /// Receivers, and receipts as their services gave them; "": they have none.
 const RECEIPTS: &[(&str, &str)] = &[
@@ -48,111 +49,16 @@ impl Stage {
     fn set() -> Self {
         let services = Services::start().unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let url = |kind: &str| services.url(kind);
-        let row = |kind: &str, name: &str, keys: &str| {
-            format!("[[receiver.{kind}]]\nname = '{name}'\n{keys}\n")
-        };
-        let of = |kind: &str, keys: &str| row(kind, kind, keys);
-        let hook = |kind: &str, path: &str| {
-            row(
-                kind,
-                &format!("{kind}-hook"),
-                &format!("url = '{}{path}'", url(kind)),
-            )
-        };
-        let rows = [
-            of(
-                "slack",
-                &format!(
-                    "token = 'xoxb-5ecre7'\nchannel = '#alerts'\napi = '{}/api'",
-                    url("slack")
-                ),
-            ),
-            hook("slack", "/services/T0/B0/5ecre75ecre7"),
-            of(
-                "mattermost",
-                &format!(
-                    "token = '5ecre7-token'\nserver = '{}'\nchannel_id = 'c1'",
-                    url("mattermost")
-                ),
-            ),
-            hook("mattermost", "/hooks/5ecre75ecre7"),
-            of(
-                "rocketchat",
-                &format!(
-                    "token = '5ecre7-token'\nuser_id = 'u1'\nserver = '{}'\nchannel = '#alerts'",
-                    url("rocketchat")
-                ),
-            ),
-            hook("rocketchat", "/hooks/1/5ecre75ecre7"),
-            of(
-                "discord",
-                &format!("url = '{}/api/webhooks/1/5ecre75ecre7'", url("discord")),
-            ),
-            of(
-                "teams",
-                &format!(
-                    "url = '{}/workflows/1/invoke?sig=5ecre75ecre7'",
-                    url("teams")
-                ),
-            ),
-            of(
-                "telegram",
-                &format!(
-                    "token = '1:5ecre7'\nchat_id = '-1001'\napi = '{}'",
-                    url("telegram")
-                ),
-            ),
-            of(
-                "matrix",
-                &format!(
-                    "token = '5ecre7-token'\nhomeserver = '{}'\nroom_id = '!r:m.example'",
-                    url("matrix")
-                ),
-            ),
-            of(
-                "ntfy",
-                &format!("topic = '5ecre7-topic'\nserver = '{}'", url("ntfy")),
-            ),
-            of(
-                "gotify",
-                &format!("token = '5ecre7-token'\nserver = '{}'", url("gotify")),
-            ),
-            of(
-                "alertmanager",
-                &format!("token = '5ecre7-token'\nserver = '{}'", url("alertmanager")),
-            ),
-            of(
-                "pagerduty",
-                &format!(
-                    "routing_key = '5ecre7890123456789012345678901xy'\napi = '{}'",
-                    url("pagerduty")
-                ),
-            ),
-            of(
-                "webhook",
-                &format!(
-                    "url = '{}/5ecre75ecre7'\nkey = '{KEY}'\nchanges = true",
-                    url("webhook")
-                ),
-            ),
-            of(
-                "command",
-                &format!(
-                    "program = '{}'\narguments = ['a b', '$HOME']",
-                    dir.path().join("page").display()
-                ),
-            ),
-        ];
-        let page = dir.path().join("page");
-        let seen = dir.path().join("seen");
+        let (page, seen) = (dir.path().join("page"), dir.path().join("seen"));
         let script = format!(
             "#!/bin/sh\n{{ echo \"$1|$2|$QUORATE_SEVERITY $QUORATE_HEADLINE\"; cat; }} > {}\n",
             seen.display()
         );
         fs::write(&page, script).unwrap();
         fs::set_permissions(&page, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(dir.path().join("collector.toml"), rows.concat()).unwrap();
+        let rows = RECEIVERS.replace("SERVICES", services.address());
+        let rows = rows.replace("PAGE", &page.to_string_lossy());
+        fs::write(dir.path().join("collector.toml"), rows).unwrap();
         Self { services, dir }
     }
 

@@ -73,95 +73,106 @@ fn curl(args: &[&str]) -> Option<Value> {
     serde_json::from_slice(&output.stdout).ok()
 }
 
-#[test]
-fn alertmanager_fires_what_is_open_ends_what_was_less_severe_and_resolves_what_is_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let settings = dir.path().join("alertmanager.yml");
-    fs::write(
-        &settings,
-        "route: {receiver: none}\nreceivers: [{name: none}]\n",
-    )
-    .unwrap();
-    let child = Command::new("prometheus-alertmanager")
-        .arg(format!("--config.file={}", settings.display()))
-        .arg(format!(
-            "--storage.path={}",
-            dir.path().join("data").display()
-        ))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .arg("--cluster.listen-address=")
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let _alertmanager = Running(child);
-    let url = format!("http://127.0.0.1:{port}/api/v2/alerts");
-    let alerts = || curl(&[&url]).and_then(|alerts| alerts.as_array().cloned());
-    wait_until("Alertmanager", PATIENCE, || Ok(alerts())).unwrap();
+/// Debian's Alertmanager, and the receiver that speaks to it.
+struct Alertmanager {
+    config: PathBuf,
+    url: String,
+    _dir: tempfile::TempDir,
+    _running: Running,
+}
 
-    let config = config(
-        dir.path(),
-        "alertmanager",
-        &format!("server = 'http://127.0.0.1:{port}'"),
-    );
-    let severities = || {
-        let alerts = alerts().unwrap();
-        let severities = alerts
-            .iter()
-            .map(|alert| alert["labels"]["severity"].as_str().unwrap().to_owned());
-        severities.collect::<Vec<_>>()
+impl Alertmanager {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let settings = dir.path().join("alertmanager.yml");
+        fs::write(
+            &settings,
+            "route: {receiver: none}\nreceivers: [{name: none}]\n",
+        )
+        .unwrap();
+        let child = Command::new("prometheus-alertmanager")
+            .arg(format!("--config.file={}", settings.display()))
+            .arg(format!(
+                "--storage.path={}",
+                dir.path().join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--cluster.listen-address=")
+            .stderr(Stdio::null())
+            .spawn();
+        let alertmanager = Self {
+            config: config(
+                dir.path(),
+                "alertmanager",
+                &format!("server = 'http://127.0.0.1:{port}'"),
+            ),
+            url: format!("http://127.0.0.1:{port}/api/v2/alerts"),
+            _dir: dir,
+            _running: Running(child.unwrap()),
+        };
+        wait_until("Alertmanager", PATIENCE, || Ok(curl(&[&alertmanager.url]))).unwrap();
+        alertmanager
+    }
+
+    /// Those that fire.
+    fn alerts(&self) -> Vec<Value> {
+        curl(&[&self.url]).unwrap().as_array().unwrap().clone()
+    }
+
+    fn severities(&self) -> Vec<String> {
+        let severity = |alert: &Value| alert["labels"]["severity"].as_str().unwrap().to_owned();
+        self.alerts().iter().map(severity).collect()
+    }
+
+    #[track_caller]
+    fn wait(&self, severities: &[&str]) {
+        wait_until("the alerts to be as expected", PATIENCE, || {
+            Ok((self.severities() == severities).then_some(()))
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn alertmanager_fires_what_is_open_and_resolves_what_is_over() {
+    let alertmanager = Alertmanager::start();
+    let tell = |kind| {
+        delivered(
+            &alertmanager.config,
+            None,
+            &["--incident", "bond-degraded", "--kind", kind],
+        )
     };
-    delivered(&config, None, &["--incident", "bond-degraded"]);
-    assert_eq!(severities(), ["warning"]);
-    let alert = alerts().unwrap().remove(0);
+    tell("opened");
+    alertmanager.wait(&["warning"]);
+    let alert = alertmanager.alerts().remove(0);
     assert_eq!(alert["labels"]["alertname"], "bond-degraded");
     assert_eq!(alert["labels"]["cluster"], "test");
-    assert!(
-        alert["annotations"]["description"]
-            .as_str()
-            .unwrap()
-            .contains("do: ip link show eno2"),
-        "{alert}"
-    );
+    let description = alert["annotations"]["description"].as_str().unwrap();
+    assert!(description.contains("do: ip link show eno2"), "{alert}");
     // The same again is the same alert.
-    delivered(
-        &config,
-        None,
-        &["--incident", "bond-degraded", "--kind", "reminder"],
-    );
-    assert_eq!(severities(), ["warning"]);
-    delivered(
-        &config,
-        None,
-        &["--incident", "bond-degraded", "--kind", "over"],
-    );
-    wait_until("the end of the alert", PATIENCE, || {
-        Ok(severities().is_empty().then_some(()))
-    })
-    .unwrap();
+    tell("reminder");
+    alertmanager.wait(&["warning"]);
+    tell("over");
+    alertmanager.wait(&[]);
+}
 
-    // As it was before it became worse: the same labels but for the severity.
+#[test]
+fn what_becomes_worse_is_one_alert_in_alertmanager_and_not_two() {
+    let alertmanager = Alertmanager::start();
     let before = json!([{
         "labels": {"alertname": "switch-down", "cluster": "test", "cluster_id": "00000000-0000-4000-8000-000000000000",
             "severity": "warning", "subject": "switch sw-b", "incident": "7"},
     }]);
     let posted = Command::new("curl")
-        .args([
-            "-sSf",
-            "-H",
-            "content-type: application/json",
-            "-d",
-            &before.to_string(),
-            &url,
-        ])
+        .args(["-sSf", "-H", "content-type: application/json", "-d"])
+        .args([&before.to_string(), &alertmanager.url])
         .status();
     assert!(posted.unwrap().success());
-    assert_eq!(severities(), ["warning"]);
-    delivered(&config, None, &["--kind", "worse"]);
-    wait_until("one alert for one incident", PATIENCE, || {
-        Ok((severities() == ["critical"]).then_some(()))
-    })
-    .unwrap();
+    alertmanager.wait(&["warning"]);
+    delivered(&alertmanager.config, None, &["--kind", "worse"]);
+    alertmanager.wait(&["critical"]);
 }
 
 /// A CA, and a certificate of it for `localhost`, as files.
@@ -237,7 +248,8 @@ impl MailServer {
 
 fn header<'a>(mail: &'a str, name: &str) -> &'a str {
     let line = mail.lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_else(|| panic!("no {name} in {mail}")).trim()
+    assert!(line.is_some(), "no {name} in {mail}");
+    line.unwrap().trim()
 }
 
 #[track_caller]
@@ -439,19 +451,15 @@ impl Matrix {
         .unwrap()
     }
 
-    /// The newest first; those that were edited as they are now.
+    fn get(&self, path: &str) -> Value {
+        let url = format!("{}/_matrix/client/v3/rooms/{}/{path}", self.url, self.room);
+        let token = format!("authorization: Bearer {}", self.token);
+        curl(&["-g", "-H", &token, &url]).unwrap()
+    }
+
+    /// The newest first.
     fn messages(&self) -> Vec<Value> {
-        let url = format!(
-            "{}/_matrix/client/v3/rooms/{}/messages?dir=b&limit=20&filter={{\"types\":[\"m.room.message\"]}}",
-            self.url, self.room
-        );
-        let said = curl(&[
-            "-g",
-            "-H",
-            &format!("authorization: Bearer {}", self.token),
-            &url,
-        ])
-        .unwrap();
+        let said = self.get("messages?dir=b&limit=20&filter={\"types\":[\"m.room.message\"]}");
         said["chunk"].as_array().unwrap().clone()
     }
 }
@@ -490,22 +498,26 @@ fn a_message_in_a_room_is_seen_replied_to_and_edited() {
         edited.ends_with(&format!("its receipt is {receipt}\n")),
         "{edited}"
     );
-    let url = format!(
-        "{}/_matrix/client/v3/rooms/{}/event/{receipt}",
-        matrix.url, matrix.room
-    );
-    let first = curl(&[
-        "-H",
-        &format!("authorization: Bearer {}", matrix.token),
-        &url,
-    ])
-    .unwrap();
+    let first = matrix.get(&format!("event/{receipt}"));
     let now = &first["unsigned"]["m.relations"]["m.replace"]["content"]["m.new_content"]["body"];
     assert!(
         now.as_str()
             .unwrap()
             .starts_with("OVER test: this is a test: "),
         "{first}"
+    );
+
+    let gone = text(
+        &alert_test(
+            &config,
+            None,
+            &["ops", "--kind", "over", "--first", "$gone"],
+        )
+        .unwrap(),
+    );
+    assert!(
+        gone.contains("the first message is not there any more"),
+        "{gone}"
     );
 
     let wrong = keys.replace(&matrix.token, "syt_no_token");

@@ -39,10 +39,10 @@ impl Services {
         Ok(Self { address, seen })
     }
 
-    /// `http://127.0.0.1:PORT/KIND`
+    /// `http://127.0.0.1:PORT`
     #[must_use]
-    pub fn url(&self, kind: &str) -> String {
-        format!("{}/{kind}", self.address)
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// What came since it was asked last.
