@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use quorate_tests::chats::{Services, alert_test};
+use quorate_tests::collector_binary;
 use serde_json::Value;
 
 const KINDS: [&str; 7] = [
@@ -183,6 +184,32 @@ fn what_is_wrong_is_said_and_what_there_is_is_listed() {
     let expect =
         "error: `url` of receiver \"dead\" cannot be read from /no/such: No such file or directory";
     assert!(said.contains(expect), "{said}");
+}
+
+#[test]
+fn check_config_reads_the_secrets_of_all_receivers_and_counts_them() {
+    let stage = Stage::set();
+    let check = || {
+        let mut command = Command::new(collector_binary().unwrap());
+        let command = command
+            .arg("check-config")
+            .arg("--config")
+            .arg(stage.config());
+        command.output().unwrap()
+    };
+    let good = text(&check());
+    assert!(good.ends_with("; 16 receivers of alerts\n"), "{good}");
+    let rows = fs::read_to_string(stage.config()).unwrap();
+    fs::write(
+        stage.config(),
+        rows.replace("\"5ecre7-topic\"", "\"env:NO_SUCH\""),
+    )
+    .unwrap();
+    let bad = check();
+    assert_eq!(bad.status.code(), Some(3));
+    let expect =
+        "error: `topic` of receiver \"ntfy\" stands in the variable NO_SUCH, which is not set";
+    assert!(text(&bad).starts_with(expect), "{}", text(&bad));
 }
 
 /// The example of the page, with a line below it that calls it.
