@@ -8,6 +8,7 @@
 mod agent;
 mod binary;
 mod cable;
+pub mod chats;
 mod clock;
 mod collector;
 mod corosync;

@@ -1,8 +1,9 @@
-//! What is made of Python: a client, with gRPC as its own makers wrote it, and Ansible. Each has a place of its own (`python3 -m
-//! venv`) that is made once and kept; the packages and their versions stand in `python/requirements.txt` and `python/ansible.txt`.
+//! What is made of Python: a client, with gRPC as its own makers wrote it, Ansible, a mail server, and a homeserver of Matrix. Each has
+//! a place of its own (`python3 -m venv`) that is made once and kept; the packages and their versions stand in `python/*.txt`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use model::identity::is_uuid;
@@ -11,6 +12,8 @@ use serde_json::Value;
 
 const REQUIREMENTS: &str = "requirements.txt";
 const ANSIBLE: &str = "ansible.txt";
+const MAIL: &str = "mail.txt";
+const MATRIX: &str = "matrix.txt";
 /// So many bytes of the digest of what is installed stand in the folder's name.
 const DIGEST_BYTES: usize = 8;
 const SERVICES: &[&str] = &[
@@ -47,8 +50,28 @@ pub fn ansible() -> Result<PathBuf> {
     with(ANSIBLE)
 }
 
+/// The same for a mail server, [`mail_server`].
+pub fn mail() -> Result<PathBuf> {
+    with(MAIL)
+}
+
+/// The same for a homeserver of Matrix: `python -m synapse.app.homeserver`.
+pub fn matrix() -> Result<PathBuf> {
+    with(MATRIX)
+}
+
+/// The mail server's program.
+#[must_use]
+pub fn mail_server() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("python/mail_server.py")
+}
+
+/// Two tests of one program want the same one at the same time.
+static MAKING: Mutex<()> = Mutex::new(());
+
 /// A Python that has the packages of this list.
 fn with(list: &str) -> Result<PathBuf> {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     let list = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("python")
         .join(list);

@@ -44,13 +44,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("dbus-daemon", "dbus-daemon"),
     ("openssl", "openssl"),
     ("ovs-vswitchd", "openvswitch-switch"),
+    ("prometheus-alertmanager", "prometheus-alertmanager"),
     (
         "/lib/systemd/systemd-journal-remote",
         "systemd-journal-remote",
     ),
 ];
 
-/// What the client in Python and Ansible are installed with.
+/// What the programs in Python (a client, Ansible, a mail server, a homeserver) are installed with.
 const PYTHON_MODULES: &[(&str, &str)] = &[("venv", "python3-venv"), ("ensurepip", "python3-venv")];
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -56,6 +56,9 @@ fn what_the_example_shows_as_comments_is_good_too() {
     assert_eq!(site.switches.len(), 2);
     assert_eq!(site.place_of(Service::Qdevice), Some(&Place::External));
     assert_eq!(config.thresholds().overrides.len(), 1);
+    // Three of them are shown in two ways.
+    let receivers = crate::notify::receivers::named(&config);
+    assert_eq!(receivers.len(), crate::notify::receivers::KINDS.len() + 3);
 }
 
 #[test]
@@ -195,6 +198,56 @@ fn what_the_page_on_the_collector_shows_is_good() {
     let shown = page.split("```toml\n").nth(1).unwrap();
     let config = parse(shown.split("```").next().unwrap()).unwrap();
     assert_eq!(config.fleetlock().unwrap().known.len(), 1);
+}
+
+#[test]
+fn every_receiver_that_the_page_on_alerts_shows_is_good() {
+    let page = include_str!("../../../docs/alerts.md");
+    let shown: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .map(|from| from.split("```").next().unwrap())
+        .collect();
+    for block in &shown {
+        let config = parse(block).unwrap();
+        assert_eq!(crate::notify::receivers::named(&config).len(), 1, "{block}");
+    }
+    let all = shown.concat();
+    for kind in crate::notify::receivers::KINDS {
+        assert!(all.contains(&format!("[[receiver.{kind}]]")), "{kind}");
+    }
+}
+
+#[test]
+fn every_mistake_in_a_receiver_is_named_at_once_with_its_line_and_no_secret_is() {
+    check_wrong(
+        "[[receiver.slack]]\n\
+         name = 'Ops'\n\
+         token = 'xoxb-1'\n\
+         [[receiver.ntfy]]\n\
+         name = 'phone'\n\
+         topic = 'file:relative-s3cret'\n\
+         [[receiver.gotify]]\n\
+         name = 'gotify'\n\
+         server = 'https://me:s3cret@gotify.example'\n\
+         [[receiver.command]]\n\
+         name = 'gotify'\n\
+         program = 'page-me'\n\
+         [[receiver.slak]]\n\
+         name = 'x'\n",
+        &[
+            "collector.toml:1: `receiver.slack.channel` is missing: `token` needs it",
+            "collector.toml:2: `receiver.slack.name` must be a name in quotes: at most 64 of a to z, 0 to 9 and -, and is \"Ops\"",
+            "collector.toml:6: `receiver.ntfy.topic` must be a secret in quotes, or better \"file:/absolute/path\", \"env:NAME\" or \
+             \"credential:NAME\", and is something else behind the colon",
+            "collector.toml:7: `receiver.gotify.token` is missing",
+            "collector.toml:9: `receiver.gotify.server` must be an address in quotes that begins with https:// or http://, with no \
+             password in it, and is another one",
+            "collector.toml:11: `receiver.command.name` \"gotify\" is the name of another one, of [[receiver.gotify]]",
+            "collector.toml:12: `receiver.command.program` must be an absolute path in quotes",
+            "collector.toml:13: unknown key `receiver.slak`; the nearest known key is `receiver.slack`",
+        ],
+    );
 }
 
 #[test]

@@ -23,6 +23,8 @@ const CONTENT_LETTERS: usize = 1_900;
 const FIELDS_LETTERS: usize = 4_000;
 const FIELD_LETTERS: usize = 1_024;
 const UNKNOWN_MESSAGE: u64 = 10_008;
+/// A thread that is archived, and a forum without one: of the address, not of the message.
+const THREADS: [u64; 2] = [50_083, 220_001];
 
 settings::keys! {
     struct DiscordRow;
@@ -89,6 +91,12 @@ impl Chat for Discord {
         match answer.status {
             200..=299 => delivered(sending, at(&came, "/id").as_str().map(str::to_owned)),
             404 if at(&came, "/code") == UNKNOWN_MESSAGE => Outcome::FirstIsGone,
+            400 if at(&came, "/code")
+                .as_u64()
+                .is_some_and(|code| THREADS.contains(&code)) =>
+            {
+                later(answer)
+            }
             429 => {
                 let header = answer.headers.get("x-ratelimit-reset-after");
                 let header = header.and_then(|text| text.trim().parse().ok());

@@ -111,6 +111,8 @@ impl Chat for Matrix {
                 },
                 None => later(answer),
             },
+            // Synapse's word for an event that it does not know.
+            (400, "M_UNKNOWN") if sending.first.is_some() => Outcome::FirstIsGone,
             // Of the room or the account, not of the message.
             (400, "M_INVALID_PARAM" | "M_UNKNOWN") => later(answer),
             _ => by_status(answer),

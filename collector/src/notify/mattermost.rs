@@ -9,12 +9,13 @@ use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
 use super::parts::{
-    MARKDOWN, SecretUrl, Tone, Way, at, bearer, body, delivered, fitted, fitted_lines, http,
-    is_news, lines, link, missing, name, path_segment, set, title, way, web_address, word,
+    MARKDOWN, NOBODY_CALLED, SecretUrl, Tone, Way, at, bearer, body, delivered, fitted,
+    fitted_lines, http, is_news, lines, link, missing, name, path_segment, set, title, way,
+    web_address, word,
 };
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
-    secret,
+    later, secret,
 };
 
 const TITLE_LETTERS: usize = 300;
@@ -124,7 +125,12 @@ impl Chat for Mattermost {
         if is_edit && (answer.status == 404 || is_too_late) {
             return Outcome::FirstIsGone;
         }
-        by_status(answer)
+        let error = at(&came, "/id").as_str().unwrap_or_default();
+        match error.strip_prefix("web.incoming_webhook.") {
+            // Of the hook or its channel, not of the message.
+            Some(of) if !of.starts_with("text") && !of.starts_with("parse") => later(answer),
+            _ => by_status(answer),
+        }
     }
 
     fn secrets(&self) -> Vec<&str> {
@@ -143,8 +149,8 @@ fn attachments(sending: &Sending<'_>) -> Json {
     });
     text.push_str(&marked(&lines(sending)));
     let mut attachment = json!({
-        // What a notification shows. Nothing in it is Markdown, but `@` calls here as well.
-        "fallback": title,
+        // What a notification shows; it is no Markdown.
+        "fallback": fitted(&message.headline(), TITLE_LETTERS, NOBODY_CALLED),
         "color": Tone::of(message).hex(),
         "title": title,
         "text": text,

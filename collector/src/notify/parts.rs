@@ -112,6 +112,12 @@ pub(super) const PLAIN_BYTES: Format = Format {
     size: str::len,
 };
 
+/// Plain text in which nobody is called.
+pub(super) const NOBODY_CALLED: Format = Format {
+    escape: |letter| (letter == '@').then_some("@\u{200b}"),
+    size: utf16,
+};
+
 pub(super) const HTML: Format = Format {
     escape: |letter| match letter {
         '&' => Some("&amp;"),
@@ -128,7 +134,7 @@ pub(super) const HTML_BYTES: Format = Format {
     ..HTML
 };
 
-/// Markdown with a backslash before all of its marks, and nobody called: behind `@` stands a blank without width.
+/// Markdown with a backslash before every mark that something begins with, and nobody called: behind `@` stands a blank without width.
 pub(super) const MARKDOWN: Format = Format {
     escape: |letter| match letter {
         '\\' => Some("\\\\"),
@@ -140,11 +146,7 @@ pub(super) const MARKDOWN: Format = Format {
         '>' => Some("\\>"),
         '<' => Some("\\<"),
         '[' => Some("\\["),
-        ']' => Some("\\]"),
-        '(' => Some("\\("),
-        ')' => Some("\\)"),
         '#' => Some("\\#"),
-        '!' => Some("\\!"),
         '@' => Some("@\u{200b}"),
         _ => None,
     },
@@ -318,31 +320,27 @@ pub(super) fn path_segment(text: &str) -> String {
 /// An address that is a secret itself: who knows it can write into the channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SecretUrl {
-    pub(super) url: Hidden,
-    /// Its last part, which services repeat in their errors.
-    token: Hidden,
+    url: Hidden,
+    /// The last part of its path and what its query has: services repeat these in their errors.
+    tokens: Vec<Hidden>,
 }
 
 impl SecretUrl {
     pub(super) fn new(url: Hidden, receiver: &str, key: &'static str) -> Result<Self, SecretError> {
-        let why = is_web_address(url.get()).err();
-        if let Some(why) = why {
+        if let Err(why) = is_web_address(url.get()) {
             let receiver = receiver.to_owned();
             return Err(SecretError::Wrong { receiver, key, why });
         }
-        let path = url.get().split(['?', '#']).next().unwrap_or_default();
-        let token = path
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
-        let token = if token.len() < MIN_TOKEN_LETTERS {
-            ""
-        } else {
-            token
-        };
+        let (path, query) = url.get().split_once('?').unwrap_or((url.get(), ""));
+        let last = path.trim_end_matches('/').rsplit('/').next();
+        let values = query
+            .split('&')
+            .filter_map(|pair| Some(pair.split_once('=')?.1));
+        let tokens = values
+            .chain(last)
+            .filter(|token| token.len() >= MIN_TOKEN_LETTERS);
         Ok(Self {
-            token: Hidden::new(token),
+            tokens: tokens.map(Hidden::new).collect(),
             url,
         })
     }
@@ -351,9 +349,9 @@ impl SecretUrl {
         self.url.get()
     }
 
-    /// The longest first: what is replaced in it is not found any more.
     pub(super) fn secrets(&self) -> Vec<&str> {
-        vec![self.url.get(), self.token.get()]
+        let tokens = self.tokens.iter().map(Hidden::get);
+        std::iter::once(self.url.get()).chain(tokens).collect()
     }
 }
 
@@ -483,7 +481,10 @@ mod tests {
         let open = |url: &str| SecretUrl::new(Hidden::new(url), "ops", "url");
         let good = open("https://hooks.example/services/T0/B0/abcdefghijkl").unwrap();
         assert_eq!(good.secrets()[1], "abcdefghijkl");
-        assert_eq!(format!("{good:?}"), "SecretUrl { url: ***, token: *** }");
+        assert_eq!(format!("{good:?}"), "SecretUrl { url: ***, tokens: [***] }");
+        let flow = open("https://flows.example/workflows/1/invoke?api-version=1&sig=abcdefghijkl")
+            .unwrap();
+        assert_eq!(flow.secrets()[1..], ["abcdefghijkl"]);
         for bad in [
             "hooks.example/x",
             "ftp://hooks.example/x",

@@ -13,8 +13,8 @@ use super::parts::{
     link, missing, name, set, title, utf16, way, web_address, word,
 };
 use super::{
-    Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
-    later, said, secret,
+    Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, later, said,
+    secret,
 };
 
 const HEADLINE_LETTERS: usize = 1_000;
@@ -151,30 +151,23 @@ impl Chat for RocketChat {
     }
 
     fn read(&self, sending: &Sending<'_>, answer: &Answer) -> Outcome {
-        if matches!(self, Self::Webhook(_)) {
-            return by_status(answer);
-        }
         let came = body(answer);
-        if answer.status == 200 && at(&came, "/success") == true {
-            let ids = at(&came, "/message/rid")
-                .as_str()
-                .zip(at(&came, "/message/_id").as_str());
-            return delivered(sending, ids.map(|(room, id)| format!("{room}/{id}")));
-        }
         let error = at(&came, "/error").as_str().unwrap_or_default();
-        let is_edit = matches!(way(sending), Some(Way::Edit(_)));
-        match error {
-            _ if is_edit
-                && (error.starts_with("No message found")
-                    || error.contains("error-action-not-allowed")
-                    || error.contains("error-message-editing-blocked")) =>
-            {
-                Outcome::FirstIsGone
+        let ids = at(&came, "/message/rid")
+            .as_str()
+            .zip(at(&came, "/message/_id").as_str());
+        let is_hook = matches!(self, Self::Webhook(_));
+        match answer.status {
+            200..=299 if is_hook => Outcome::Delivered { receipt: None },
+            200 if *at(&came, "/success") == true => {
+                delivered(sending, ids.map(|(room, id)| format!("{room}/{id}")))
             }
             _ if error.contains("error-message-size-exceeded") => {
                 Outcome::Refused { why: said(answer) }
             }
-            // It says 400 of most things: of rooms and users, too.
+            // It says 400 of most things, of rooms and users, too. Where it is because of the first message, it helps to say it anew;
+            // where it is not, the same is said of that.
+            400 if !is_hook && sending.first.is_some() => Outcome::FirstIsGone,
             _ => later(answer),
         }
     }
@@ -240,11 +233,9 @@ mod tests {
         );
         let gone = r#"{"success":false,"error":"No message found with the id of \"m1\"."}"#;
         assert_eq!(ask.read(Kind::Over, 400, gone), Outcome::FirstIsGone);
-        assert!(is_later(&ask.read(
-            Kind::Opened,
-            400,
-            r#"{"success":false,"error":"[invalid-channel]"}"#
-        )));
+        let channel = r#"{"success":false,"error":"[invalid-channel]"}"#;
+        let hook = Try::<RocketChatRow>::new("url = 'https://chat.example/hooks/1/abcdefgh'");
+        assert!(is_later(&hook.read(Kind::Opened, 400, channel)));
         let long =
             r#"{"success":false,"error":"Message size exceeds … [error-message-size-exceeded]"}"#;
         assert!(matches!(

@@ -71,6 +71,7 @@ fn is_whole(row: &SlackRow) -> Vec<Contradiction> {
             "is missing: `token` needs it",
         ));
     }
+    found.extend(missing(&[("api", !row.api.is_empty())]));
     if row.url.is_set() && !row.channel.is_empty() {
         let why = "does not go with `url`: an incoming webhook has its own channel";
         found.push(Contradiction::new("channel", why));

@@ -7,10 +7,13 @@
 use serde_json::{Value as Json, json};
 
 use super::parts::{
-    PLAIN_BYTES, SecretUrl, Tone, fitted, fitted_lines, http, is_news, lines, link, missing, name,
-    set,
+    PLAIN_BYTES, SecretUrl, Tone, at, body, fitted, fitted_lines, http, is_news, lines, link,
+    missing, name, set,
 };
-use super::{Chat, Receiver, Request, Secret, SecretError, Sending, secret};
+use super::{
+    Answer, Chat, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status, later,
+    secret,
+};
 
 /// Twice as long at most as JSON: control characters are gone before.
 const HEADLINE_BYTES: usize = 2_000;
@@ -55,6 +58,14 @@ impl Chat for Teams {
                 &payload(sending),
             )
         })
+    }
+
+    fn read(&self, _sending: &Sending<'_>, answer: &Answer) -> Outcome {
+        match at(&body(answer), "/error/code").as_str() {
+            // Of the flow (it is switched off, or gone), not of the message.
+            Some(code) if code.starts_with("Workflow") => later(answer),
+            _ => by_status(answer),
+        }
     }
 
     /// The flow takes 100 in a minute.

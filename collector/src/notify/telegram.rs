@@ -43,6 +43,7 @@ fn is_whole(row: &TelegramRow) -> Vec<settings::Contradiction> {
         ("name", !row.name.is_empty()),
         ("token", row.token.is_set()),
         ("chat_id", !row.chat_id.is_empty()),
+        ("api", !row.api.is_empty()),
     ])
 }
 

@@ -49,3 +49,35 @@ fn moment(unix_ms: i64) -> String {
         .unwrap_or(Timestamp::UNIX_EPOCH)
         .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use model::alert::Kind;
+
+    use crate::notify::testing::{message, sending};
+
+    use super::*;
+
+    /// `a`, `a.b`: all fields, in their order.
+    fn fields(of: &str, json: &Json, found: &mut Vec<String>) {
+        for (name, value) in json.as_object().into_iter().flatten() {
+            found.push(format!("{of}{name}"));
+            fields(&format!("{of}{name}."), value, found);
+        }
+    }
+
+    #[test]
+    fn the_page_shows_every_field() {
+        let page = include_str!("../../../docs/alerts.md");
+        let shown = page.split("```json\n").nth(1).unwrap();
+        let shown: Json = serde_json::from_str(shown.split("```").next().unwrap()).unwrap();
+        let (mut on_the_page, mut told_here) = (Vec::new(), Vec::new());
+        fields("", &shown, &mut on_the_page);
+        fields(
+            "",
+            &told(&sending(&message(Kind::Opened), None)),
+            &mut told_here,
+        );
+        assert_eq!(on_the_page, told_here);
+    }
+}
