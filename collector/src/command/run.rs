@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Place;
+use crate::alerts::{AlertsService, Receivers};
 use crate::authority::Duty;
 use crate::config::Config;
 use crate::declared::Declared;
@@ -78,7 +79,10 @@ async fn live(config: &Config, identities: Identities) -> anyhow::Result<()> {
         collector.refusals(),
     );
     let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
-    let routes = routes.add_service(Arc::clone(&judge).service());
+    let receivers: Receivers = Arc::new(Vec::new);
+    let routes = routes
+        .add_service(Arc::clone(&judge).service())
+        .add_service(AlertsService::service(Arc::clone(&judge), receivers));
     let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
     let changes = collector.changes();
     tokio::select! {
