@@ -1,16 +1,22 @@
 //! Silences and acknowledgements at the door: who may say what, what becomes of it, and that it can be read in the log.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use model::identity::Role;
 use proto::role::ON_BEHALF_OF;
 use proto::v1;
+use proto::v1::agent_message::Message;
 use proto::v1::alerts_client::AlertsClient;
+use proto::v1::query_client::QueryClient;
 use quorate_collector::authority::Duty;
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use crate::house::{Badge, House};
+use crate::house::{Badge, House, PATIENCE, VERSION};
+use crate::speaking::{Line, hello};
 
 type Alerts = AlertsClient<Channel>;
 
@@ -121,6 +127,95 @@ async fn an_operator_silences_everybody_sees_it_and_an_operator_ends_it() {
     house
         .log
         .line("asked to expire silence 1 of the cluster \"pve\": refused: there is no")
+        .await;
+}
+
+fn bond_with_one_port() -> v1::Fact {
+    let json = r#"[{"name":"bond0","monitor_targets":[],"slaves":[
+        {"name":"eno1","mii_status":"up","speed_unknown":false},
+        {"name":"eno2","mii_status":"down","speed_unknown":false}]}]"#;
+    v1::Fact {
+        family: v1::Family::Bonds.into(),
+        read_at_boottime_ms: 999,
+        state: Some(v1::fact::State::Known(v1::Known {
+            json: json.to_owned(),
+            at_unix_ms: now(),
+            problems: Vec::new(),
+        })),
+    }
+}
+
+/// Of the bond; as soon as there is one and this is so.
+async fn incident(
+    house: &House,
+    badge: &Badge,
+    line: &Line,
+    is_so: fn(&v1::Incident) -> bool,
+) -> v1::Incident {
+    let mut query = QueryClient::new(house.connect(badge).await);
+    let found = timeout(PATIENCE, async {
+        for number in 1.. {
+            line.say(Message::Heartbeat(v1::Heartbeat {
+                number,
+                revision: 1,
+                ..v1::Heartbeat::default()
+            }))
+            .await;
+            let status = query.get_status(v1::GetStatusRequest::default()).await;
+            let clusters = status.unwrap().into_inner().clusters.into_iter();
+            let mut all = clusters.flat_map(|cluster| cluster.incidents);
+            let is_it = |one: &v1::Incident| one.rule == "bond-degraded" && is_so(one);
+            if let Some(found) = all.find(is_it) {
+                return found;
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+        unreachable!("the numbers have no end")
+    });
+    found.await.expect("there is no such incident")
+}
+
+#[tokio::test]
+async fn an_open_incident_is_acknowledged_and_silenced_and_says_so() {
+    let house = House::whole(Duty::Authority).await;
+    let agent = house.agent("pve-01").await;
+    let operator = house.person(Role::Operator, "anna");
+    let line = Line::open(&house, &agent, hello("pve-01", VERSION)).await;
+    let line = line.unwrap();
+    let facts = vec![bond_with_one_port()];
+    line.say(Message::Report(v1::Report { revision: 1, facts }))
+        .await;
+    let open = incident(&house, &operator, &line, |_| true).await;
+    assert_eq!((open.acknowledgement, open.silence), (None, None));
+
+    let mut anna = alerts(&house, &operator).await;
+    let answer = anna.acknowledge(acknowledge(open.number)).await;
+    let answer = answer.unwrap().into_inner();
+    assert_eq!(answer.outcome(), v1::Outcome::Done, "{answer:?}");
+    let known = answer.acknowledgement.unwrap();
+    assert_eq!(known.incident, open.number);
+    let begins = format!(
+        "#{} is known to quorate://all/operator/anna since ",
+        open.number
+    );
+    assert!(answer.sentence.starts_with(&begins), "{}", answer.sentence);
+    // The name of a node is everything of it.
+    for (rule, subject) in [("", "pve-01"), ("vlan-*", "")] {
+        let made = anna.silence(silence(rule, subject)).await.unwrap();
+        assert_eq!(made.into_inner().outcome(), v1::Outcome::Done);
+    }
+    let said = incident(&house, &operator, &line, |one| one.silence.is_some()).await;
+    assert_eq!(said.acknowledgement.as_ref(), Some(&known));
+    assert_eq!(said.silence.unwrap().subject, "pve-01");
+    let list = silences(&mut anna).await;
+    assert_eq!(list.acknowledgements, [known]);
+    assert_eq!(list.silences.len(), 2);
+    house
+        .log
+        .line(&format!(
+            "asked to acknowledge incident #{} of the cluster \"pve\": done: ",
+            open.number
+        ))
         .await;
 }
 
