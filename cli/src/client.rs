@@ -3,11 +3,13 @@
 //!
 //! The file is what `quorate-collector operator add` writes. It holds a key, and is refused if others may read it.
 
+mod alerts;
 mod gate;
 mod history;
 pub(crate) mod own_node;
 mod way;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ use tonic::{Code, Response, Status};
 use crate::show;
 use way::{Line, Way};
 
+pub(crate) use alerts::Receivers;
 pub(crate) use history::{Told, notice};
 
 /// Names the operator's file, where no option does.
@@ -48,10 +51,10 @@ const MOST_ANSWER_BYTES: usize = 64 << 20;
 pub(crate) struct Whom {
     /// The operator's file [default: $QUORATE_IDENTITY, ~/.config/quorate/identity.json, /etc/quorate/identity.json; on a
     /// node without one, root's questions go over its agent]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     identity: Option<PathBuf>,
     /// Another address than those in the file
-    #[arg(long, value_name = "HOST:PORT", value_parser = host_port)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_port, global = true)]
     collector: Option<String>,
 }
 
@@ -192,6 +195,8 @@ pub(crate) struct Client {
 pub(crate) struct Answered {
     pub(crate) address: String,
     pub(crate) status: v1::GetStatusResponse,
+    /// By the id of the cluster, where they were asked for: [`Client::glance`].
+    pub(crate) receivers: BTreeMap<String, Receivers>,
 }
 
 impl Client {
@@ -351,7 +356,11 @@ fn judged(
             address,
             cluster: cluster.to_owned(),
         }),
-        (Ok(status), _) => Ok(Answered { address, status }),
+        (Ok(status), _) => Ok(Answered {
+            address,
+            status,
+            receivers: BTreeMap::new(),
+        }),
         (Err(status), Some(cluster)) if status.code() == Code::NotFound => {
             Err(NoAnswer::NoSuchCluster {
                 address,

@@ -5,7 +5,9 @@ mod client;
 mod command;
 mod exit;
 mod last;
+mod outcome;
 mod show;
+mod until;
 mod verdict;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

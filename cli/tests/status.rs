@@ -5,6 +5,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "status/silences.rs"]
+mod silences;
+
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +25,7 @@ use rustls::server::WebPkiClientVerifier;
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 use tonic::codegen::{async_trait, tokio_stream};
+use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 const ID: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
@@ -244,8 +248,12 @@ fn incident(number: u64, severity: v1::Severity, cause: Option<u64>) -> v1::Inci
     }
 }
 
-/// Serves until the test's process ends; only whom this CA signed may ask.
+/// Serves until the test's process ends; only whom this CA signed may ask. It is too old to know of silences.
 fn serve(ca: &Ca) -> SocketAddr {
+    serve_all(ca, Routes::new(QueryServer::new(Collector)))
+}
+
+fn serve_all(ca: &Ca, routes: Routes) -> SocketAddr {
     let (certificate, key) = certificate(ca, SERVER_NAME);
     let clients = roots(&[ca.der().clone()]).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(clients, provider());
@@ -266,11 +274,11 @@ fn serve(ca: &Ca) -> SocketAddr {
         .enable_all()
         .build()
         .unwrap();
-    thread::spawn(move || runtime.block_on(accept(listener, Arc::new(config))));
+    thread::spawn(move || runtime.block_on(accept(listener, Arc::new(config), routes)));
     address
 }
 
-async fn accept(listener: TcpListener, config: Arc<ServerConfig>) {
+async fn accept(listener: TcpListener, config: Arc<ServerConfig>, routes: Routes) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let acceptor = TlsAcceptor::from(config);
     loop {
@@ -283,7 +291,7 @@ async fn accept(listener: TcpListener, config: Arc<ServerConfig>) {
         let (mut outer, inner) = tokio::io::duplex(64 << 10);
         tokio::spawn(async move { tokio::io::copy_bidirectional(&mut tls, &mut outer).await });
         let serving = tonic::transport::Server::builder()
-            .add_service(QueryServer::new(Collector))
+            .add_routes(routes.clone())
             .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(inner)));
         tokio::spawn(serving);
     }
@@ -416,6 +424,7 @@ fn the_json_is_one_object_with_null_for_what_is_unknown() {
         .collect();
     assert_eq!(numbers, [7, 8]);
     assert_eq!(node["bonds"], Value::Null);
+    assert_eq!(cluster["receivers"], Value::Null);
 }
 
 #[test]

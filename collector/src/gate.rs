@@ -56,7 +56,12 @@ impl Judge {
     }
 
     /// Whether this asker may ask it of these nodes; which cluster it is.
-    fn authorise(&self, asker: &Asker, cluster: &str, nodes: &[String]) -> Result<Cluster, Status> {
+    pub(crate) fn authorise(
+        &self,
+        asker: &Asker,
+        cluster: &str,
+        nodes: &[String],
+    ) -> Result<Cluster, Status> {
         let judged = self.judge(asker, cluster, nodes);
         judged.inspect_err(|status| {
             let reason = match status.code() {
@@ -99,7 +104,7 @@ impl Judge {
     }
 
     /// What is known of the cluster, or why this collector has no say about it.
-    async fn voice(&self, cluster: &Cluster) -> Result<Keeper, Verdict> {
+    pub(crate) async fn voice(&self, cluster: &Cluster) -> Result<Keeper, Verdict> {
         let keeper = match self.keepers.keeper(&cluster.id).await {
             Ok(keeper) => keeper,
             Err(error) => {
@@ -217,7 +222,7 @@ impl Judge {
     }
 
     /// Looks at them as they are now, beside the tasks that serve.
-    async fn at_leases<T: Send + 'static>(
+    pub(crate) async fn at_leases<T: Send + 'static>(
         &self,
         keeper: Keeper,
         look: impl FnOnce(&Leases<'_>) -> Result<T, Status> + Send + 'static,

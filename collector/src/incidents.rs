@@ -7,6 +7,7 @@ use proto::v1;
 
 use crate::keeper::Now;
 use crate::keeper::view::ClusterView;
+use crate::silence::{acknowledgement, silence};
 
 /// Those that are open, and, if they are wanted, those that are over, the newest first.
 pub(crate) fn incidents(view: &ClusterView, with_closed: bool, now: Now) -> Vec<v1::Incident> {
@@ -49,7 +50,22 @@ fn message(view: &ClusterView, incident: &Incident, now: Now) -> v1::Incident {
         way_back: found
             .map(|found| found.way_back.clone())
             .unwrap_or_default(),
+        acknowledgement: view
+            .alerts
+            .acknowledged(incident.number)
+            .map(acknowledgement),
+        silence: silence_of(view, incident, now),
     }
+}
+
+/// The one that ends last of those that keep it back now.
+fn silence_of(view: &ClusterView, incident: &Incident, now: Now) -> Option<v1::Silence> {
+    let holding = view
+        .alerts
+        .silences()
+        .filter(|one| incident.is_open() && one.holds_at(now.unix_ms) && one.fits(incident));
+    let last = holding.max_by_key(|one| one.until_unix_ms)?;
+    Some(silence(last, now.unix_ms))
 }
 
 fn evidence(view: &ClusterView, found: &Finding, now: Now) -> Vec<v1::Evidence> {

@@ -77,7 +77,7 @@ pub(crate) fn end(node: NodeName, by: String, not_rebooted: bool) -> LeaseAsk {
 pub(crate) fn reason(text: &str) -> Result<String, Status> {
     if text.trim().is_empty() {
         return Err(Status::invalid_argument(
-            "reason: nothing is taken, broken or accepted without one",
+            "reason: nothing is taken, broken, accepted or silenced without one",
         ));
     }
     line("reason", text)

@@ -2,6 +2,7 @@
 
 mod accepted;
 pub mod addresses;
+pub mod alerts;
 mod answer;
 mod attempts;
 pub mod authority;
@@ -37,6 +38,7 @@ pub mod roster;
 pub mod routes;
 mod screen;
 pub mod serve;
+mod silence;
 pub mod tls;
 mod verdict;
 pub mod verdicts;

@@ -68,6 +68,17 @@ use Scope::{No, OwnCluster, OwnNode, Yes};
 pub type Row = (&'static str, [Scope; 4]);
 
 pub const MATRIX: &[Row] = &[
+    ("quorate.v1.Alerts/Silence", [No, No, OwnCluster, No]),
+    ("quorate.v1.Alerts/Expire", [No, No, OwnCluster, No]),
+    (
+        "quorate.v1.Alerts/ListSilences",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
+    ("quorate.v1.Alerts/Acknowledge", [No, No, OwnCluster, No]),
+    (
+        "quorate.v1.Alerts/ListReceivers",
+        [No, OwnCluster, OwnCluster, OwnCluster],
+    ),
     ("quorate.v1.Fleet/Stream", [OwnNode, No, No, No]),
     ("quorate.v1.Fleet/Renew", [OwnNode, No, No, No]),
     ("quorate.v1.Fleet/ClusterToken", [OwnNode, No, No, No]),

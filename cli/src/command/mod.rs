@@ -1,6 +1,7 @@
 //! The commands: one file each.
 
 mod accept;
+mod ack;
 mod action;
 mod check;
 mod check_local;
@@ -13,6 +14,7 @@ mod rank;
 mod replay;
 mod risks;
 mod severity;
+mod silence;
 mod simulate;
 mod status;
 mod what_if;
@@ -41,6 +43,8 @@ enum Command {
     Maintenance(maintenance::Args),
     Guard(guard::Args),
     Accept(accept::Args),
+    Silence(silence::Args),
+    Ack(ack::Args),
     Replay(replay::Args),
     Status(status::Args),
     Incidents(incidents::Args),
@@ -58,6 +62,8 @@ impl Cli {
             Command::Maintenance(args) => maintenance::run(&args),
             Command::Guard(args) => guard::run(&args),
             Command::Accept(args) => accept::run(&args),
+            Command::Silence(args) => silence::run(&args),
+            Command::Ack(args) => ack::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Status(args) => status::run(&args),
             Command::Incidents(args) => incidents::run(&args),

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::Place;
+use crate::alerts::AlertsService;
 use crate::answer::chain;
 use crate::authority::Duty;
 use crate::config::Config;
@@ -63,6 +64,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow::Result<()> {
     let ended = signals().context("signals cannot be waited for")?;
+    let (orders, carrier) = (Orders::by(config)?, Carrier::new()?);
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
     let fleetlock = config.fleetlock().map(FleetLock::bind).transpose()?;
@@ -79,24 +81,29 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         Arc::clone(&keepers),
         collector.refusals(),
     );
-    let told = Arc::clone(&keepers);
-    let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
-    let routes = routes.add_service(Arc::clone(&judge).service());
-    let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
-    let (give, orders) = mpsc::channel(1);
-    give.send(Orders::by(config)?).await?;
+    let (give, taken) = mpsc::channel(1);
+    give.send(orders).await?;
     let crew = Crew {
-        keepers: told,
-        carrier: Carrier::new()?,
+        keepers: Arc::clone(&keepers),
+        carrier,
         health: Arc::default(),
         can_write: ledger.can_write(),
     };
+    let receivers = Arc::clone(&crew.health);
+    let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
+    let routes = routes
+        .add_service(Arc::clone(&judge).service())
+        .add_service(AlertsService::service(
+            Arc::clone(&judge),
+            Arc::new(move || receivers.all()),
+        ));
+    let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
     let changes = collector.changes();
     tokio::select! {
         ended = collector.serve(routes, ended) => Ok(ended?),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
-        () = crew.run(orders) => bail!("nobody is alerted any more"),
+        () = crew.run(taken) => bail!("nobody is alerted any more"),
         failed = reload(place, give) => failed.context("SIGHUP cannot be waited for"),
         () = fleetlock => bail!("FleetLock is not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),

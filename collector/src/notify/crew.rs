@@ -64,7 +64,7 @@ impl Crew {
                 self.keepers.alert_by(Arc::new(policy)).await;
                 let names = receivers.iter();
                 self.health
-                    .are(names.map(|receiver| (receiver.name.clone(), receiver.kind)));
+                    .are(names.map(|receiver| (receiver.name.as_str(), receiver.kind)));
                 if let Some(heartbeat) = heartbeat {
                     workers.spawn(self.body().beat(heartbeat));
                 }

@@ -1,25 +1,11 @@
 //! How each receiver is: whether what is sent to it arrives, and since when it does not.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One receiver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ReceiverHealth {
-    pub(crate) name: String,
-    pub(crate) kind: &'static str,
-    /// Nothing has arrived since, though it was tried.
-    pub(crate) failing: Option<Failing>,
-}
+use crate::alerts::ReceiverHealth;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failing {
-    pub(crate) since_unix_ms: i64,
-    /// Of the last attempt.
-    pub(crate) why: String,
-}
-
-/// Shared by the workers and those who show it.
+/// Shared by the messengers and those who show it.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     receivers: Mutex<BTreeMap<String, ReceiverHealth>>,
@@ -27,26 +13,27 @@ pub(crate) struct Health {
 
 impl Health {
     /// These are the receivers now; what is known of those that stay is kept.
-    pub(super) fn are(&self, receivers: impl IntoIterator<Item = (String, &'static str)>) {
+    pub(super) fn are<'a>(&self, receivers: impl IntoIterator<Item = (&'a str, &'static str)>) {
         let mut known = self.lock();
-        let before = std::mem::take(&mut *known);
+        let mut before = std::mem::take(&mut *known);
         for (name, kind) in receivers {
-            let failing = before.get(&name).and_then(|before| before.failing.clone());
             let health = ReceiverHealth {
-                name: name.clone(),
-                kind,
-                failing,
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                ..before.remove(name).unwrap_or_default()
             };
-            known.insert(name, health);
+            known.insert(name.to_owned(), health);
         }
     }
 
     /// Whether it failed before.
     pub(super) fn arrived(&self, name: &str) -> bool {
         let mut known = self.lock();
-        known
-            .get_mut(name)
-            .is_some_and(|health| health.failing.take().is_some())
+        let Some(health) = known.get_mut(name) else {
+            return false;
+        };
+        health.why.clear();
+        std::mem::take(&mut health.failing_since_unix_ms) != 0
     }
 
     /// Whether it is the first failure since something arrived.
@@ -55,15 +42,11 @@ impl Health {
         let Some(health) = known.get_mut(name) else {
             return false;
         };
-        let is_first = health.failing.is_none();
-        let since = health
-            .failing
-            .as_ref()
-            .map_or(now_unix_ms, |failing| failing.since_unix_ms);
-        health.failing = Some(Failing {
-            since_unix_ms: since,
-            why: why.to_owned(),
-        });
+        let is_first = health.failing_since_unix_ms == 0;
+        if is_first {
+            health.failing_since_unix_ms = now_unix_ms;
+        }
+        why.clone_into(&mut health.why);
         is_first
     }
 
@@ -71,7 +54,7 @@ impl Health {
         self.lock().values().cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, ReceiverHealth>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, ReceiverHealth>> {
         self.receivers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -18,6 +18,7 @@ use proto::v1::fleet_client::FleetClient;
 use proto::v1::fleet_server::{Fleet, FleetServer};
 use proto::v1::gate_client::GateClient;
 use quorate_collector::addresses::Told;
+use quorate_collector::alerts::{AlertsService, ReceiverHealth};
 use quorate_collector::authority::Duty;
 use quorate_collector::gate::Judge;
 use quorate_collector::identity::Identities;
@@ -178,7 +179,8 @@ impl House {
             );
             let routes = routes(keepers, Arc::new(registrar), collector.refusals());
             let (routes, _health) = routes.await.unwrap();
-            routes.add_service(judge.service())
+            let alerts = AlertsService::service(Arc::clone(&judge), Arc::new(receivers));
+            routes.add_service(judge.service()).add_service(alerts)
         })
         .await
     }
@@ -302,6 +304,22 @@ impl House {
             .unwrap();
         talk.answers(2).await;
     }
+}
+
+/// As the configuration of the house has them: nothing arrives at the second one.
+fn receivers() -> Vec<ReceiverHealth> {
+    let well = ReceiverHealth {
+        name: "ops-mail".to_owned(),
+        kind: "mail".to_owned(),
+        ..ReceiverHealth::default()
+    };
+    let failing = ReceiverHealth {
+        name: "ops-slack".to_owned(),
+        kind: "slack".to_owned(),
+        failing_since_unix_ms: 1_800_000_000_000,
+        why: "answered 403".to_owned(),
+    };
+    vec![well, failing]
 }
 
 fn keepers(collector: &Collector) -> Keepers {

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod alerts;
 mod enrolment;
 mod fleetlock;
 mod flood;

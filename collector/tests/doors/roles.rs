@@ -36,6 +36,10 @@ fn the_table_in_the_docs_is_the_one_in_the_code() {
 fn every_method_of_the_wire_has_its_row() {
     let files = [
         (
+            "Alerts",
+            include_str!("../../../proto/proto/quorate/v1/alerts.proto"),
+        ),
+        (
             "Fleet",
             include_str!("../../../proto/proto/quorate/v1/fleet.proto"),
         ),

@@ -12,7 +12,7 @@ use tonic::{Code, Status, Streaming};
 
 use crate::house::{Badge, CLUSTER, House, OTHER, VERSION};
 
-fn hello(node: &str, version: &str) -> v1::Hello {
+pub(crate) fn hello(node: &str, version: &str) -> v1::Hello {
     v1::Hello {
         cluster: Some(v1::Cluster {
             id: CLUSTER.to_owned(),
@@ -33,13 +33,17 @@ fn hello(node: &str, version: &str) -> v1::Hello {
 }
 
 /// A stream that is open, or why it is not; what it says goes into the sender.
-struct Line {
+pub(crate) struct Line {
     say: mpsc::Sender<v1::AgentMessage>,
     heard: Streaming<v1::CollectorMessage>,
 }
 
 impl Line {
-    async fn open(house: &House, badge: &Badge, hello: v1::Hello) -> Result<Self, Status> {
+    pub(crate) async fn open(
+        house: &House,
+        badge: &Badge,
+        hello: v1::Hello,
+    ) -> Result<Self, Status> {
         let (say, said) = mpsc::channel(8);
         let mut line = Self {
             heard: FleetClient::new(house.connect(badge).await)
@@ -53,7 +57,7 @@ impl Line {
         Ok(line)
     }
 
-    async fn say(&self, message: Message) {
+    pub(crate) async fn say(&self, message: Message) {
         let message = v1::AgentMessage {
             boottime_ms: 1_000,
             message: Some(message),

@@ -35,7 +35,7 @@ pub const MAX_SILENCES: usize = 500;
 /// What has not arrived for so long is given up: nobody wants to be woken by it.
 pub const GIVEN_UP_AFTER_MS: i64 = 7 * 86_400_000;
 /// A silence that is over is still listed for so long.
-const SILENCE_SHOWN_MS: i64 = 86_400_000;
+pub const SILENCE_SHOWN_MS: i64 = 86_400_000;
 
 /// Counts up within its cluster.
 pub type MessageId = u64;

@@ -36,7 +36,26 @@ struct Incident<'a> {
     evidence: Vec<Evidence<'a>>,
     remedy: &'a str,
     way_back: &'a str,
+    /// `null`: nobody said that he knows of it.
+    acknowledged: Option<Acknowledged<'a>>,
+    /// `null`: no silence keeps it back now.
+    silenced: Option<Silenced<'a>>,
     history: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Acknowledged<'a> {
+    at: Option<jiff::Timestamp>,
+    by: &'a str,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Silenced<'a> {
+    id: u64,
+    until: Option<jiff::Timestamp>,
+    by: &'a str,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -92,6 +111,17 @@ fn incident(said: &v1::Incident) -> Incident<'_> {
         evidence: evidence.collect(),
         remedy: &said.remedy,
         way_back: &said.way_back,
+        acknowledged: said.acknowledgement.as_ref().map(|known| Acknowledged {
+            at: time(known.at_unix_ms),
+            by: &known.by,
+            reason: &known.reason,
+        }),
+        silenced: said.silence.as_ref().map(|silence| Silenced {
+            id: silence.id,
+            until: time(silence.until_unix_ms),
+            by: &silence.by,
+            reason: &silence.reason,
+        }),
         history: history.collect(),
     }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Args {
 }
 
 /// As it is printed, or without the sign.
-fn number(text: &str) -> Result<u64, &'static str> {
+pub(super) fn number(text: &str) -> Result<u64, &'static str> {
     let digits = text.strip_prefix('#').unwrap_or(text);
     digits
         .parse()

@@ -56,6 +56,7 @@ fn of_cluster(status: &v1::ClusterStatus, all: bool, width: Option<usize>, text:
             since(one),
             show::foreign(&one.rule)
         ));
+        said(one).iter().for_each(|line| tell(line));
         match effects(status, one).count() {
             0 => {}
             1 => tell(&format!(
@@ -92,6 +93,7 @@ pub(super) fn of_one(
     let mut text = styled(&show::wrap(&headline(one, 0), 2, width), style(one));
     let mut tell = |line: &str| text.push_str(&show::wrap(&format!("  {line}"), 4, width));
     tell(&since(one));
+    said(one).iter().for_each(|line| tell(line));
     if let Some(cause) = one.cause {
         let cause = status
             .incidents
@@ -211,6 +213,21 @@ fn since(one: &v1::Incident) -> String {
         line.push_str(", not found now: it may be over soon, or it cannot be looked at");
     }
     line
+}
+
+/// What people said of it: who knows of it, and until when nobody is told.
+fn said(one: &v1::Incident) -> Vec<String> {
+    let known = one.acknowledgement.as_ref().map(|known| {
+        let at = show::moment(known.at_unix_ms);
+        format!("acknowledged by {} at {at}: {}", known.by, known.reason)
+    });
+    let silence = one.silence.as_ref().map(|silence| {
+        let until = show::moment(silence.until_unix_ms);
+        let (id, by, reason) = (silence.id, &silence.by, &silence.reason);
+        format!("silenced until {until} by {by} (silence {id}): {reason}")
+    });
+    let lines = [known, silence].into_iter().flatten();
+    lines.map(|line| show::foreign(&line)).collect()
 }
 
 fn styled(text: &str, style: Style) -> String {

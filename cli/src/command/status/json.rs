@@ -3,8 +3,9 @@
 use proto::v1;
 use serde::Serialize;
 
+use super::receivers;
 use crate::answer::to_line;
-use crate::client::Answered;
+use crate::client::{Answered, Receivers};
 use crate::command::severity;
 
 #[derive(Serialize)]
@@ -34,8 +35,23 @@ struct Cluster<'a> {
     incidents: Vec<Incident<'a>>,
     /// Decided, and not on the collector's disk yet.
     incident_steps_waiting: u64,
+    /// To whom alerts go; `null` if the collector does not tell.
+    receivers: Option<Vec<Receiver<'a>>>,
+    /// Messages that never arrived, to whomever.
+    given_up: Option<u64>,
     nodes: Vec<Node<'a>>,
     findings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Receiver<'a> {
+    name: &'a str,
+    kind: &'a str,
+    /// Messages that have not arrived yet.
+    owed: Option<u64>,
+    /// `null`: all is well.
+    failing_since: Option<jiff::Timestamp>,
+    why: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +87,8 @@ struct Incident<'a> {
     sentence: &'a str,
     cause: Option<u64>,
     is_found: bool,
+    is_acknowledged: bool,
+    is_silenced: bool,
 }
 
 /// Either `unknown` says why, or `bonds` holds all that the node has.
@@ -136,11 +154,20 @@ pub(super) fn of_status(answered: &Answered) -> String {
             address: &answered.address,
             version: software.and_then(|software| stated(&software.version)),
         },
-        clusters: answered.status.clusters.iter().map(cluster).collect(),
+        clusters: answered
+            .status
+            .clusters
+            .iter()
+            .map(|status| cluster(status, receivers::of(answered, status)))
+            .collect(),
     })
 }
 
-fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
+fn cluster<'a>(status: &'a v1::ClusterStatus, receivers: Option<&'a Receivers>) -> Cluster<'a> {
+    let told = match receivers {
+        Some(Receivers::Told(told)) => Some(told),
+        Some(Receivers::NotTold | Receivers::Unknown { .. }) | None => None,
+    };
     let cluster = status.cluster.as_ref();
     let open = status.incidents.iter();
     let open = open.filter(|incident| incident.closed_unix_ms.is_none());
@@ -157,8 +184,21 @@ fn cluster(status: &v1::ClusterStatus) -> Cluster<'_> {
         link_matrix: status.link_matrix.as_ref().map(matrix),
         incidents: open.map(incident).collect(),
         incident_steps_waiting: status.incident_steps_waiting,
+        receivers: told.map(|told| told.receivers.iter().map(receiver).collect()),
+        given_up: told.and_then(|told| told.given_up),
         nodes: status.nodes.iter().map(node).collect(),
         findings: &status.findings,
+    }
+}
+
+fn receiver(one: &v1::Receiver) -> Receiver<'_> {
+    let since = Some(one.failing_since_unix_ms).filter(|since| *since != 0);
+    Receiver {
+        name: &one.name,
+        kind: &one.kind,
+        owed: one.owed,
+        failing_since: since.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()),
+        why: stated(&one.why),
     }
 }
 
@@ -210,6 +250,8 @@ fn incident(one: &v1::Incident) -> Incident<'_> {
         sentence: &one.sentence,
         cause: one.cause,
         is_found: one.is_found,
+        is_acknowledged: one.acknowledgement.is_some(),
+        is_silenced: one.silence.is_some(),
     }
 }
 

@@ -4,6 +4,7 @@ mod grid;
 mod json;
 mod links;
 mod nodes;
+mod receivers;
 mod table;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ const NO_TERMINAL: usize = 80;
 /// Shows a cluster at a glance: votes, open incidents, links between all nodes, bonds
 ///
 /// It judges nothing: the exit code says only whether the collector answered. What was not read, or was read too long
-/// ago, is printed as unknown. In the matrix of links a row says whom its node has connected, a letter for each other
+/// ago, is printed as unknown. Chats at which no alert arrives are named. In the matrix of links a row says whom its node has connected, a letter for each other
 /// node; its last line says what the letters mean.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 fn ask(args: &Args) -> Result<String, NoAnswer> {
     let cluster = args.cluster.as_deref().filter(|name| !name.is_empty());
-    let answered = Client::new(&args.whom)?.status(cluster, false)?;
+    let answered = Client::new(&args.whom)?.glance(cluster)?;
     Ok(if args.json {
         json::of_status(&answered)
     } else {

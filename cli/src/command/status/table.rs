@@ -5,11 +5,13 @@
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use jiff::Timestamp;
 use proto::v1;
 
 use super::grid::INDENT;
 use super::nodes::of_nodes;
-use crate::client::Answered;
+use super::receivers;
+use crate::client::{Answered, Receivers};
 use crate::command::severity;
 use crate::show::{self, BAD, DOUBTFUL, GOOD, HEAD};
 
@@ -31,12 +33,18 @@ pub(super) fn of_status(answered: &Answered, width: usize) -> String {
         if number > 0 {
             text.push('\n');
         }
-        of_cluster(cluster, width, &mut text);
+        let receivers = receivers::of(answered, cluster);
+        of_cluster(cluster, receivers, width, &mut text);
     }
     text
 }
 
-fn of_cluster(status: &v1::ClusterStatus, width: usize, text: &mut String) {
+fn of_cluster(
+    status: &v1::ClusterStatus,
+    receivers: Option<&Receivers>,
+    width: usize,
+    text: &mut String,
+) {
     votes(status, width, text);
     if !status.is_authority {
         let of = match &status.authority {
@@ -56,6 +64,9 @@ fn of_cluster(status: &v1::ClusterStatus, width: usize, text: &mut String) {
         push(text, &line, INDENT * 2, width, DOUBTFUL);
     }
     incidents(status, width, text);
+    for line in receivers::failing(receivers, Timestamp::now()) {
+        push(text, &format!("  ! {line}"), INDENT * 2, width, DOUBTFUL);
+    }
     text.push_str(&of_nodes(status, width));
 }
 
@@ -169,9 +180,16 @@ fn incident(one: &v1::Incident, effects: usize, width: usize, text: &mut String)
             let _ = write!(line, " ({many} effects)");
         }
     }
-    if !one.is_found {
-        line.push_str(" (not found now)");
-    }
+    let said = [
+        (one.acknowledgement.is_some(), " (acknowledged)"),
+        (one.silence.is_some(), " (silenced)"),
+        (!one.is_found, " (not found now)"),
+    ];
+    line.extend(
+        said.iter()
+            .filter(|(is_so, _)| *is_so)
+            .map(|(_, word)| *word),
+    );
     push(
         text,
         &line,

@@ -116,6 +116,47 @@ fn one_incident_is_opened_up() {
 }
 
 #[test]
+fn what_people_said_of_it_stands_with_it() {
+    let mut status = cluster();
+    let cause = &mut status.incidents[0];
+    cause.acknowledgement = Some(v1::Acknowledgement {
+        incident: 7,
+        by: "anna".to_owned(),
+        reason: "the new one comes tomorrow".to_owned(),
+        ..v1::Acknowledgement::default()
+    });
+    cause.silence = Some(v1::Silence {
+        id: 3,
+        by: "ben".to_owned(),
+        reason: "new\u{1b}cables".to_owned(),
+        ..v1::Silence::default()
+    });
+    cause.evidence.clear();
+    cause.lines.clear();
+    status.incidents.truncate(1);
+    check(
+        &of_one(&status, &status.incidents[0], Some(60)),
+        expect![[r#"
+            #7 critical: switch sw-a is gone: 2 nodes have no carrier on
+              their ports to it
+              since THEN, came back 2 times
+              acknowledged by anna at THEN: the new one
+                comes tomorrow
+              silenced until THEN by ben (silence 3):
+                new\u{1b}cables
+              found by the rule bond-degraded: `quorate explain
+                bond-degraded` says what it means
+
+            What to do
+              Look at the switch: its power, its management page.
+
+            Way back
+              Put the old cable back.
+        "#]],
+    );
+}
+
+#[test]
 fn the_list_has_each_cause_once() {
     let answered = Answered {
         address: String::new(),
@@ -123,6 +164,7 @@ fn the_list_has_each_cause_once() {
             collector: None,
             clusters: vec![cluster()],
         },
+        receivers: std::collections::BTreeMap::new(),
     };
     check(
         &of_incidents(&answered, false, Some(60)),

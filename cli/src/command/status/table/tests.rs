@@ -126,6 +126,7 @@ fn plain(clusters: Vec<v1::ClusterStatus>, width: usize) -> String {
             collector: None,
             clusters,
         },
+        receivers: std::collections::BTreeMap::new(),
     };
     let text = of_status(&answered, width);
     let text = anstream::adapter::strip_str(&text).to_string();
@@ -133,6 +134,30 @@ fn plain(clusters: Vec<v1::ClusterStatus>, width: usize) -> String {
         assert!(line.chars().count() <= width, "{width}: {line}");
     }
     text
+}
+
+#[test]
+fn what_is_known_or_silenced_is_told_and_says_so() {
+    let known = v1::Incident {
+        acknowledgement: Some(v1::Acknowledgement::default()),
+        ..incident(4, v1::Severity::Critical, None, "switch sw-a is gone")
+    };
+    let silenced = v1::Incident {
+        silence: Some(v1::Silence::default()),
+        is_found: false,
+        ..incident(5, v1::Severity::Critical, None, "switch sw-b is gone")
+    };
+    let cluster = v1::ClusterStatus {
+        incidents: vec![known, silenced],
+        ..cluster(&names(1))
+    };
+    let text = plain(vec![cluster], 80);
+    for line in [
+        "  #4 critical: switch sw-a is gone (acknowledged)\n",
+        "  #5 critical: switch sw-b is gone (silenced) (not found now)\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 #[test]
