@@ -180,6 +180,20 @@ impl Collector {
         Ok((OPERATOR, rack.path(self.station, OPERATOR)?))
     }
 
+    /// Waits until it hears so many agents of its first cluster.
+    pub fn wait_for_agents(&self, rack: &Rack, agents: usize) -> Result<()> {
+        wait_until("all agents to be heard", PATIENCE, || {
+            let status = self.status(rack)?;
+            let nodes = status
+                .pointer("/clusters/0/nodes")
+                .and_then(Value::as_array);
+            let standings = nodes.into_iter().flatten();
+            let standings = standings.filter_map(|node| node.get("standing")?.as_str());
+            let connected = standings.filter(|standing| *standing == "connected");
+            Ok((connected.count() == agents).then_some(()))
+        })
+    }
+
     /// What `quorate status --json` says in the collector's room.
     pub fn status(&self, rack: &Rack) -> Result<Value> {
         let said = self.terminal(rack, &["status", "--json"])?;

@@ -139,9 +139,7 @@ fn judged<'a>(
             also_silent(&silent),
         );
         let lost: Vec<Port<'a>> = lost.into_iter().chain(silent).collect();
-        // The kernels of all nodes say so: there is nothing to wait for.
-        let found = finding(scene, switch, Severity::Critical, sentence, &lost);
-        return Some(found.settles_in(0));
+        return Some(finding(scene, switch, Severity::Critical, sentence, &lost).settles_in(0));
     }
     if nodes(&mute) >= 2 && dark.is_empty() && up.iter().all(|port| !speaks_lacp(port)) {
         let sentence = format!(

@@ -94,7 +94,7 @@ fn carrier(line: &Value) -> Option<bool> {
     change?["after"].as_bool()
 }
 
-fn summary(ms: &mut [f64]) -> Result<String> {
+pub(super) fn summary(ms: &mut [f64]) -> Result<String> {
     ms.sort_by(f64::total_cmp);
     let at = |share: f64| {
         let place = (ms.len() as f64 * share).ceil() as usize;

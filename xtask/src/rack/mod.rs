@@ -1,6 +1,7 @@
 //! `cargo xtask rack`: what an agent is worth and what it costs, on a rack of real corosyncs. Root only. These are
 //! measures, not tests: nothing here fails for being slow.
 
+mod alert;
 mod check;
 mod cost;
 mod fleet;
@@ -31,6 +32,7 @@ enum Task {
     Truth(truth::Args),
     Gate(gate::Args),
     Check(check::Args),
+    Alert(alert::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Task::Truth(args) => truth::run(args),
         Task::Gate(args) => gate::run(args),
         Task::Check(args) => check::run(args),
+        Task::Alert(args) => alert::run(args),
     }
 }
 
