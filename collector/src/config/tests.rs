@@ -210,12 +210,50 @@ fn every_receiver_that_the_page_on_alerts_shows_is_good() {
         .collect();
     for block in &shown {
         let config = parse(block).unwrap();
-        assert_eq!(crate::notify::receivers::named(&config).len(), 1, "{block}");
+        let is_of_routes = block.contains("[[route]]");
+        let receivers = crate::notify::receivers::named(&config).len();
+        assert!(receivers == 1 || is_of_routes, "{block}");
     }
     let all = shown.concat();
     for kind in crate::notify::receivers::KINDS {
         assert!(all.contains(&format!("[[receiver.{kind}]]")), "{kind}");
     }
+}
+
+#[test]
+fn without_a_route_everybody_is_told_and_with_routes_who_stands_in_one() {
+    let receivers = "[[receiver.ntfy]]\nname = 'oncall'\ntopic = 't'\n[[receiver.ntfy]]\nname = 'team'\ntopic = 'u'\n";
+    let policy = parse(receivers).unwrap().policy();
+    assert_eq!(policy.routes.len(), 1);
+    assert_eq!(policy.routes[0].to, policy.receivers);
+    assert_eq!(policy.routes[0].repeat_ms, Some(24 * 3_600_000));
+    let routes =
+        "[[route]]\nto = ['on*']\nhours = '22:00-06:00'\n[[route]]\nto = ['team']\nrepeat_h = 0\n";
+    let policy = parse(&format!("{receivers}{routes}")).unwrap().policy();
+    assert_eq!(policy.routes[0].to, ["oncall".to_owned()].into());
+    let times = policy.routes[0].times.as_ref().unwrap();
+    assert_eq!((times.from_min, times.to_min), (22 * 60, 6 * 60));
+    assert_eq!(policy.routes[1].repeat_ms, None);
+    assert_eq!(policy.routes[1].times, None);
+}
+
+#[test]
+fn routes_to_nobody_of_rules_that_are_none_and_receivers_that_are_never_told_are_named() {
+    check_wrong(
+        "[[receiver.ntfy]]\nname = 'oncall'\ntopic = 't'\n\
+         [[route]]\nto = ['nobody']\nrules = ['bond-degarded']\nhours = '8-18'\nzone = 'Mars/Olympus'\n\
+         [[route]]\nseverity = 'bad'\ndays = ['monday']\n",
+        &[
+            "collector.toml:2: `receiver.ntfy.name` \"oncall\" stands in no [[route]]",
+            "collector.toml:5: `route.to` names \"nobody\", and no receiver is called so: there are oncall",
+            "collector.toml:6: `route.rules` names \"bond-degarded\", and no rule is called so: `quorate explain` lists them",
+            "collector.toml:7: `route.hours` must be hours such as \"08:00-18:00\"",
+            "collector.toml:8: `route.zone` must be the name of a time zone",
+            "collector.toml:9: `route.to` is missing: name a receiver",
+            "collector.toml:10: `route.severity` must be \"info\", \"warning\" or \"critical\", and is \"bad\"",
+            "collector.toml:11: `route.days` must be a list of days",
+        ],
+    );
 }
 
 #[test]
