@@ -146,7 +146,7 @@ async fn send(opened: &Opened, message: &Message, first: Option<&str>) -> anyhow
     let carried = Carrier::new()?.carry(&request).await;
     let took = begun.elapsed().as_millis();
     let answer = match carried {
-        Ok(answer) => answer,
+        Ok(answer) => mask.answer(answer),
         Err(why) => bail!("not delivered: {}", mask.hide(&why)),
     };
     print(mask.hide(&format!(

@@ -4,6 +4,7 @@ use std::future::pending;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use model::identity::ClusterId;
@@ -11,6 +12,7 @@ use model::topology::Site;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 use super::Place;
 use crate::alerts::AlertsService;
@@ -37,6 +39,9 @@ use crate::routes::routes;
 use crate::serve::Collector;
 use crate::verdicts::{VERDICTS, Verdicts};
 
+/// At the end: for messages that are on their way, and until their arrival is on the disk.
+const LAST_WORD: Duration = Duration::from_secs(3);
+const WRITTEN_DOWN: Duration = Duration::from_millis(100);
 /// Below the state directory: copies of the latest reports.
 const REPORTS: &str = "reports";
 
@@ -99,16 +104,23 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         ));
     let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
     let changes = collector.changes();
-    tokio::select! {
-        ended = collector.serve(routes, ended) => Ok(ended?),
+    let mut crew = tokio::spawn(crew.run(taken));
+    let ended: anyhow::Result<()> = tokio::select! {
+        ended = collector.serve(routes, ended) => ended.map_err(anyhow::Error::from),
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
-        () = crew.run(taken) => bail!("nobody is alerted any more"),
+        _ = &mut crew => bail!("nobody is alerted any more"),
         failed = reload(place, give) => failed.context("SIGHUP cannot be waited for"),
         () = fleetlock => bail!("FleetLock is not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
+    };
+    // Nobody gives orders any more. A message that is on its way arrives, and that it did is written down; what takes longer
+    // goes out again with the next start.
+    if timeout(LAST_WORD, crew).await.is_ok() {
+        sleep(WRITTEN_DOWN).await;
     }
+    ended
 }
 
 /// Where it is off, nothing is waited for.

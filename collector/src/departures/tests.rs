@@ -138,6 +138,7 @@ fn view(nodes: &[(&str, Says)]) -> ClusterView {
         incidents: Arc::default(),
         leases: None,
         alerts: Arc::default(),
+        alerts_kept: Arc::default(),
         are_alerts_kept: true,
         well_since_ms: None,
         steps_waiting: 0,

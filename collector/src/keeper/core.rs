@@ -336,6 +336,7 @@ impl Core {
             incidents,
             leases: self.events.leases_kept(),
             alerts: self.alerts_to_tell(now),
+            alerts_kept: self.events.alerts_kept(),
             are_alerts_kept: self.events.trouble(now).is_none(),
             well_since_ms: self.well_since_ms(now),
             steps_waiting: self.events.steps_waiting(),

@@ -5,6 +5,7 @@
 //! rules look again and decide anew.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use model::alert::{self, Alerts};
 use model::incident::late::{self, Told};
@@ -23,7 +24,7 @@ pub(super) struct Steps {
     waiting_leases: Vec<lease::Transition>,
     leases_ahead: Leases,
     waiting_alerts: Vec<alert::Transition>,
-    alerts_ahead: Alerts,
+    alerts_ahead: Arc<Alerts>,
 }
 
 impl Steps {
@@ -34,7 +35,7 @@ impl Steps {
             waiting_leases: Vec::new(),
             leases_ahead: Leases::clone(&kept.leases),
             waiting_alerts: Vec::new(),
-            alerts_ahead: Alerts::clone(&kept.alerts),
+            alerts_ahead: Arc::clone(&kept.alerts),
         }
     }
 
@@ -54,12 +55,13 @@ impl Steps {
     }
 
     /// What the next step about alerts builds on.
-    pub(super) fn alerts_ahead(&self) -> &Alerts {
+    pub(super) fn alerts_ahead(&self) -> &Arc<Alerts> {
         &self.alerts_ahead
     }
 
     pub(super) fn decide_alerts(&mut self, steps: Vec<alert::Transition>) {
-        steps.iter().for_each(|step| self.alerts_ahead.fold(step));
+        let ahead = Arc::make_mut(&mut self.alerts_ahead);
+        steps.iter().for_each(|step| ahead.fold(step));
         self.waiting_alerts.extend(steps);
     }
 

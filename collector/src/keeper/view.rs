@@ -37,6 +37,8 @@ pub struct ClusterView {
     pub leases: Option<Arc<Leases>>,
     /// What is owed to chats, and what they were told.
     pub alerts: Arc<Alerts>,
+    /// What of it is on the disk: only what is settled there need not be remembered by who delivers.
+    pub alerts_kept: Arc<Alerts>,
     /// False: the ledger cannot be written, and `alerts` is more than is on the disk.
     pub are_alerts_kept: bool,
     /// Since when nothing keeps the lease from its end, on the collector's monotonic clock.

@@ -118,6 +118,10 @@ impl Chat for Alertmanager {
         Some(REPEAT)
     }
 
+    fn shows_what_is_open(&self) -> bool {
+        true
+    }
+
     fn secrets(&self) -> Vec<&str> {
         match &self.login {
             Login::None => Vec::new(),

@@ -15,7 +15,7 @@ use super::{Answer, Http, Request};
 
 const HTTP_PATIENCE: Duration = Duration::from_secs(10);
 /// More of an answer is not read.
-const MAX_ANSWER_BYTES: usize = 16 * 1_024;
+const MAX_ANSWER_BYTES: usize = 256 * 1_024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Carrier {
@@ -82,12 +82,11 @@ impl Carrier {
             match came.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
-                // The status says what became of the message; without the rest there is no receipt.
-                Err(error) if status >= 300 => {
+                // The status says what became of the message, also where the rest never ends; at worst there is no receipt.
+                Err(error) => {
                     tracing::debug!("{}", words("the answer broke off", &error.without_url()));
                     break;
                 }
-                Err(error) => return Err(failed(error)),
             }
         }
         body.truncate(MAX_ANSWER_BYTES);

@@ -1,8 +1,7 @@
 //! All messengers, one a receiver, and what wakes them. A configuration that is read again is another crew; what was not said to
 //! have arrived is owed to it as well.
 
-use std::collections::BTreeSet;
-use std::future::pending;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::alert::{Alerts, Policy};
@@ -12,6 +11,7 @@ use tokio::task::JoinSet;
 use super::Carrier;
 use super::health::Health;
 use super::heartbeat::{Body, Heartbeat};
+use super::outbox::Outbox;
 use super::receivers::{self, Opened};
 use super::worker::Worker;
 use crate::config::Config;
@@ -47,42 +47,61 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// Delivers for ever, always by the last orders.
+    /// Delivers by the last orders, until nobody can give any more; then behind what is on its way.
     pub(crate) async fn run(self, mut orders: mpsc::Receiver<Orders>) {
         let (news, awaits) = watch::channel(0);
         let listening = listen(Arc::clone(&self.keepers), news);
         let working = async {
-            let mut workers = JoinSet::new();
-            while let Some(Orders {
-                receivers,
-                policy,
-                heartbeat,
-            }) = orders.recv().await
-            {
+            let mut outboxes = BTreeMap::new();
+            let mut next = orders.recv().await;
+            while let Some(given) = next {
+                let shift = self.begin(given, &mut outboxes, &awaits).await;
+                next = orders.recv().await;
                 // None of the old ones is left before a new one begins: nobody is told twice at the same time.
-                workers.shutdown().await;
-                self.keepers.alert_by(Arc::new(policy)).await;
-                let names = receivers.iter();
-                self.health
-                    .are(names.map(|receiver| (receiver.name.as_str(), receiver.kind)));
-                if let Some(heartbeat) = heartbeat {
-                    workers.spawn(self.body().beat(heartbeat));
-                }
-                for receiver in receivers {
-                    let worker = Worker {
-                        receiver,
-                        keepers: Arc::clone(&self.keepers),
-                        carrier: self.carrier.clone(),
-                        health: Arc::clone(&self.health),
-                        news: awaits.clone(),
-                    };
-                    workers.spawn(worker.run());
-                }
+                outboxes = shift.end().await;
             }
-            // Nobody gives orders any more; those who work go on.
-            pending::<()>().await;
         };
-        tokio::join!(listening, working);
+        tokio::select! {
+            () = listening => {}
+            () = working => {}
+        }
+    }
+
+    async fn begin(
+        &self,
+        orders: Orders,
+        outboxes: &mut BTreeMap<String, Outbox>,
+        news: &watch::Receiver<u64>,
+    ) -> Shift {
+        self.keepers.alert_by(Arc::new(orders.policy)).await;
+        let names = orders.receivers.iter();
+        self.health
+            .are(names.map(|receiver| (receiver.name.as_str(), receiver.kind)));
+        let (stop, stops) = watch::channel(false);
+        let mut workers = JoinSet::new();
+        for receiver in orders.receivers {
+            let name = receiver.name.clone();
+            let outbox = outboxes.remove(&name);
+            let outbox = outbox.unwrap_or_else(|| Outbox::of(&name));
+            let worker = Worker {
+                receiver,
+                keepers: Arc::clone(&self.keepers),
+                carrier: self.carrier.clone(),
+                health: Arc::clone(&self.health),
+                news: news.clone(),
+                stops: stops.clone(),
+            };
+            workers.spawn(async move { (name, worker.run(outbox).await) });
+        }
+        let mut heart = JoinSet::new();
+        if let Some(heartbeat) = orders.heartbeat {
+            heart.spawn(self.body().beat(heartbeat));
+        }
+        Shift {
+            stop,
+            workers,
+            heart,
+        }
     }
 
     fn body(&self) -> Body {
@@ -92,6 +111,30 @@ impl Crew {
             health: Arc::clone(&self.health),
             can_write: self.can_write.clone(),
         }
+    }
+}
+
+/// Those who work by the same orders.
+struct Shift {
+    stop: watch::Sender<bool>,
+    workers: JoinSet<(String, Outbox)>,
+    heart: JoinSet<()>,
+}
+
+impl Shift {
+    /// Waits for the messages that are on their way. What comes back is what the next shift must know, so that nobody hears again
+    /// what has arrived and is not on the disk yet.
+    async fn end(mut self) -> BTreeMap<String, Outbox> {
+        self.heart.abort_all();
+        self.stop.send_replace(true);
+        let mut outboxes = BTreeMap::new();
+        while let Some(ended) = self.workers.join_next().await {
+            match ended {
+                Ok((name, outbox)) => drop(outboxes.insert(name, outbox)),
+                Err(error) => tracing::error!("a messenger broke down: {error}"),
+            }
+        }
+        outboxes
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is printed of a message and of an answer, without the receiver's secrets.
 
-use super::Chat;
+use super::{Answer, Chat};
 
 /// Writes `***` for whatever is secret, as it is and as it stands in JSON.
 #[derive(Debug)]
@@ -19,6 +19,14 @@ impl Mask {
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.dedup();
         Self(secrets)
+    }
+
+    /// An answer without them, before anything is cut off it: half a secret would not be found any more.
+    pub(crate) fn answer(&self, answer: Answer) -> Answer {
+        Answer {
+            body: self.hide(&answer.body),
+            ..answer
+        }
     }
 
     pub(crate) fn hide(&self, text: &str) -> String {

@@ -15,7 +15,7 @@ mod mask;
 mod matrix;
 mod mattermost;
 mod ntfy;
-mod outbox;
+pub(crate) mod outbox;
 mod pagerduty;
 mod parts;
 pub(crate) mod receivers;
@@ -175,6 +175,11 @@ pub(crate) trait Chat: Send + Sync + std::fmt::Debug {
         Duration::from_millis(100)
     }
 
+    /// It shows what is open, so that it must hear of an end that nobody wants to be told.
+    fn shows_what_is_open(&self) -> bool {
+        false
+    }
+
     /// Services that forget what they are not told again: the last message of every open thread is repeated this often.
     fn repeats_every(&self) -> Option<Duration> {
         None
@@ -185,7 +190,7 @@ pub(crate) trait Chat: Send + Sync + std::fmt::Debug {
 }
 
 /// One row of the configuration.
-pub(crate) trait Receiver {
+pub(crate) trait Receiver: std::fmt::Debug {
     fn name(&self) -> &str;
 
     /// Reads the secrets.
@@ -216,7 +221,7 @@ pub(crate) fn retry_after(answer: &Answer) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// The status, and the first words of the body.
+/// The status, and the first words of the body. Secrets were taken out of it before.
 pub(crate) fn said(answer: &Answer) -> String {
     let body = answer.body.trim();
     if body.is_empty() {

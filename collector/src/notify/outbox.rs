@@ -1,5 +1,8 @@
 //! What one receiver is owed, in all clusters, as the keepers' views show it. Nothing is kept here that must outlive the
 //! collector: what is not said to have arrived is owed.
+//!
+//! What was settled is remembered until the *disk* shows it. While the ledger is slow a view shows more than is on the disk, and
+//! less again when part of it has come there: by the view alone a message would go out twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 use model::alert::{Alerts, Kind, MessageId, Owed};
 use model::identity::ClusterId;
 use model::incident::Number;
+use tokio::time::Instant;
 
 use crate::keeper::view::ClusterView;
 
@@ -15,40 +19,48 @@ type Key = (ClusterId, MessageId, i64);
 
 /// The next message to one receiver.
 #[derive(Debug, Clone)]
-pub(super) struct Next {
-    pub(super) cluster: ClusterId,
-    pub(super) owed: Arc<Owed>,
+pub(crate) struct Next {
+    pub(crate) cluster: ClusterId,
+    pub(crate) owed: Arc<Owed>,
     /// Of the thread's first message.
-    pub(super) first: Option<String>,
-    pub(super) is_recorded: bool,
+    pub(crate) first: Option<String>,
+    pub(crate) is_recorded: bool,
 }
 
 /// One receiver's outbox.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     receiver: String,
     /// Arrived or given up, and the ledger does not show it yet.
     settled: BTreeSet<Key>,
     /// Receipts that the ledger does not show yet.
     receipts: BTreeMap<(ClusterId, Number), String>,
+    /// Threads whose message fails again and again: until then those of others go first.
+    postponed: BTreeMap<(ClusterId, Number), Instant>,
 }
 
 impl Outbox {
-    pub(super) fn of(receiver: &str) -> Self {
+    pub(crate) fn of(receiver: &str) -> Self {
         Self {
             receiver: receiver.to_owned(),
             settled: BTreeSet::new(),
             receipts: BTreeMap::new(),
+            postponed: BTreeMap::new(),
         }
     }
 
     /// The oldest message that is owed, whichever cluster it is of; within a cluster in the order in which they were decided.
-    pub(super) fn next(&mut self, views: &[Arc<ClusterView>]) -> Option<Next> {
+    pub(crate) fn next(&mut self, views: &[Arc<ClusterView>]) -> Option<Next> {
         self.forget(views);
+        self.postponed.retain(|_, until| Instant::now() < *until);
         let mut next: Option<Next> = None;
         for view in views.iter().filter(|view| view.is_authority) {
             let mut owed = view.alerts.owed_to(&self.receiver);
-            let Some(owed) = owed.find(|owed| !self.settled.contains(&key(view, owed))) else {
+            let is_next = |owed: &&Arc<Owed>| {
+                let thread = (view.cluster.clone(), owed.head);
+                !self.settled.contains(&key(view, owed)) && !self.postponed.contains_key(&thread)
+            };
+            let Some(owed) = owed.find(is_next) else {
                 continue;
             };
             let at = |owed: &Owed| owed.message.at_unix_ms;
@@ -76,7 +88,7 @@ impl Outbox {
         decided.flat_map(of_view).collect()
     }
 
-    pub(super) fn settle(&mut self, cluster: &ClusterId, owed: &Owed, receipt: Option<&str>) {
+    pub(crate) fn settle(&mut self, cluster: &ClusterId, owed: &Owed, receipt: Option<&str>) {
         let key = (cluster.clone(), owed.id, owed.message.at_unix_ms);
         self.settled.insert(key);
         if let Some(receipt) = receipt {
@@ -85,6 +97,16 @@ impl Outbox {
                 .entry(thread)
                 .or_insert_with(|| receipt.to_owned());
         }
+    }
+
+    /// The others go first for a while.
+    pub(super) fn postpone(&mut self, cluster: &ClusterId, head: Number, until: Instant) {
+        self.postponed.insert((cluster.clone(), head), until);
+    }
+
+    /// When one that was postponed is to be tried again.
+    pub(super) fn wakes_at(&self) -> Option<Instant> {
+        self.postponed.values().min().copied()
     }
 
     fn first(&self, view: &ClusterView, head: Number, kind: Kind) -> Option<String> {
@@ -98,22 +120,25 @@ impl Outbox {
 
     /// What the ledger shows by now.
     fn forget(&mut self, views: &[Arc<ClusterView>]) {
-        let alerts: BTreeMap<&ClusterId, &Alerts> = views
-            .iter()
-            .map(|view| (&view.cluster, &*view.alerts))
-            .collect();
+        let views: BTreeMap<&ClusterId, &ClusterView> =
+            views.iter().map(|view| (&view.cluster, &**view)).collect();
         let receiver = &self.receiver;
         self.settled.retain(|(cluster, id, at)| {
-            alerts.get(cluster).is_some_and(|alerts| {
-                alerts.owed().any(|owed| {
-                    owed.id == *id && owed.message.at_unix_ms == *at && owed.to.contains(receiver)
-                })
+            views.get(cluster).is_some_and(|view| {
+                let is_to_come = *id >= view.alerts_kept.next_message();
+                is_to_come || view.alerts_kept.owes(*id, *at, receiver)
             })
         });
         self.receipts.retain(|(cluster, head), _| {
-            let alerts = alerts.get(cluster);
-            let thread = alerts.and_then(|alerts| alerts.thread(receiver, *head));
-            thread.is_some_and(|thread| thread.receipt.is_none())
+            let thread = |alerts: &Alerts| {
+                let thread = alerts.thread(receiver, *head);
+                thread.map(|thread| thread.receipt.is_some())
+            };
+            views.get(cluster).is_some_and(|view| {
+                let is_on_disk = thread(&view.alerts_kept);
+                is_on_disk == Some(false)
+                    || (is_on_disk.is_none() && thread(&view.alerts).is_some())
+            })
         });
     }
 }

@@ -63,7 +63,7 @@ impl Chat for PagerDuty {
         let is_end = match message.kind {
             // It would be a line in the alert's log.
             Kind::Changed => return None,
-            Kind::Over | Kind::Joined => true,
+            Kind::Over | Kind::Joined | Kind::Closed => true,
             Kind::Opened | Kind::Worse | Kind::More | Kind::Again | Kind::Reminder => false,
         };
         let mut event = json!({
@@ -99,6 +99,10 @@ impl Chat for PagerDuty {
             }
             _ => by_status(answer),
         }
+    }
+
+    fn shows_what_is_open(&self) -> bool {
+        true
     }
 
     fn secrets(&self) -> Vec<&str> {

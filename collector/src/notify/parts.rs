@@ -321,7 +321,7 @@ pub(super) fn path_segment(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SecretUrl {
     url: Hidden,
-    /// The last part of its path and what its query has: services repeat these in their errors.
+    /// The parts of its path and what its query has: services repeat these in their errors.
     tokens: Vec<Hidden>,
 }
 
@@ -333,11 +333,15 @@ impl SecretUrl {
         }
         let (path, query) = url.get().split_once('?').unwrap_or((url.get(), ""));
         let last = path.trim_end_matches('/').rsplit('/').next();
+        // A word of small letters in the middle is the service's own.
+        let is_word = |part: &str| part.chars().all(|letter| letter.is_ascii_lowercase());
+        let parts = path.split('/').skip(3);
+        let parts = parts.filter(|part| Some(*part) == last || !is_word(part));
         let values = query
             .split('&')
             .filter_map(|pair| Some(pair.split_once('=')?.1));
         let tokens = values
-            .chain(last)
+            .chain(parts)
             .filter(|token| token.len() >= MIN_TOKEN_LETTERS);
         Ok(Self {
             tokens: tokens.map(Hidden::new).collect(),

@@ -9,6 +9,8 @@ pub(crate) struct Opened {
     pub(crate) name: String,
     pub(crate) kind: &'static str,
     pub(crate) chat: Box<dyn Chat>,
+    /// Another one where the configuration names another service, server or channel: receipts of one place mean nothing in another.
+    pub(crate) place: String,
 }
 
 /// One row of the configuration.
@@ -60,11 +62,19 @@ pub(crate) fn open_all(config: &Config) -> Result<Vec<Opened>, SecretError> {
 }
 
 impl Named<'_> {
+    fn place(&self) -> String {
+        let row = format!("{} {:?}", self.kind, self.receiver);
+        let digest = ring::digest::digest(&ring::digest::SHA256, row.as_bytes());
+        let bytes = digest.as_ref().iter().take(6);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub(crate) fn open(&self) -> Result<Opened, SecretError> {
         Ok(Opened {
             name: self.receiver.name().to_owned(),
             kind: self.kind,
             chat: self.receiver.open()?,
+            place: self.place(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! One receiver's messenger: one message after the other, each until it has arrived, in the order in which they were decided.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use model::alert::{GIVEN_UP_AFTER_MS, Kind, MessageId, Step};
 use model::identity::ClusterId;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::health::Health;
@@ -22,6 +23,10 @@ use crate::keepers::Keepers;
 /// A message that the service will not take is tried so often: the refusal may have come from a proxy between.
 const REFUSALS: u32 = 3;
 
+/// A message that failed so often lets those of other threads pass: it may be this one alone that cannot be taken.
+const PATIENCE: u32 = 5;
+const STANDS_BACK: Duration = Duration::from_secs(300);
+
 /// What it works with.
 pub(super) struct Worker {
     pub(super) receiver: Opened,
@@ -30,6 +35,8 @@ pub(super) struct Worker {
     pub(super) health: Arc<Health>,
     /// Goes up when any view shows other alerts.
     pub(super) news: watch::Receiver<u64>,
+    /// True: no message is begun any more.
+    pub(super) stops: watch::Receiver<bool>,
 }
 
 /// What it remembers from one message to the next.
@@ -37,22 +44,33 @@ struct Bag {
     outbox: Outbox,
     backoff: Backoff,
     refusals: BTreeMap<(ClusterId, MessageId), u32>,
+    failures: BTreeMap<(ClusterId, MessageId), u32>,
     /// Nothing goes out before.
     free_at: Instant,
 }
 
+impl Bag {
+    fn forget(&mut self, next: &Next) {
+        let key = (next.cluster.clone(), next.owed.id);
+        self.refusals.remove(&key);
+        self.failures.remove(&key);
+    }
+}
+
 impl Worker {
-    /// Until it is dropped. What was on its way then is sent again, under the same key.
-    pub(super) async fn run(mut self) {
+    /// Until it is told to stop, which it does behind the message that is on its way. What it hands back is what its successor has
+    /// to know.
+    pub(super) async fn run(mut self, outbox: Outbox) -> Outbox {
         let mut bag = Bag {
-            outbox: Outbox::of(&self.receiver.name),
+            outbox,
             backoff: Backoff::default(),
             refusals: BTreeMap::new(),
+            failures: BTreeMap::new(),
             free_at: Instant::now(),
         };
         let every = self.receiver.chat.repeats_every();
         let mut repeat_at = every.map(|every| Instant::now() + every);
-        loop {
+        while !*self.stops.borrow() {
             self.news.mark_unchanged();
             let views = self.views().await;
             for (cluster, owed) in bag.outbox.overtaken(&views) {
@@ -64,18 +82,19 @@ impl Worker {
                 self.deliver(&mut bag, next).await;
                 continue;
             }
-            let is_over = tokio::select! {
-                changed = self.news.changed() => changed.is_err(),
+            tokio::select! {
+                changed = self.news.changed() => if changed.is_err() {
+                    break;
+                },
+                _ = self.stops.changed() => {}
+                () = until(bag.outbox.wakes_at()) => {}
                 () = until(repeat_at) => {
                     self.repeat(&views).await;
                     repeat_at = every.map(|every| Instant::now() + every);
-                    false
                 }
-            };
-            if is_over {
-                return;
             }
         }
+        bag.outbox
     }
 
     async fn views(&self) -> Vec<Arc<ClusterView>> {
@@ -90,8 +109,11 @@ impl Worker {
             let why = "it did not arrive within seven days".to_owned();
             return self.give_up(bag, &next, why).await;
         }
-        sleep_until(bag.free_at).await;
-        let mut outcome = self.send(&next, next.first.as_deref(), now_unix_ms).await;
+        if !self.waits_until(bag.free_at).await {
+            return;
+        }
+        let first = next.first.as_deref().and_then(|first| self.of_here(first));
+        let mut outcome = self.send(&next, first, now_unix_ms).await;
         if outcome == Some(Outcome::FirstIsGone) {
             // Another word for what nobody can see any more is worth nothing; everything else is said anew.
             outcome = match next.owed.message.kind {
@@ -109,10 +131,10 @@ impl Worker {
                 }
                 self.arrived(bag, &next, receipt).await;
             }
-            Some(Outcome::Later { after, why }) => self.failed(bag, after, &why, now_unix_ms).await,
+            Some(Outcome::Later { after, why }) => self.failed(bag, &next, after, &why).await,
             Some(Outcome::FirstIsGone) => {
                 let why = "it has no message of that name, though none was named";
-                self.failed(bag, None, why, now_unix_ms).await;
+                self.failed(bag, &next, None, why).await;
             }
             Some(Outcome::Refused { why }) => {
                 let key = (next.cluster.clone(), next.owed.id);
@@ -122,7 +144,7 @@ impl Worker {
                     let why = format!("it was refused {REFUSALS} times: {why}");
                     return self.give_up(bag, &next, why).await;
                 }
-                self.failed(bag, None, &why, now_unix_ms).await;
+                self.failed(bag, &next, None, &why).await;
             }
         }
     }
@@ -143,17 +165,29 @@ impl Worker {
 
     async fn carry(&self, sending: &Sending<'_>) -> Option<Outcome> {
         let chat = &self.receiver.chat;
-        let request = chat.request(sending)?;
-        Some(match self.carrier.carry(&request).await {
-            Ok(answer) => chat.read(sending, &answer),
+        if sending.message.kind == Kind::Closed && !chat.shows_what_is_open() {
+            return None;
+        }
+        // What others wrote goes through here. A message that breaks this program must not take all others with it.
+        let made = catch_unwind(AssertUnwindSafe(|| chat.request(sending)));
+        let Ok(request) = made else {
+            return Some(broke_down());
+        };
+        Some(match self.carrier.carry(&request?).await {
+            Ok(answer) => {
+                let answer = Mask::of(&**chat).answer(answer);
+                let read = catch_unwind(AssertUnwindSafe(|| chat.read(sending, &answer)));
+                read.unwrap_or_else(|_| broke_down())
+            }
             Err(why) => Outcome::Later { after: None, why },
         })
     }
 
     async fn arrived(&self, bag: &mut Bag, next: &Next, receipt: Option<String>) {
+        let receipt = receipt.map(|receipt| format!("{} {receipt}", self.receiver.place));
         bag.outbox
             .settle(&next.cluster, &next.owed, receipt.as_deref());
-        bag.refusals.remove(&(next.cluster.clone(), next.owed.id));
+        bag.forget(next);
         let step = Step::Delivered {
             id: next.owed.id,
             receiver: self.receiver.name.clone(),
@@ -169,8 +203,10 @@ impl Worker {
             "an alert is given up: {}",
             self.masked(&why)
         );
+        // Whoever refuses a message is there.
+        self.health.arrived(&self.receiver.name);
         bag.outbox.settle(&next.cluster, &next.owed, None);
-        bag.refusals.remove(&(next.cluster.clone(), next.owed.id));
+        bag.forget(next);
         let step = Step::GivenUp {
             id: next.owed.id,
             receiver: self.receiver.name.clone(),
@@ -179,7 +215,15 @@ impl Worker {
         self.tell(&next.cluster, step).await;
     }
 
-    async fn failed(&self, bag: &mut Bag, after: Option<Duration>, why: &str, now_unix_ms: i64) {
+    async fn failed(&self, bag: &mut Bag, next: &Next, after: Option<Duration>, why: &str) {
+        let now_unix_ms = Timestamp::now().as_millisecond();
+        let key = (next.cluster.clone(), next.owed.id);
+        let failures = bag.failures.entry(key).or_default();
+        *failures += 1;
+        if failures.is_multiple_of(PATIENCE) {
+            let until = Instant::now() + STANDS_BACK;
+            bag.outbox.postpone(&next.cluster, next.owed.head, until);
+        }
         let why = self.masked(why);
         if self.health.failed(&self.receiver.name, &why, now_unix_ms) {
             tracing::error!(
@@ -187,7 +231,17 @@ impl Worker {
                 "alerts do not arrive and are tried again: {why}"
             );
         }
-        sleep(bag.backoff.next(after)).await;
+        self.waits_until(Instant::now() + bag.backoff.next(after))
+            .await;
+    }
+
+    /// False: it is told to stop before.
+    async fn waits_until(&self, at: Instant) -> bool {
+        let mut stops = self.stops.clone();
+        tokio::select! {
+            () = sleep_until(at) => true,
+            _ = stops.wait_for(|stops| *stops) => false,
+        }
     }
 
     /// Services that forget are told again what is still so.
@@ -198,12 +252,19 @@ impl Worker {
                 if thread.is_over {
                     continue;
                 }
+                // What is new comes first.
+                if *self.stops.borrow() || self.news.has_changed().unwrap_or(true) {
+                    return;
+                }
                 let key = format!("repeat-{head}-{now_unix_ms}");
                 let sending = Sending {
                     message: &thread.last,
                     key: &key,
                     thread: &model::alert::thread(&thread.last.cluster_id, head),
-                    first: thread.receipt.as_deref(),
+                    first: thread
+                        .receipt
+                        .as_deref()
+                        .and_then(|first| self.of_here(first)),
                     is_recorded: view.are_alerts_kept,
                     now_unix_ms,
                 };
@@ -222,6 +283,12 @@ impl Worker {
         }
     }
 
+    /// What the service itself knows of a receipt. One from before the receiver was another channel, or another service, is none.
+    fn of_here<'a>(&self, receipt: &'a str) -> Option<&'a str> {
+        let (place, receipt) = receipt.split_once(' ')?;
+        (place == self.receiver.place).then_some(receipt)
+    }
+
     async fn tell(&self, cluster: &ClusterId, step: Step) {
         if let Some(keeper) = self.keeper(cluster).await {
             keeper.settled(step).await;
@@ -237,6 +304,12 @@ impl Worker {
     /// A service may say back what it was sent.
     fn masked(&self, text: &str) -> String {
         Mask::of(&*self.receiver.chat).hide(text)
+    }
+}
+
+fn broke_down() -> Outcome {
+    Outcome::Refused {
+        why: "this program broke down over it; this is a bug in it, please report it".to_owned(),
     }
 }
 

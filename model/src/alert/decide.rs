@@ -1,10 +1,11 @@
 //! Which messages come next: what is wanted is held against what was told, one receiver after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::message::{Kind, MAX_EVIDENCE, MAX_OTHERS, Message};
 use super::policy::{Policy, Route};
-use super::{Alerts, MAX_OWED, Owed, Silence, Step, Thread, Transition};
+use super::{Alerts, GIVEN_UP_AFTER_MS, MAX_OWED, Owed, Silence, Step, Thread, Transition};
 use crate::finding::Finding;
 use crate::incident::late;
 use crate::incident::{Incident, Incidents, Number, RETURN_MS};
@@ -40,6 +41,7 @@ struct Word {
     head: Number,
     members: BTreeSet<Number>,
     group: String,
+    ends_quietly: bool,
     message: Message,
 }
 
@@ -47,25 +49,42 @@ struct Word {
 pub fn decide(alerts: &Alerts, policy: &Policy, sight: &Sight<'_>) -> Vec<Transition> {
     let mut steps = over_acknowledgements(alerts, sight);
     let mut owed: Vec<Owed> = Vec::new();
+    let mut effects: BTreeMap<Number, usize> = BTreeMap::new();
+    for cause in sight.incidents.open().filter_map(|open| open.under) {
+        *effects.entry(cause).or_default() += 1;
+    }
     for (receiver, routes) in policy.by_receiver() {
-        for word in words(alerts, receiver, &routes, sight, policy) {
+        for word in words(alerts, receiver, &routes, sight, (&policy.page, &effects)) {
             add(&mut owed, receiver, word);
         }
     }
-    let room = MAX_OWED.saturating_sub(alerts.owed.len());
-    let ids = alerts.next_message()..;
-    let owed = owed.into_iter().take(room).zip(ids);
+    steps.extend(too_old(alerts, sight.unix_ms));
+    let owed = owed.into_iter().zip(alerts.next_message()..);
     steps.extend(owed.map(|(owed, id)| Step::Owed(Box::new(Owed { id, ..owed }))));
     let at_unix_ms = sight.unix_ms;
     let transition = |step| Transition { at_unix_ms, step };
     steps.into_iter().map(transition).collect()
 }
 
+/// What nobody took for so long is not worth a word any more, also where the receiver is not there any more.
+fn too_old(alerts: &Alerts, now: i64) -> impl Iterator<Item = Step> {
+    let is_old =
+        move |owed: &&Arc<Owed>| now > owed.message.at_unix_ms.saturating_add(GIVEN_UP_AFTER_MS);
+    alerts.owed().filter(is_old).flat_map(|owed| {
+        owed.to.iter().map(|receiver| Step::GivenUp {
+            id: owed.id,
+            receiver: receiver.clone(),
+            why: "it did not arrive within seven days".to_owned(),
+        })
+    })
+}
+
 /// What is the same for several receivers is one message.
 fn add(owed: &mut Vec<Owed>, receiver: &str, word: Word) {
     let is_same = |other: &&mut Owed| {
-        (other.head, &other.members, &other.group, &other.message)
-            == (word.head, &word.members, &word.group, &word.message)
+        (other.head, &other.members, &other.group) == (word.head, &word.members, &word.group)
+            && other.ends_quietly == word.ends_quietly
+            && other.message == word.message
     };
     match owed.iter_mut().find(is_same) {
         Some(same) => drop(same.to.insert(receiver.to_owned())),
@@ -75,6 +94,7 @@ fn add(owed: &mut Vec<Owed>, receiver: &str, word: Word) {
             head: word.head,
             members: word.members,
             group: word.group,
+            ends_quietly: word.ends_quietly,
             message: word.message,
         }),
     }
@@ -99,16 +119,26 @@ fn words(
     receiver: &str,
     routes: &[&Route],
     sight: &Sight<'_>,
-    policy: &Policy,
+    (page, effects): (&str, &BTreeMap<Number, usize>),
 ) -> Vec<Word> {
+    let is_owed = |owed: &&Arc<Owed>| owed.to.contains(receiver);
+    if alerts.owed().filter(is_owed).count() >= MAX_OWED {
+        return Vec::new();
+    }
     let threads: BTreeMap<Number, &Thread> = alerts.threads_of(receiver).collect();
+    let told = threads.iter().flat_map(|(head, thread)| {
+        let members = thread.members.iter();
+        members.map(|member| (*member, *head))
+    });
     let wanted: BTreeMap<Number, Wanted<'_>> = wanted(alerts, routes, sight);
     let desk = Desk {
         alerts,
+        told_in: told.collect(),
         threads: &threads,
         wanted: &wanted,
+        effects,
         sight,
-        page: &policy.page,
+        page,
     };
     let mut words = Vec::new();
     // Of one thread one word at a time; the next look has the others.
@@ -121,7 +151,7 @@ fn words(
     }
     for (head, thread) in &threads {
         if !spoken.contains(head)
-            && let Some(word) = desk.of_ended(*head, thread, routes)
+            && let Some(word) = desk.of_ended(*head, thread)
         {
             words.push(word);
         }
@@ -156,6 +186,9 @@ fn wanted<'a>(
 struct Desk<'a> {
     alerts: &'a Alerts,
     threads: &'a BTreeMap<Number, &'a Thread>,
+    /// The last thread that tells of each incident.
+    told_in: BTreeMap<Number, Number>,
+    effects: &'a BTreeMap<Number, usize>,
     wanted: &'a BTreeMap<Number, Wanted<'a>>,
     sight: &'a Sight<'a>,
     page: &'a str,
@@ -164,11 +197,9 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn of_wanted(&self, one: Wanted<'_>, spoken: &BTreeSet<Number>) -> Option<Word> {
         let number = one.incident.number;
-        let mut own = self
-            .threads
-            .iter()
-            .filter(|(_, thread)| thread.members.contains(&number));
-        if let Some((head, thread)) = own.next_back() {
+        if let Some(head) = self.told_in.get(&number)
+            && let Some(thread) = self.threads.get(head)
+        {
             return (!spoken.contains(head)).then(|| self.goes_on(one, *head, thread))?;
         }
         let group = one.route.group_of(one.incident);
@@ -198,16 +229,13 @@ impl Desk<'_> {
             Kind::More
         };
         let lead = self.lead(&members).unwrap_or(one.incident);
-        Some(self.word(kind, *head, members, thread.group.clone(), lead))
+        Some(self.word(kind, *head, members, thread, lead))
     }
 
     /// The first word of it, and of all others of its group that nobody told of yet.
     fn opens(&self, one: Wanted<'_>, group: String, spoken: &BTreeSet<Number>) -> Option<Word> {
         let number = one.incident.number;
-        let is_told = |number: &Number| {
-            let mut threads = self.threads.values();
-            threads.any(|thread| thread.members.contains(number))
-        };
+        let is_told = |number: &Number| self.told_in.contains_key(number);
         let is_with =
             |other: &Wanted<'_>| !group.is_empty() && other.route.group_of(other.incident) == group;
         let untold = self.wanted.iter().filter(|(number, _)| !is_told(number));
@@ -218,7 +246,15 @@ impl Desk<'_> {
         }
         members.insert(number);
         let lead = self.lead(&members).unwrap_or(one.incident);
-        Some(self.word(Kind::Opened, number, members, group, lead))
+        let ends_quietly = !one.route.tells_end || one.incident.rule == late::RULE;
+        let message = self.message(Kind::Opened, &members, lead);
+        Some(Word {
+            head: number,
+            members,
+            group,
+            ends_quietly,
+            message,
+        })
     }
 
     /// It was told of; is there more to say?
@@ -229,32 +265,28 @@ impl Desk<'_> {
         let known = self.alerts.acknowledged(lead.number);
         let is_known = known.is_some_and(|known| severity <= known.severity);
         let is_due = |repeat: i64| now >= thread.called_unix_ms.saturating_add(repeat);
-        let word = |kind| {
-            let (members, group) = (thread.members.clone(), thread.group.clone());
-            self.word(kind, head, members, group, lead)
-        };
+        let word = |kind| self.word(kind, head, thread.members.clone(), thread, lead);
         if thread.is_over {
             return (!is_known).then(|| word(Kind::Again));
         }
         if severity > thread.severity {
             return (!is_known).then(|| word(Kind::Worse));
         }
-        let changed = word(Kind::Changed);
-        let says = |message: &Message| {
-            let others = message.others.clone();
-            (message.severity, message.sentence.clone(), others)
-        };
-        let is_other = says(&changed.message) != says(&thread.last)
-            || changed.message.explains > thread.last.explains;
-        if is_other && now >= thread.last.at_unix_ms.saturating_add(CHANGES_EVERY_MS) {
-            return Some(changed);
+        // Without building a message: this is looked at again and again.
+        let last = &thread.last;
+        let is_other = last.severity != severity
+            || last.sentence != one_line(&lead.said.sentence)
+            || last.explains < self.effects_of(lead)
+            || (thread.members.len() > 1 && last.others != self.others(&thread.members, lead));
+        if is_other && now >= last.at_unix_ms.saturating_add(CHANGES_EVERY_MS) {
+            return Some(word(Kind::Changed));
         }
         let is_repeated = one.route.repeat_ms.is_some_and(is_due) && !is_known;
         is_repeated.then(|| word(Kind::Reminder))
     }
 
     /// A thread of which nothing is wanted any more: it is over, or another one's effect.
-    fn of_ended(&self, head: Number, thread: &Thread, routes: &[&Route]) -> Option<Word> {
+    fn of_ended(&self, head: Number, thread: &Thread) -> Option<Word> {
         if thread.is_over {
             return None;
         }
@@ -277,14 +309,16 @@ impl Desk<'_> {
                 head,
                 members: thread.members.clone(),
                 group: thread.group.clone(),
+                ends_quietly: thread.ends_quietly,
                 message,
             }
         };
         if open.is_empty() {
-            // History is over when it is told.
-            let tells_end = thread.last.rule != late::RULE
-                && (routes.is_empty() || routes.iter().any(|route| route.tells_end));
-            let kind = if tells_end { Kind::Over } else { Kind::Joined };
+            let kind = if thread.ends_quietly {
+                Kind::Closed
+            } else {
+                Kind::Over
+            };
             return (!self.is_held_back(thread)).then(|| end(kind, thread.last.sentence.clone()));
         }
         let cause = open.iter().find_map(|open| open.under)?;
@@ -329,31 +363,58 @@ impl Desk<'_> {
         worst.map(|one| one.incident)
     }
 
+    /// One more word of a thread. What is over for so long that it does not come back is left out.
     fn word(
         &self,
         kind: Kind,
         head: Number,
-        members: BTreeSet<Number>,
-        group: String,
+        mut members: BTreeSet<Number>,
+        thread: &Thread,
         lead: &Incident,
     ) -> Word {
-        let others = members
-            .iter()
-            .filter(|number| **number != lead.number)
-            .filter_map(|number| self.wanted.get(number))
-            .map(|other| other.incident.said.sentence.clone());
-        let message = Message {
-            kind,
-            others: first_of(others.collect()),
-            ..about(lead, self.sight, self.page)
+        let stays = |number: &Number| {
+            let known = self.sight.incidents.get(*number);
+            known.is_some_and(|known| {
+                let closed = known.closed_unix_ms.unwrap_or(self.sight.unix_ms);
+                self.sight.unix_ms < closed.saturating_add(RETURN_MS)
+            })
         };
+        members.retain(|number| *number == head || stays(number));
+        let message = self.message(kind, &members, lead);
         Word {
             head,
             members,
-            group,
+            group: thread.group.clone(),
+            ends_quietly: thread.ends_quietly,
             message,
         }
     }
+
+    fn message(&self, kind: Kind, members: &BTreeSet<Number>, lead: &Incident) -> Message {
+        Message {
+            kind,
+            others: self.others(members, lead),
+            explains: self.effects_of(lead),
+            ..about(lead, self.sight, self.page)
+        }
+    }
+
+    fn effects_of(&self, incident: &Incident) -> usize {
+        self.effects.get(&incident.number).copied().unwrap_or(0)
+    }
+
+    /// What else stands by itself in a thread.
+    fn others(&self, members: &BTreeSet<Number>, lead: &Incident) -> Vec<String> {
+        let others = members.iter().filter(|number| **number != lead.number);
+        let others = others.filter_map(|number| self.wanted.get(number));
+        let others = others.map(|other| one_line(&other.incident.said.sentence));
+        first_of(others.collect())
+    }
+}
+
+/// What nodes and switches call themselves can hold anything; a message has lines of its own.
+fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 fn first_of(mut others: Vec<String>) -> Vec<String> {
@@ -373,7 +434,7 @@ fn about(incident: &Incident, sight: &Sight<'_>, page: &str) -> Message {
         Some(found) => found
             .evidence
             .iter()
-            .map(|seen| format!("{}: {}", seen.node, seen.words))
+            .map(|seen| one_line(&format!("{}: {}", seen.node, seen.words)))
             .take(MAX_EVIDENCE)
             .collect(),
         None => Vec::new(),
@@ -389,13 +450,13 @@ fn about(incident: &Incident, sight: &Sight<'_>, page: &str) -> Message {
         incident: incident.number,
         severity: incident.said.severity,
         rule: incident.rule.clone(),
-        subject: incident.subject.to_string(),
-        sentence: incident.said.sentence.clone(),
+        subject: one_line(&incident.subject.to_string()),
+        sentence: one_line(&incident.said.sentence),
         began_unix_ms: incident.opened_unix_ms,
         at_unix_ms: sight.unix_ms,
         quorum: sight.quorum.to_owned(),
         evidence,
-        explains: sight.incidents.under(incident.number).count(),
+        explains: 0,
         others: Vec::new(),
         remedy: found.map(|found| found.remedy.clone()).unwrap_or_default(),
         link,

@@ -33,6 +33,8 @@ pub enum Kind {
     Over,
     /// Another incident is its cause: what comes of it is told there.
     Joined,
+    /// It is over, and nobody wants to be told: only for services that show what is open.
+    Closed,
 }
 
 impl Kind {
@@ -46,12 +48,13 @@ impl Kind {
             Self::Reminder => "reminder",
             Self::Over => "over",
             Self::Joined => "joined",
+            Self::Closed => "closed",
         }
     }
 
     /// Whether nothing more is to be done about it.
     pub fn is_end(self) -> bool {
-        matches!(self, Self::Over | Self::Joined)
+        matches!(self, Self::Over | Self::Joined | Self::Closed)
     }
 }
 
@@ -97,7 +100,7 @@ impl Message {
     /// What it is, before everything else: `CRITICAL`, `OVER`.
     pub fn word(&self) -> &'static str {
         match (self.kind, self.severity) {
-            (Kind::Over, _) => "OVER",
+            (Kind::Over | Kind::Closed, _) => "OVER",
             (Kind::Joined, _) => "EXPLAINED",
             (_, Severity::Critical) => "CRITICAL",
             (_, Severity::Warning) => "WARNING",
@@ -110,9 +113,8 @@ impl Message {
         let again = match self.kind {
             Kind::Again => "again: ",
             Kind::Reminder => "still: ",
-            Kind::Opened | Kind::Changed | Kind::Worse | Kind::More | Kind::Over | Kind::Joined => {
-                ""
-            }
+            Kind::Opened | Kind::Changed | Kind::Worse | Kind::More => "",
+            Kind::Over | Kind::Joined | Kind::Closed => "",
         };
         format!("{} {}: {again}{}", self.word(), self.cluster, self.sentence)
     }
@@ -164,7 +166,7 @@ impl Message {
     fn since(&self) -> String {
         let began = moment(self.began_unix_ms);
         match self.kind {
-            Kind::Over | Kind::Joined => {
+            Kind::Over | Kind::Joined | Kind::Closed => {
                 let lasted = self.at_unix_ms.saturating_sub(self.began_unix_ms);
                 format!("{began}, lasted {}", lasting(lasted))
             }

@@ -1,7 +1,7 @@
 //! What chats are told of incidents: one message per cause, never lost, never twice.
 //!
 //! What was decided is a list of [`Transition`]s, and [`Alerts`] is what they add up to: messages that are owed, what each
-//! receiver was told, silences and acknowledgements. [`decide`] says which come next, from the incidents and the operator's
+//! receiver was told, silences and acknowledgements. [`decide()`] says which come next, from the incidents and the operator's
 //! [`Policy`]. It holds nothing: what is wanted is held against what was told, so that a route that begins at eight, a silence
 //! that ends and a receiver that is new need no case of their own.
 
@@ -28,8 +28,8 @@ pub use message::{
 pub use policy::{Grouping, Policy, Route, Times};
 pub use silence::{Acknowledged, Ask, Refused, Silence};
 
-/// Messages that are owed at the same time. More are decided when others have arrived.
-pub const MAX_OWED: usize = 10_000;
+/// Messages that are owed to one receiver at the same time. More are decided when others have arrived.
+pub const MAX_OWED: usize = 1_000;
 /// Silences at the same time.
 pub const MAX_SILENCES: usize = 500;
 /// What has not arrived for so long is given up: nobody wants to be woken by it.
@@ -119,6 +119,9 @@ pub struct Owed {
     /// Threads of the same group are one. Empty: it takes no other incident in.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub group: String,
+    /// Its end is not to be told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ends_quietly: bool,
     pub message: Message,
 }
 
@@ -127,6 +130,7 @@ pub struct Owed {
 pub struct Thread {
     pub members: BTreeSet<Number>,
     pub group: String,
+    pub ends_quietly: bool,
     /// The worst that was told since it opened last.
     pub severity: Severity,
     /// The last message.
@@ -183,6 +187,13 @@ impl Alerts {
     /// Messages that have not arrived everywhere, the oldest first.
     pub fn owed(&self) -> impl Iterator<Item = &Arc<Owed>> {
         self.owed.values()
+    }
+
+    /// Whether this very message has not arrived there.
+    pub fn owes(&self, id: MessageId, at_unix_ms: i64, receiver: &str) -> bool {
+        self.owed
+            .get(&id)
+            .is_some_and(|owed| owed.message.at_unix_ms == at_unix_ms && owed.to.contains(receiver))
     }
 
     /// What is to go to this receiver, in this order. Of a thread that has more to say since, a changed word and a reminder are
@@ -250,7 +261,7 @@ impl Alerts {
     pub fn fold(&mut self, transition: &Transition) {
         let at = transition.at_unix_ms;
         match &transition.step {
-            Step::Owed(owed) => self.owes(owed, at),
+            Step::Owed(owed) => self.take_on(owed, at),
             Step::Delivered {
                 id,
                 receiver,
@@ -291,7 +302,7 @@ impl Alerts {
         }
     }
 
-    fn owes(&mut self, owed: &Owed, at: i64) {
+    fn take_on(&mut self, owed: &Owed, at: i64) {
         self.last_message = self.last_message.max(owed.id);
         let message = Arc::new(owed.message.clone());
         for receiver in &owed.to {
@@ -319,6 +330,7 @@ impl Alerts {
         let thread = Thread {
             members: owed.members.clone(),
             group: owed.group.clone(),
+            ends_quietly: owed.ends_quietly,
             severity,
             last: Arc::clone(message),
             called_unix_ms: if calls { at } else { called.unwrap_or(at) },

@@ -401,7 +401,7 @@ fn late_history_is_told_and_not_ended() {
     world.opens(1, rule, Thing::Cluster, Severity::Critical);
     world.after(0).check(&[(Kind::Opened, 1)]);
     world.closes(1);
-    world.after(MIN).check(&[(Kind::Joined, 1)]);
+    world.after(MIN).check(&[(Kind::Closed, 1)]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Core {
 
     /// A message arrived, or never will. What is settled already changes nothing.
     pub fn settled(&mut self, step: Step, now: Now) {
-        let is_owed = |alerts: &Alerts| match &step {
+        let is_owed = |alerts: &Arc<Alerts>| match &step {
             Step::Delivered { id, receiver, .. }
             | Step::GivenUp { id, receiver, .. }
             | Step::Overtaken { id, receiver } => alerts
@@ -129,10 +129,7 @@ impl Core {
     /// What is on the disk. While nothing can be written, what would be: alerts go out all the same.
     pub(super) fn alerts_to_tell(&self, now: Now) -> Arc<Alerts> {
         let ahead = self.events.trouble(now).and_then(|_| self.events.alerts());
-        ahead.map_or_else(
-            || self.events.alerts_kept(),
-            |ahead| Arc::new(ahead.clone()),
-        )
+        ahead.map_or_else(|| self.events.alerts_kept(), Arc::clone)
     }
 
     /// What people call the cluster; before any node spoke, its id.

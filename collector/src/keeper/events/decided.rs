@@ -50,7 +50,7 @@ impl Events {
     }
 
     /// What is decided about alerts so far, if more can be decided.
-    pub(in crate::keeper) fn alerts(&self) -> Option<&Alerts> {
+    pub(in crate::keeper) fn alerts(&self) -> Option<&Arc<Alerts>> {
         self.is_known_and_own().then(|| self.steps.alerts_ahead())
     }
 

@@ -7,6 +7,7 @@ use model::finding::Severity;
 
 use super::*;
 use crate::keeper::core::AlertAnswer;
+use crate::notify::outbox::Outbox;
 
 const SETTLED_MS: u64 = 5_500;
 
@@ -164,4 +165,43 @@ fn a_silence_is_answered_when_it_is_on_the_disk_and_one_of_everything_is_refused
     }
     let alerts = world.view().alerts;
     assert_eq!(owed(&alerts, "mail"), [(1, Kind::Opened)], "it has ended");
+}
+
+#[test]
+fn what_arrived_while_the_ledger_was_slow_does_not_go_out_again_when_only_a_part_of_it_is_written()
+{
+    let mut world = World::new();
+    world.core.alert_by(policy());
+    world.is_stuck = true;
+    let stream = world.open(hello("pve-01"));
+    let fact = bond(&world, false);
+    world.say(stream, report(1, vec![fact]));
+    world.advance(SETTLED_MS);
+    world.say(stream, FromAgent::Heartbeat(heartbeat(1, 1)));
+    world.advance(4_000);
+    let mut outbox = Outbox::of("mail");
+    let next = |world: &mut World, outbox: &mut Outbox| {
+        let next = outbox.next(&[Arc::new(world.view())]);
+        next.map(|next| (next.owed.id, next.is_recorded))
+    };
+    assert_eq!(next(&mut world, &mut outbox), Some((1, false)));
+    let owed = Arc::clone(world.view().alerts.owed().next().unwrap());
+    outbox.settle(&cluster(), &owed, Some("1"));
+    arrives(&mut world, 1, "mail");
+    assert_eq!(next(&mut world, &mut outbox), None);
+    // What was on its way comes to the disk; that it arrived waits behind it.
+    let first = world.stuck.remove(0);
+    world.ask(first);
+    world.work();
+    let view = world.view();
+    assert!(view.are_alerts_kept);
+    assert_eq!(owed_to_mail(&view.alerts_kept), 1, "the disk knows nothing");
+    assert_eq!(next(&mut world, &mut outbox), None);
+    world.unstick();
+    assert_eq!(owed_to_mail(&world.view().alerts_kept), 0);
+    assert_eq!(next(&mut world, &mut outbox), None);
+}
+
+fn owed_to_mail(alerts: &Alerts) -> usize {
+    owed(alerts, "mail").len()
 }
