@@ -77,6 +77,15 @@ impl Fault {
         }
     }
 
+    /// Its place among the arguments of `quorate what-if`, which go kind by kind.
+    pub(crate) fn place(&self) -> u8 {
+        match self {
+            Self::Node(_) => 0,
+            Self::Switch(_) | Self::Mute(_) => 1,
+            Self::Cable(..) => 2,
+        }
+    }
+
     /// The same as arguments of `quorate what-if`.
     pub(crate) fn arguments(&self) -> Vec<String> {
         match self {

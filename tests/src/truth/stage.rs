@@ -176,6 +176,8 @@ impl Stage {
                 faults.push(other);
             }
         }
+        // The terminal tells the collector of them in this order, and the sentence follows it.
+        faults.sort_by_key(Fault::place);
         faults
     }
 
