@@ -19,7 +19,8 @@ const MAX_ANSWER_BYTES: usize = 256 * 1_024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Carrier {
-    http: reqwest::Client,
+    /// `None`: this system trusts nobody. Mail and programs go on, and the collector with them.
+    http: Option<reqwest::Client>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +38,11 @@ impl Carrier {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("quorate-collector/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(CarrierError::Client)?;
-        Ok(Self { http })
+            .map_err(CarrierError::Client);
+        if let Err(error) = &http {
+            tracing::warn!("{}", words(&error.to_string(), error));
+        }
+        Ok(Self { http: http.ok() })
     }
 
     /// The error is for people: no secret and no address is in it.
@@ -63,7 +67,10 @@ impl Carrier {
         };
         let method = reqwest::Method::from_bytes(request.method.as_bytes());
         let method = method.map_err(|_| format!("{} is no method of HTTP", request.method))?;
-        let mut going = self.http.request(method, &request.url);
+        let http = self.http.as_ref().ok_or(
+            "HTTPS cannot be spoken: this system has no certificates that it trusts; install ca-certificates",
+        )?;
+        let mut going = http.request(method, &request.url);
         for (name, value) in &request.headers {
             going = going.header(*name, value);
         }
