@@ -187,6 +187,22 @@ fn what_is_wrong_is_said_and_what_there_is_is_listed() {
 }
 
 #[test]
+fn a_system_that_trusts_nobody_still_tells_a_server_without_tls() {
+    let stage = Stage::set();
+    let nobody = stage.dir.path().join("no-roots.pem");
+    fs::write(&nobody, "").unwrap();
+    let output = alert_test(&stage.config(), Some(&nobody), &["webhook"]).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(stage.services.seen().len(), 1);
+
+    let with_tls = stage.dir.path().join("tls.toml");
+    let row = "[[receiver.webhook]]\nname = 'tls'\nurl = 'https://127.0.0.1:9/5ecre75ecre7'\n";
+    fs::write(&with_tls, row).unwrap();
+    let said = text(&alert_test(&with_tls, Some(&nobody), &["tls"]).unwrap());
+    assert!(said.contains("install ca-certificates"), "{said}");
+}
+
+#[test]
 fn check_config_reads_the_secrets_of_all_receivers_and_counts_them() {
     let stage = Stage::set();
     let check = || {

@@ -19,13 +19,14 @@ const MAX_ANSWER_BYTES: usize = 256 * 1_024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Carrier {
-    /// `None`: this system trusts nobody. Mail and programs go on, and the collector with them.
-    http: Option<reqwest::Client>,
+    http: reqwest::Client,
+    /// No certificate of anybody's is installed: no reason not to watch, and servers without TLS can be told all the same.
+    trusts_nobody: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CarrierError {
-    #[error("HTTPS cannot be spoken: the certificates that this system trusts cannot be read")]
+    #[error("HTTP cannot be spoken")]
     Client(#[source] reqwest::Error),
 }
 
@@ -33,16 +34,21 @@ impl Carrier {
     pub(crate) fn new() -> Result<Self, CarrierError> {
         // reqwest and lettre take the process's provider. That one is there already is no error: there is one in this program.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(HTTP_PATIENCE)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("quorate-collector/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(CarrierError::Client);
-        if let Err(error) = &http {
-            tracing::warn!("{}", words(&error.to_string(), error));
-        }
-        Ok(Self { http: http.ok() })
+        let client = || {
+            reqwest::Client::builder()
+                .timeout(HTTP_PATIENCE)
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("quorate-collector/", env!("CARGO_PKG_VERSION")))
+        };
+        let trusting = client().build();
+        let trusts_nobody = trusting.is_err();
+        let http = trusting
+            .or_else(|_| client().tls_certs_only([]).build())
+            .map_err(CarrierError::Client)?;
+        Ok(Self {
+            http,
+            trusts_nobody,
+        })
     }
 
     /// The error is for people: no secret and no address is in it.
@@ -58,6 +64,8 @@ impl Carrier {
         let failed = |error: reqwest::Error| {
             let why = if error.is_timeout() {
                 "it took longer than 10 s"
+            } else if self.trusts_nobody && request.url.starts_with("https:") {
+                "this system trusts no certificate, install ca-certificates"
             } else if error.is_connect() {
                 "no connection"
             } else {
@@ -67,10 +75,7 @@ impl Carrier {
         };
         let method = reqwest::Method::from_bytes(request.method.as_bytes());
         let method = method.map_err(|_| format!("{} is no method of HTTP", request.method))?;
-        let http = self.http.as_ref().ok_or(
-            "HTTPS cannot be spoken: this system has no certificates that it trusts; install ca-certificates",
-        )?;
-        let mut going = http.request(method, &request.url);
+        let mut going = self.http.request(method, &request.url);
         for (name, value) in &request.headers {
             going = going.header(*name, value);
         }

@@ -109,7 +109,9 @@ pub fn alert_test(config: &Path, roots: Option<&Path>, args: &[&str]) -> Result<
         .arg("--config")
         .arg(config);
     if let Some(roots) = roots {
-        command.env("SSL_CERT_FILE", roots);
+        command
+            .env("SSL_CERT_FILE", roots)
+            .env_remove("SSL_CERT_DIR");
     }
     Ok(command.output()?)
 }
