@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::rack::compare::PROGRAMS;
 use crate::{record, shell, shipped};
 
 /// Times the commands that people wait for, built as they are shipped
@@ -54,12 +55,32 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("{said}");
         lines.push(said);
     }
+    compare(args.record)?;
     if args.record {
         let command = format!("cargo xtask bench --runs {}", args.runs);
         record::keep("bench", &command, &lines.join("\n"))?;
     }
     ensure!(slow.is_empty(), "over its limit: {}", slow.join(", "));
     Ok(())
+}
+
+/// The comparison with what people use now, where that is installed: a rack needs root.
+fn compare(record: bool) -> Result<()> {
+    let missing = PROGRAMS.iter().find(|(program, _)| !shell::have(program));
+    if let Some((_, package)) = missing {
+        println!("not compared with Prometheus and Alertmanager: {package} is not installed");
+        return Ok(());
+    }
+    if !shell::is_root() {
+        println!("not compared with Prometheus and Alertmanager: a rack needs root");
+        return Ok(());
+    }
+    let mut build = Command::new("cargo");
+    let build = build.args(["build", "--profile", "bench", "--locked", "--quiet"]);
+    shell::run(build.args(["--workspace", "--bins"]))?;
+    let mut rack = Command::new("target/release/xtask");
+    rack.args(["rack", "compare"]);
+    shell::run(rack.args(record.then_some("--record")))
 }
 
 /// What a benchmark of ours says; it fails if a figure is over its limit.

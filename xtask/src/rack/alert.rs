@@ -17,8 +17,8 @@ use serde_json::Value;
 use super::latency::summary;
 use crate::record;
 
-const NODES: usize = 3;
-const LINKS: usize = 8;
+pub(super) const NODES: usize = 3;
+pub(super) const LINKS: usize = 8;
 const CLUSTER: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
 /// Between two pulls; uneven, so that they do not march in step with a timer.
 const PAUSE_MS: std::ops::Range<u64> = 700..1_300;
@@ -40,30 +40,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
-    let mut rack = Rack::new(NODES, LINKS)?;
-    give_cluster_id(&rack, CLUSTER)?;
-    // The agents reach it over the first network, whose switch never dies.
-    let mut collector = Collector::start(&mut rack, 1)?;
-    let _agents = Agent::on_every_node(&rack, &collector)?;
-    rack.wait_for_cluster()?;
-    let hook = Hook::listen(rack.init(collector.station())?, |_| Reply::Status(200))?;
-    configure(&rack, &collector, &hook, args.settle_ms)?;
-    let mut random = fastrand::Rng::with_seed(SEED);
-    let mut ms = Vec::new();
-    while ms.len() < args.pulls {
-        begin_anew(&rack, &mut collector)?;
-        for switch in (1..LINKS).take(args.pulls - ms.len()) {
-            thread::sleep(Duration::from_millis(random.u64(PAUSE_MS)));
-            ms.push(pull(&rack, &hook, switch)?);
-        }
-        for switch in 1..LINKS {
-            cables(&rack, switch)?.iter().try_for_each(Cable::plug)?;
-        }
-    }
     let result = format!(
         "{NODES} nodes, switches of a rack, settle_ms = {}; ports dark (before the kernel is told) to request read: {}",
         args.settle_ms,
-        summary(&mut ms)?
+        summary(&mut measure(args.pulls, args.settle_ms)?)?
     );
     println!("{result}");
     if args.record {
@@ -75,6 +55,38 @@ pub(super) fn run(args: &Args) -> Result<()> {
         record::keep(&name, &command, &result)?;
     }
     Ok(())
+}
+
+/// Milliseconds of every pull.
+pub(super) fn measure(pulls: usize, settle_ms: u32) -> Result<Vec<f64>> {
+    let mut rack = Rack::new(NODES, LINKS)?;
+    give_cluster_id(&rack, CLUSTER)?;
+    // The agents reach it over the first network, whose switch never dies.
+    let mut collector = Collector::start(&mut rack, 1)?;
+    let _agents = Agent::on_every_node(&rack, &collector)?;
+    rack.wait_for_cluster()?;
+    let hook = Hook::listen(rack.init(collector.station())?, |_| Reply::Status(200))?;
+    configure(&rack, &collector, &hook, settle_ms)?;
+    let mut random = fastrand::Rng::with_seed(SEED);
+    let mut ms = Vec::new();
+    while ms.len() < pulls {
+        begin_anew(&rack, &mut collector)?;
+        for switch in (1..LINKS).take(pulls - ms.len()) {
+            thread::sleep(Duration::from_millis(random.u64(PAUSE_MS)));
+            let (took_ms, told) = pull(&rack, &hook, switch)?;
+            let word = |path| told.pointer(path).and_then(Value::as_str);
+            ensure!(
+                word("/incident/subject") == Some(&format!("switch sw{switch}"))
+                    && word("/kind") == Some("opened"),
+                "another message came: {told}"
+            );
+            ms.push(took_ms);
+        }
+        for switch in 1..LINKS {
+            cables(&rack, switch)?.iter().try_for_each(Cable::plug)?;
+        }
+    }
+    Ok(ms)
 }
 
 fn configure(rack: &Rack, collector: &Collector, hook: &Hook, settle_ms: u32) -> Result<()> {
@@ -109,7 +121,8 @@ fn cables(rack: &Rack, switch: usize) -> Result<Vec<Cable>> {
     rack.nodes().map(|node| rack.cable(node, switch)).collect()
 }
 
-fn pull(rack: &Rack, hook: &Hook, switch: usize) -> Result<f64> {
+/// All ports of a switch at the nodes go dark: how long it takes until a request comes, and what is in it.
+pub(super) fn pull(rack: &Rack, hook: &Hook, switch: usize) -> Result<(f64, Value)> {
     let cables = cables(rack, switch)?;
     let before_count = hook.deliveries().len();
     let before = Instant::now();
@@ -119,12 +132,6 @@ fn pull(rack: &Rack, hook: &Hook, switch: usize) -> Result<f64> {
     })?;
     let deliveries = hook.deliveries();
     let first = deliveries.get(before_count).context("no message")?;
-    let word = |path| first.body.pointer(path).and_then(Value::as_str);
-    ensure!(
-        word("/incident/subject") == Some(&format!("switch sw{switch}"))
-            && word("/kind") == Some("opened"),
-        "another message came: {}",
-        first.body
-    );
-    Ok(first.arrived.duration_since(before).as_secs_f64() * 1_000.0)
+    let took_ms = first.arrived.duration_since(before).as_secs_f64() * 1_000.0;
+    Ok((took_ms, first.body.clone()))
 }

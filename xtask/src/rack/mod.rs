@@ -3,6 +3,7 @@
 
 mod alert;
 mod check;
+pub(crate) mod compare;
 mod cost;
 mod fleet;
 mod footprint;
@@ -33,6 +34,7 @@ enum Task {
     Gate(gate::Args),
     Check(check::Args),
     Alert(alert::Args),
+    Compare(compare::Args),
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -49,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         Task::Gate(args) => gate::run(args),
         Task::Check(args) => check::run(args),
         Task::Alert(args) => alert::run(args),
+        Task::Compare(args) => compare::run(args),
     }
 }
 
