@@ -226,6 +226,21 @@ fn check_config_reads_the_secrets_of_all_receivers_and_counts_them() {
     let expect =
         "error: `topic` of receiver \"ntfy\" stands in the variable NO_SUCH, which is not set";
     assert!(text(&bad).starts_with(expect), "{}", text(&bad));
+
+    let template = stage.dir.path().join("sms.json");
+    let row = format!(
+        "[[receiver.webhook]]\nname = 'sms'\nurl = 'http://127.0.0.1:9/'\ntemplate = '{}'\n",
+        template.display()
+    );
+    fs::write(stage.config(), row).unwrap();
+    let unreachable = text(&check());
+    let expect = "error: `template` of receiver \"sms\" cannot be read from /";
+    assert!(unreachable.starts_with(expect), "{unreachable}");
+    fs::write(&template, "{\n\"text\": {{ headlin }}}").unwrap();
+    let wrong = text(&check());
+    let expect = "error: `template` of receiver \"sms\": undefined value (in /";
+    assert!(wrong.starts_with(expect), "{wrong}");
+    assert!(wrong.contains("sms.json:2)"), "{wrong}");
 }
 
 /// The example of the page, with a line below it that calls it.

@@ -14,7 +14,7 @@ use super::Place;
 use super::table::table;
 use crate::answer::print;
 use crate::notify::receivers::{self, Opened};
-use crate::notify::sample::SAMPLES;
+use crate::notify::sample::{KINDS, SAMPLES};
 use crate::notify::{Answer, Carrier, Mail, MailSecurity, Mask, Outcome, Request, Sending};
 
 /// How long the sample's incident has lasted where it is not new.
@@ -37,17 +37,6 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RECEIPT")]
     first: Option<String>,
 }
-
-const KINDS: [Kind; 8] = [
-    Kind::Opened,
-    Kind::Changed,
-    Kind::Worse,
-    Kind::More,
-    Kind::Again,
-    Kind::Reminder,
-    Kind::Over,
-    Kind::Joined,
-];
 
 fn samples() -> PossibleValuesParser {
     PossibleValuesParser::new(SAMPLES.iter().map(|(name, _)| *name))

@@ -25,6 +25,7 @@ mod secret;
 mod slack;
 mod teams;
 mod telegram;
+mod template;
 #[cfg(test)]
 mod testing;
 mod told;

@@ -9,6 +9,18 @@ pub(super) const BEGAN_UNIX_MS: i64 = 1_795_356_202_000;
 
 pub(crate) type Sample = (&'static str, fn() -> Message);
 
+/// Why a sample can be said. The one left out is for services that show what is open, and says nothing.
+pub(crate) const KINDS: [Kind; 8] = [
+    Kind::Opened,
+    Kind::Changed,
+    Kind::Worse,
+    Kind::More,
+    Kind::Again,
+    Kind::Reminder,
+    Kind::Over,
+    Kind::Joined,
+];
+
 /// The samples, by their names.
 pub(crate) const SAMPLES: &[Sample] = &[
     ("switch-down", switch_down),

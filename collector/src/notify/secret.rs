@@ -92,6 +92,8 @@ pub(crate) enum SecretError {
         key: &'static str,
         why: &'static str,
     },
+    #[error("`template` of receiver {receiver:?}: {why}")]
+    Template { receiver: String, why: String },
 }
 
 impl Secret {

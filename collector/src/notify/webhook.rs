@@ -1,17 +1,23 @@
-//! A program of the operator's that listens: the documented JSON, with a signature.
+//! A program of the operator's that listens: the documented JSON, or what a template makes of it, with a signature.
 //!
 //! The signature is an HMAC-SHA256 (RFC 2104) over `TIMESTAMP.BODY`, in hexadecimal digits, with a version before it: whoever has
 //! the key can tell that it is from the collector, that nothing was changed, and when it was signed. A second attempt has the same
 //! `Quorate-Delivery`.
 
+use std::path::PathBuf;
+
 use model::alert::Kind;
 use ring::hmac;
+use settings::value::{absolute_or_none, refused, text};
+use settings::{Contradiction, Taken, Value};
 
 use super::parts::{SecretUrl, missing, name, yes_or_no};
+use super::template::Template;
 use super::told::told;
 use super::{Chat, Hidden, Http, Receiver, Request, Secret, SecretError, Sending, secret};
 
 const MIN_KEY_BYTES: usize = 16;
+const JSON: &str = "application/json; charset=utf-8";
 
 settings::keys! {
     struct WebhookRow;
@@ -22,10 +28,33 @@ settings::keys! {
     "key" => key: Secret = Secret::Unset, secret;
     /// Whether it is told that another sentence is true of an open incident.
     "changes" => changes: bool = false, yes_or_no;
+    /// What makes the body. `None`: it is the documented JSON.
+    "template" => template: Option<PathBuf> = None, absolute_or_none;
+    /// What the template makes.
+    "content_type" => content_type: String = JSON.to_owned(), content_type;
 }
 
-fn is_whole(row: &WebhookRow) -> Vec<settings::Contradiction> {
-    missing(&[("name", !row.name.is_empty()), ("url", row.url.is_set())])
+fn is_whole(row: &WebhookRow) -> Vec<Contradiction> {
+    let mut found = missing(&[("name", !row.name.is_empty()), ("url", row.url.is_set())]);
+    if row.template.is_none() && row.content_type != JSON {
+        let why = "is of what a template makes, and there is none: name one, or take it out";
+        found.push(Contradiction::new("content_type", why));
+    }
+    found
+}
+
+fn content_type(value: &Value<'_>) -> Taken<String> {
+    const ALLOWED: &str = "a media type in quotes, such as \"text/plain; charset=utf-8\"";
+    let content_type = text(value, ALLOWED)?;
+    let is_one = content_type.contains('/')
+        && content_type
+            .chars()
+            .all(|letter| letter.is_ascii_graphic() || letter == ' ');
+    if is_one {
+        Ok(content_type.to_owned())
+    } else {
+        Err(refused(ALLOWED, format_args!("{content_type:?}")))
+    }
 }
 
 #[derive(Debug)]
@@ -33,6 +62,8 @@ struct Webhook {
     url: SecretUrl,
     key: Option<Hidden>,
     changes: bool,
+    template: Option<Template>,
+    content_type: String,
 }
 
 impl Receiver for WebhookRow {
@@ -57,10 +88,14 @@ impl Receiver for WebhookRow {
                 why: "must have at least 16 letters: `openssl rand -hex 32` makes one",
             });
         }
+        let template = self.template.as_ref();
+        let template = template.map(|path| Template::read(path, &self.content_type, &self.name));
         Ok(Box::new(Webhook {
             url: SecretUrl::new(url, &self.name, "url")?,
             key,
             changes: self.changes,
+            template: template.transpose()?,
+            content_type: self.content_type.clone(),
         }))
     }
 }
@@ -70,10 +105,10 @@ impl Chat for Webhook {
         if sending.message.kind == Kind::Changed && !self.changes {
             return None;
         }
-        let body = told(sending).to_string();
+        let (content_type, body) = self.body(sending);
         let timestamp = sending.now_unix_ms.div_euclid(1_000).to_string();
         let mut headers = vec![
-            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("content-type", content_type.to_owned()),
             ("quorate-delivery", header(sending.key)),
             ("quorate-timestamp", timestamp.clone()),
         ];
@@ -91,6 +126,23 @@ impl Chat for Webhook {
     fn secrets(&self) -> Vec<&str> {
         let key = self.key.as_ref().map(Hidden::get);
         self.url.secrets().into_iter().chain(key).collect()
+    }
+}
+
+impl Webhook {
+    /// A message is never lost for the form that was wanted for it: the documented JSON says the same.
+    fn body(&self, sending: &Sending<'_>) -> (&str, String) {
+        let told = told(sending);
+        let Some(template) = &self.template else {
+            return (JSON, told.to_string());
+        };
+        match template.fill(&told) {
+            Ok(body) => (&self.content_type, body),
+            Err(why) => {
+                tracing::warn!("a message goes out as plain JSON: {why}");
+                (JSON, told.to_string())
+            }
+        }
     }
 }
 
@@ -120,7 +172,7 @@ fn header(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::notify::testing::Try;
+    use crate::notify::testing::{BodyOf as _, Try};
 
     use super::*;
 
@@ -134,6 +186,23 @@ mod tests {
         );
         let ask = Try::<WebhookRow>::new(&format!("{ROW}\nchanges = true"));
         assert!(ask.request(Kind::Changed, None).is_some());
+    }
+
+    #[test]
+    fn the_template_of_the_page_makes_another_body_and_none_is_left_unsaid() {
+        let page = include_str!("../../../docs/alerts.md");
+        let template = page.split("```jinja\n").nth(1).unwrap();
+        let template = template.split("```").next().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), template).unwrap();
+        let row = format!("{ROW}\ntemplate = '{}'", file.path().display());
+        let ask = Try::<WebhookRow>::new(&row);
+        let body = ask.request(Kind::Opened, None).unwrap().json();
+        assert_eq!(body["to"], "+43123456789");
+        assert_eq!(body["urgent"], true);
+        let text = body["text"].as_str().unwrap();
+        assert!(text.starts_with("CRITICAL test: this is a test: switch sw-b is down"));
+        assert!(text.ends_with(" (8 of 8 votes, 5 needed, margin 3)"));
     }
 
     #[test]
