@@ -28,6 +28,7 @@ mod lease;
 pub mod ledger;
 mod machine;
 mod notify;
+mod owner;
 pub mod peer;
 pub mod query;
 pub mod refusal;
@@ -48,7 +49,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use answer::{NO_ANSWER, USAGE, chain, complain};
 use command::{alert_test, check_config, init, node, operator, run, token};
@@ -79,6 +80,11 @@ enum Command {
     Restore(command::backup::Restore),
     CheckConfig(check_config::Args),
     AlertTest(alert_test::Args),
+}
+
+/// The table of commands, for the manual.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// The program.

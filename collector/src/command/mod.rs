@@ -11,8 +11,9 @@ pub(crate) mod run;
 pub(crate) mod table;
 pub(crate) mod token;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use settings::SettingsError;
 
 use crate::config::Config;
@@ -37,6 +38,16 @@ impl Place {
         let identities = identities.map_err(explain)?;
         Ok((config, identities))
     }
+}
+
+/// After something was made there, which root may have done.
+fn hand_over(state_dir: &Path) -> anyhow::Result<()> {
+    crate::owner::hand_over(state_dir).with_context(|| {
+        format!(
+            "what is in {} cannot be given to the user that the collector runs as",
+            state_dir.display()
+        )
+    })
 }
 
 /// Adds what to do to an error of the database.
