@@ -29,7 +29,7 @@ use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use answer::{NO_ANSWER, USAGE, complain};
 
@@ -52,6 +52,11 @@ enum Command {
     Snapshot(snapshot::Args),
     Capture(capture::Args),
     GuardReboot(guard_reboot::Args),
+}
+
+/// The table of commands, for the manual.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// The program.

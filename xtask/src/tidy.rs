@@ -23,6 +23,10 @@ const DIRECTIONS: &[(&str, &[&str])] = &[
     ),
     ("quorate", &["quorate-model", "quorate-proto"]),
     (
+        "quorate-manual",
+        &["quorate", "quorate-agent", "quorate-collector"],
+    ),
+    (
         "quorate-tests",
         &[
             "quorate-model",

@@ -48,7 +48,12 @@ pub(crate) struct Args {
     #[arg(long, group = "what", requires = "kind", conflicts_with = "reason")]
     take_back: bool,
     /// The cluster, by name or id, where the collector has several
-    #[arg(long, value_name = "CLUSTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     cluster: String,
     #[command(flatten)]
     whom: Whom,

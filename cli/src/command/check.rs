@@ -50,7 +50,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LINK", value_delimiter = ',')]
     network: Vec<u32>,
     /// The cluster, by name or id, where the collector has several
-    #[arg(long, value_name = "CLUSTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     cluster: String,
     #[command(flatten)]
     whom: Whom,

@@ -80,7 +80,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COMMAND")]
     verify: Option<String>,
     /// The cluster, by name or id, where the collector has several
-    #[arg(long, value_name = "CLUSTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     cluster: String,
     #[command(flatten)]
     whom: Whom,

@@ -34,7 +34,12 @@ pub(crate) struct Args {
     #[arg(long)]
     all: bool,
     /// The cluster, by name or id, where the collector has several
-    #[arg(long, value_name = "CLUSTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     cluster: String,
     #[command(flatten)]
     whom: Whom,

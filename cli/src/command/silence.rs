@@ -37,7 +37,13 @@ pub(crate) struct Args {
     #[command(subcommand)]
     what: What,
     /// The cluster, by name or id, where the collector has several
-    #[arg(long, value_name = "CLUSTER", default_value = "", global = true)]
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        default_value = "",
+        hide_default_value = true,
+        global = true
+    )]
     cluster: String,
     #[command(flatten)]
     whom: Whom,
