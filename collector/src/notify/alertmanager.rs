@@ -16,10 +16,8 @@ use model::finding::Severity;
 use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
-use super::parts::{
-    PLAIN_BYTES, bearer, fitted, http, lines, link, missing, name, plain_lines, set, web_address,
-    word,
-};
+use super::parts::{PLAIN_BYTES, bearer, fitted, http, lines, link, plain_lines, set};
+use super::row::{missing, name, web_address, word};
 use super::{Chat, Hidden, Receiver, Request, Secret, SecretError, Sending, secret};
 
 const REPEAT: Duration = Duration::from_secs(60);

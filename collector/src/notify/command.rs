@@ -8,7 +8,8 @@ use model::alert::Kind;
 use settings::value::{absolute_or_none, refused, texts};
 use settings::{Taken, Value};
 
-use super::parts::{PLAIN_BYTES, fitted, missing, name, yes_or_no};
+use super::parts::{PLAIN_BYTES, fitted};
+use super::row::{missing, name, yes_or_no};
 use super::told::told;
 use super::{Answer, Chat, Command, Outcome, Receiver, Request, SecretError, Sending, later};
 

@@ -10,9 +10,10 @@ use model::alert::Line;
 use serde_json::{Value as Json, json};
 
 use super::parts::{
-    MARKDOWN, PLAIN, SecretUrl, Tone, Way, at, body, delivered, fitted, fitted_lines, http, lines,
-    link, missing, name, path_segment, seconds, set, utf16, way,
+    MARKDOWN, PLAIN, Tone, Way, at, body, delivered, fitted, fitted_lines, http, lines, link,
+    path_segment, seconds, set, utf16, way,
 };
+use super::row::{SecretUrl, missing, name};
 use super::{
     Answer, Chat, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status, later, said,
     secret,
@@ -48,8 +49,7 @@ impl Receiver for DiscordRow {
     }
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
-        let url = self.url.reveal(&self.name, "url")?;
-        let url = SecretUrl::new(url, &self.name, "url")?;
+        let url = SecretUrl::reveal(&self.url, &self.name)?;
         Ok(Box::new(Discord { url }))
     }
 }

@@ -12,9 +12,9 @@ use settings::value::{refused, text, texts};
 use settings::{Contradiction, Taken, Value};
 
 use super::parts::{
-    HTML_BYTES, PLAIN_BYTES, Tone, fitted, fitted_lines, is_news, lines, link, missing, name,
-    plain_lines, word,
+    HTML_BYTES, PLAIN_BYTES, Tone, fitted, fitted_lines, is_news, lines, link, plain_lines,
 };
+use super::row::{missing, name, word};
 use super::{
     Answer, Chat, Mail as Sent, MailSecurity, MailServer, Outcome, Receiver, Request, Secret,
     SecretError, Sending, later, said, secret,

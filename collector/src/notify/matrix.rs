@@ -8,8 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::parts::{
     HTML_BYTES, PLAIN_BYTES, Tone, Way, at, bearer, body, delivered, fitted, fitted_lines, http,
-    lines, link, missing, name, path_segment, plain_lines, set, way, web_address, word,
+    lines, link, path_segment, plain_lines, set, way,
 };
+use super::row::{missing, name, web_address, word};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
     later, said, secret,

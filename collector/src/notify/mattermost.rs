@@ -9,10 +9,10 @@ use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
 use super::parts::{
-    MARKDOWN, NOBODY_CALLED, SecretUrl, Tone, Way, at, bearer, body, delivered, fitted,
-    fitted_lines, http, is_news, lines, link, missing, name, path_segment, set, title, way,
-    web_address, word,
+    MARKDOWN, NOBODY_CALLED, Tone, Way, at, bearer, body, delivered, fitted, fitted_lines, http,
+    is_news, lines, link, path_segment, set, title, way,
 };
+use super::row::{SecretUrl, missing, name, url_or_token, web_address, word};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
     later, secret,
@@ -36,21 +36,11 @@ settings::keys! {
 
 fn is_whole(row: &MattermostRow) -> Vec<Contradiction> {
     let mut found = missing(&[("name", !row.name.is_empty())]);
-    match (row.url.is_set(), row.token.is_set()) {
-        (true, true) => found.push(Contradiction::new(
-            "url",
-            "does not go with `token`: one of them is enough",
-        )),
-        (false, false) => found.push(Contradiction::new(
-            "token",
-            "is missing; `url` would do as well",
-        )),
-        (false, true) => found.extend(missing(&[
-            ("server", !row.server.is_empty()),
-            ("channel_id", !row.channel_id.is_empty()),
-        ])),
-        (true, false) => {}
-    }
+    let with_token = &[
+        ("server", !row.server.is_empty()),
+        ("channel_id", !row.channel_id.is_empty()),
+    ];
+    found.extend(url_or_token(&row.url, &row.token, with_token));
     found
 }
 
@@ -71,10 +61,8 @@ impl Receiver for MattermostRow {
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
         if self.url.is_set() {
-            let url = self.url.reveal(&self.name, "url")?;
-            return Ok(Box::new(Mattermost::Webhook(SecretUrl::new(
-                url, &self.name, "url",
-            )?)));
+            let url = SecretUrl::reveal(&self.url, &self.name)?;
+            return Ok(Box::new(Mattermost::Webhook(url)));
         }
         Ok(Box::new(Mattermost::Bot {
             server: self.server.clone(),

@@ -20,6 +20,7 @@ mod pagerduty;
 mod parts;
 pub(crate) mod receivers;
 mod rocketchat;
+mod row;
 pub(crate) mod sample;
 mod secret;
 mod slack;

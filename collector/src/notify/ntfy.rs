@@ -8,9 +8,9 @@ use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
 use super::parts::{
-    PLAIN_BYTES, Tone, bearer, fitted, http, is_news, lines, link, missing, name, plain_lines, set,
-    title, web_address,
+    PLAIN_BYTES, Tone, bearer, fitted, http, is_news, lines, link, plain_lines, set, title,
 };
+use super::row::{missing, name, web_address};
 use super::{Chat, Hidden, Receiver, Request, Secret, SecretError, Sending, secret};
 
 const TITLE_BYTES: usize = 250;

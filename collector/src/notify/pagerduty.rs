@@ -8,9 +8,8 @@ use model::alert::Kind;
 use model::finding::Severity;
 use serde_json::{Map, Value as Json, json};
 
-use super::parts::{
-    PLAIN, PLAIN_BYTES, fitted, fitted_lines, http, lines, link, missing, name, set, web_address,
-};
+use super::parts::{PLAIN, PLAIN_BYTES, fitted, fitted_lines, http, lines, link, set};
+use super::row::{missing, name, web_address};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
     later, secret,

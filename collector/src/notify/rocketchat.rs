@@ -9,9 +9,10 @@ use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
 use super::parts::{
-    Format, SecretUrl, Tone, Way, at, body, delivered, fitted, fitted_lines, http, is_news, lines,
-    link, missing, name, set, title, utf16, way, web_address, word,
+    Format, Tone, Way, at, body, delivered, fitted, fitted_lines, http, is_news, lines, link, set,
+    title, utf16, way,
 };
+use super::row::{SecretUrl, missing, name, url_or_token, web_address, word};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, later, said,
     secret,
@@ -53,22 +54,12 @@ settings::keys! {
 
 fn is_whole(row: &RocketChatRow) -> Vec<Contradiction> {
     let mut found = missing(&[("name", !row.name.is_empty())]);
-    match (row.url.is_set(), row.token.is_set()) {
-        (true, true) => found.push(Contradiction::new(
-            "url",
-            "does not go with `token`: one of them is enough",
-        )),
-        (false, false) => found.push(Contradiction::new(
-            "token",
-            "is missing; `url` would do as well",
-        )),
-        (false, true) => found.extend(missing(&[
-            ("user_id", !row.user_id.is_empty()),
-            ("server", !row.server.is_empty()),
-            ("channel", !row.channel.is_empty()),
-        ])),
-        (true, false) => {}
-    }
+    let with_token = &[
+        ("user_id", !row.user_id.is_empty()),
+        ("server", !row.server.is_empty()),
+        ("channel", !row.channel.is_empty()),
+    ];
+    found.extend(url_or_token(&row.url, &row.token, with_token));
     found
 }
 
@@ -90,10 +81,8 @@ impl Receiver for RocketChatRow {
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
         if self.url.is_set() {
-            let url = self.url.reveal(&self.name, "url")?;
-            return Ok(Box::new(RocketChat::Webhook(SecretUrl::new(
-                url, &self.name, "url",
-            )?)));
+            let url = SecretUrl::reveal(&self.url, &self.name)?;
+            return Ok(Box::new(RocketChat::Webhook(url)));
         }
         Ok(Box::new(RocketChat::User {
             server: self.server.clone(),

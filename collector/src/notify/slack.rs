@@ -12,9 +12,10 @@ use serde_json::{Value as Json, json};
 use settings::Contradiction;
 
 use super::parts::{
-    Format, SecretUrl, Tone, Way, at, bearer, body, delivered, fitted, fitted_lines, http, is_news,
-    lines, link, missing, name, set, title, utf16, way, web_address, word,
+    Format, Tone, Way, at, bearer, body, delivered, fitted, fitted_lines, http, is_news, lines,
+    link, set, title, utf16, way,
 };
+use super::row::{SecretUrl, missing, name, url_or_token, web_address, word};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status,
     later, said, secret,
@@ -54,23 +55,8 @@ settings::keys! {
 
 fn is_whole(row: &SlackRow) -> Vec<Contradiction> {
     let mut found = missing(&[("name", !row.name.is_empty())]);
-    match (row.url.is_set(), row.token.is_set()) {
-        (true, true) => found.push(Contradiction::new(
-            "url",
-            "does not go with `token`: one of them is enough",
-        )),
-        (false, false) => found.push(Contradiction::new(
-            "token",
-            "is missing; `url` would do as well",
-        )),
-        _ => {}
-    }
-    if row.token.is_set() && row.channel.is_empty() {
-        found.push(Contradiction::new(
-            "channel",
-            "is missing: `token` needs it",
-        ));
-    }
+    let with_token = &[("channel", !row.channel.is_empty())];
+    found.extend(url_or_token(&row.url, &row.token, with_token));
     found.extend(missing(&[("api", !row.api.is_empty())]));
     if row.url.is_set() && !row.channel.is_empty() {
         let why = "does not go with `url`: an incoming webhook has its own channel";
@@ -96,10 +82,8 @@ impl Receiver for SlackRow {
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
         if self.url.is_set() {
-            let url = self.url.reveal(&self.name, "url")?;
-            return Ok(Box::new(Slack::Webhook(SecretUrl::new(
-                url, &self.name, "url",
-            )?)));
+            let url = SecretUrl::reveal(&self.url, &self.name)?;
+            return Ok(Box::new(Slack::Webhook(url)));
         }
         Ok(Box::new(Slack::App {
             api: self.api.clone(),

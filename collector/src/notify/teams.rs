@@ -7,9 +7,9 @@
 use serde_json::{Value as Json, json};
 
 use super::parts::{
-    PLAIN_BYTES, SecretUrl, Tone, at, body, fitted, fitted_lines, http, is_news, lines, link,
-    missing, name, set,
+    PLAIN_BYTES, Tone, at, body, fitted, fitted_lines, http, is_news, lines, link, set,
 };
+use super::row::{SecretUrl, missing, name};
 use super::{
     Answer, Chat, Outcome, Receiver, Request, Secret, SecretError, Sending, by_status, later,
     secret,
@@ -41,8 +41,7 @@ impl Receiver for TeamsRow {
     }
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
-        let url = self.url.reveal(&self.name, "url")?;
-        let url = SecretUrl::new(url, &self.name, "url")?;
+        let url = SecretUrl::reveal(&self.url, &self.name)?;
         Ok(Box::new(Teams { url }))
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::parts::{
-    HTML, Way, at, body, delivered, fitted, fitted_lines, http, lines, link, missing, name,
-    seconds, set, utf16, way, web_address, word,
+    HTML, Way, at, body, delivered, fitted, fitted_lines, http, lines, link, seconds, set, utf16,
+    way,
 };
+use super::row::{missing, name, web_address, word};
 use super::{
     Answer, Chat, Hidden, Outcome, Receiver, Request, Secret, SecretError, Sending, later, said,
     secret,

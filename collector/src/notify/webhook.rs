@@ -11,7 +11,7 @@ use ring::hmac;
 use settings::value::{absolute_or_none, refused, text};
 use settings::{Contradiction, Taken, Value};
 
-use super::parts::{SecretUrl, missing, name, yes_or_no};
+use super::row::{SecretUrl, missing, name, yes_or_no};
 use super::template::Template;
 use super::told::told;
 use super::{Chat, Hidden, Http, Receiver, Request, Secret, SecretError, Sending, secret};
@@ -72,7 +72,6 @@ impl Receiver for WebhookRow {
     }
 
     fn open(&self) -> Result<Box<dyn Chat>, SecretError> {
-        let url = self.url.reveal(&self.name, "url")?;
         let key = self
             .key
             .is_set()
@@ -91,7 +90,7 @@ impl Receiver for WebhookRow {
         let template = self.template.as_ref();
         let template = template.map(|path| Template::read(path, &self.content_type, &self.name));
         Ok(Box::new(Webhook {
-            url: SecretUrl::new(url, &self.name, "url")?,
+            url: SecretUrl::reveal(&self.url, &self.name)?,
             key,
             changes: self.changes,
             template: template.transpose()?,
