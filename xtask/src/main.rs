@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod deb;
 mod deny;
 mod docs;
 mod fuzz;
@@ -40,6 +41,7 @@ enum Command {
     Bench(bench::Args),
     Lab(lab::Args),
     Rack(rack::Args),
+    Deb(deb::Args),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Rack(args) => rack::run(&args),
+        Command::Deb(args) => deb::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

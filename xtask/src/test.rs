@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{deny, docs, fuzz, generate, lab, oracle, shell, tidy};
+use crate::{deb, deny, docs, fuzz, generate, lab, oracle, shell, tidy};
 
 /// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leaves out what needs root or a long time: the oracle, the fuzzers, the lab machine and the licences
+    /// Leaves out what needs root or a long time: the oracle, the fuzzers, the lab machine, the licences and the packages
     #[arg(long)]
     quick: bool,
 }
@@ -92,9 +92,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     section("binaries", || cargo(&["build", "--workspace", "--locked"]))?;
     section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
     if args.quick {
-        println!("\nleft out: licences, oracle, fuzzers, lab machine (run without --quick)");
+        println!(
+            "\nleft out: licences, Debian packages, oracle, fuzzers, lab machine (run without --quick)"
+        );
     } else {
         section("licences and doubles", deny::check)?;
+        section("Debian packages", || deb::run(&deb::Args::short()))?;
         section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;
         section("fuzzers", || fuzz::run(&fuzz::Args::short(FUZZ_SECONDS)))?;
         section("lab machine", || lab::agent(&lab::Agent::default()))?;
