@@ -29,6 +29,7 @@ pub mod ledger;
 mod machine;
 mod notify;
 pub mod peer;
+mod plain_door;
 pub mod query;
 pub mod refusal;
 pub mod registrar;

@@ -63,7 +63,7 @@ reasons! {
     TooManyRequests = "it asks FleetLock too often",
     OutsideNetworks = "its address is in none of FleetLock's networks",
     UnknownClient = "no node is known for its FleetLock id",
-    Unfinished = "its FleetLock request was not done in time",
+    Unfinished = "its request was not done in time",
 }
 
 /// Of one reason.
