@@ -24,6 +24,7 @@ use crate::lease::{self, Leases};
 use crate::query::beside;
 use crate::refusal::{Reason, Refusals};
 use crate::role::{Asker, asker};
+use crate::tally::Tally;
 use crate::verdict::{self, Judged, basis};
 use crate::verdicts::Asked;
 
@@ -36,6 +37,7 @@ pub struct Judge {
     identities: Arc<Identities>,
     keepers: Arc<Keepers>,
     refusals: Arc<Refusals>,
+    pub(crate) given: Arc<Tally>,
 }
 
 impl Judge {
@@ -48,6 +50,7 @@ impl Judge {
             identities,
             keepers,
             refusals,
+            given: Arc::default(),
         })
     }
 
@@ -243,8 +246,17 @@ impl Judge {
     pub(crate) async fn lease(
         &self,
         cluster: &Cluster,
-        mut ask: LeaseAsk,
+        ask: LeaseAsk,
     ) -> Result<v1::LeaseAnswer, Status> {
+        let is_judged = matches!(ask, LeaseAsk::Begin(_));
+        let answer = self.ask(cluster, ask).await?;
+        if let Some(verdict) = answer.verdict.as_ref().filter(|_| is_judged) {
+            self.given.count(verdict.answer());
+        }
+        Ok(answer)
+    }
+
+    async fn ask(&self, cluster: &Cluster, mut ask: LeaseAsk) -> Result<v1::LeaseAnswer, Status> {
         let keeper = match self.voice(cluster).await {
             Ok(keeper) => keeper,
             Err(unknown) => return lease::unknown(unknown),
@@ -315,7 +327,11 @@ impl Gate for Judge {
         let check = request.into_inner();
         let cluster = self.authorise(&asker, &check.cluster, &check.nodes)?;
         let named = named(&check)?;
+        let is_watch = check.is_watch;
         let verdict = self.verdict(&cluster, check, asker.name()).await?;
+        if !is_watch {
+            self.given.count(verdict.answer());
+        }
         let who = (asker.name(), asker.peer.address);
         said(who, "check", &cluster, &named, &verdict.sentence);
         Ok(Response::new(verdict))

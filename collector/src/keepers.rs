@@ -9,9 +9,9 @@ use tokio::sync::{Mutex, watch};
 
 use crate::answer::chain;
 use crate::declared::Declared;
-use crate::keeper::Own;
 use crate::keeper::actor::{Beginning, Clock, Keeper};
 use crate::keeper::cache::Cache;
+use crate::keeper::{Now, Own};
 use crate::ledger::Ledger;
 use crate::verdicts::Verdicts;
 
@@ -92,6 +92,11 @@ impl Keepers {
 
     pub fn declared(&self) -> &Declared {
         &self.declared
+    }
+
+    /// On the clock that all keepers have.
+    pub fn now(&self) -> Now {
+        self.clock.now()
     }
 
     pub fn version(&self) -> &'static str {

@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 
 /// Makes of one table the reasons, their names and their sentences.
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $sentence:literal,)+) => {
+    ($($(#[$doc:meta])* $name:ident $word:literal = $sentence:literal,)+) => {
         /// Why somebody was refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Reason {
@@ -21,6 +21,13 @@ macro_rules! reasons {
 
         impl Reason {
             pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// As it is counted under.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
 
             /// As it stands in the log.
             pub fn sentence(self) -> &'static str {
@@ -33,37 +40,37 @@ macro_rules! reasons {
 }
 
 reasons! {
-    NoCertificate = "it showed no certificate",
-    OtherCa = "its certificate is not from this collector's CA",
-    Expired = "its certificate has expired",
-    Revoked = "its certificate was revoked",
+    NoCertificate "no-certificate" = "it showed no certificate",
+    OtherCa "other-ca" = "its certificate is not from this collector's CA",
+    Expired "expired" = "its certificate has expired",
+    Revoked "revoked" = "its certificate was revoked",
     /// Signed by the CA, and not in identity.db.
-    NotGivenOut = "its certificate is not among those given out here",
-    TlsVersion = "it does not speak TLS 1.3",
-    NotTls = "it did not speak TLS properly",
+    NotGivenOut "not-given-out" = "its certificate is not among those given out here",
+    TlsVersion "tls-version" = "it does not speak TLS 1.3",
+    NotTls "not-tls" = "it did not speak TLS properly",
     /// As it does when its token has another fingerprint.
-    NotTrusted = "it does not trust this collector's certificate",
-    TooSlow = "its TLS handshake took too long",
+    NotTrusted "not-trusted" = "it does not trust this collector's certificate",
+    TooSlow "too-slow" = "its TLS handshake took too long",
     /// More handshakes are in flight than are allowed; the oldest go.
-    GaveWay = "its TLS handshake was not done when too many others came",
-    HungUp = "it hung up during the TLS handshake",
-    TooManyConnections = "it, or everybody together, has too many connections; the oldest was closed",
-    TooLong = "its enrolment took too long",
-    NotAllowed = "its role does not allow this",
-    TooLarge = "its message is too large",
-    BadRequest = "its request makes no sense",
-    Token = "its token is not good",
-    Name = "its name is taken",
-    Cluster = "its cluster must be looked at by a person",
-    OtherNode = "it speaks for another node than that of its certificate",
-    OtherCluster = "it speaks for another cluster than that of its certificate",
-    Version = "its version does not go with this collector's",
-    Authority = "another collector decides for its cluster already",
-    TooManyFailures = "too many of its attempts failed of late",
-    TooManyRequests = "it asks FleetLock too often",
-    OutsideNetworks = "its address is in none of FleetLock's networks",
-    UnknownClient = "no node is known for its FleetLock id",
-    Unfinished = "its FleetLock request was not done in time",
+    GaveWay "gave-way" = "its TLS handshake was not done when too many others came",
+    HungUp "hung-up" = "it hung up during the TLS handshake",
+    TooManyConnections "too-many-connections" = "it, or everybody together, has too many connections; the oldest was closed",
+    TooLong "too-long" = "its enrolment took too long",
+    NotAllowed "not-allowed" = "its role does not allow this",
+    TooLarge "too-large" = "its message is too large",
+    BadRequest "bad-request" = "its request makes no sense",
+    Token "token" = "its token is not good",
+    Name "name" = "its name is taken",
+    Cluster "cluster" = "its cluster must be looked at by a person",
+    OtherNode "other-node" = "it speaks for another node than that of its certificate",
+    OtherCluster "other-cluster" = "it speaks for another cluster than that of its certificate",
+    Version "version" = "its version does not go with this collector's",
+    Authority "authority" = "another collector decides for its cluster already",
+    TooManyFailures "too-many-failures" = "too many of its attempts failed of late",
+    TooManyRequests "too-many-requests" = "it asks FleetLock too often",
+    OutsideNetworks "outside-networks" = "its address is in none of FleetLock's networks",
+    UnknownClient "unknown-client" = "no node is known for its FleetLock id",
+    Unfinished "unfinished" = "its request was not done in time",
 }
 
 /// Of one reason.
@@ -152,6 +159,13 @@ impl Refusals {
             }
         });
         total
+    }
+
+    /// How often each came, all at one moment.
+    pub fn counts(&self) -> Vec<(Reason, u64)> {
+        let mut counts = Vec::with_capacity(Reason::ALL.len());
+        self.each(|reason, count| counts.push((reason, count.total)));
+        counts
     }
 
     fn each(&self, mut what: impl FnMut(Reason, &mut Count)) {

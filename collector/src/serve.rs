@@ -127,6 +127,11 @@ impl Collector {
         Arc::clone(&self.refusals)
     }
 
+    /// Those of agents and people.
+    pub fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.connections)
+    }
+
     pub fn told(&self) -> Told {
         self.told.clone()
     }

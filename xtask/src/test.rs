@@ -45,6 +45,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("ovs-vswitchd", "openvswitch-switch"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     (
         "/lib/systemd/systemd-journal-remote",
         "systemd-journal-remote",

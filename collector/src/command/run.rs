@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::Place;
-use crate::alerts::AlertsService;
+use crate::alerts::{AlertsService, Receivers};
 use crate::answer::chain;
 use crate::authority::Duty;
 use crate::config::Config;
@@ -24,6 +24,7 @@ use crate::departures::Departures;
 use crate::fleetlock::FleetLock;
 use crate::gate::Judge;
 use crate::health;
+use crate::http::{Http, Sources};
 use crate::identity::Identities;
 use crate::keeper::Own;
 use crate::keeper::cache::Cache;
@@ -73,6 +74,7 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
     let fleetlock = config.fleetlock().map(FleetLock::bind).transpose()?;
+    let http = config.http_listen.map(Http::bind).transpose()?;
     let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
     let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
     roster.tell().await?;
@@ -94,14 +96,26 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         health: Arc::default(),
         can_write: ledger.can_write(),
     };
-    let receivers = Arc::clone(&crew.health);
+    let receivers: Receivers = {
+        let health = Arc::clone(&crew.health);
+        Arc::new(move || health.all())
+    };
+    let http = answer_http(
+        http,
+        Sources {
+            keepers: Arc::clone(&keepers),
+            ledger: config.state_dir.join(LEDGER),
+            can_write: ledger.can_write(),
+            connections: collector.connections(),
+            refusals: collector.refusals(),
+            given: Arc::clone(&judge.given),
+            receivers: Arc::clone(&receivers),
+        },
+    );
     let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
     let routes = routes
         .add_service(Arc::clone(&judge).service())
-        .add_service(AlertsService::service(
-            Arc::clone(&judge),
-            Arc::new(move || receivers.all()),
-        ));
+        .add_service(AlertsService::service(Arc::clone(&judge), receivers));
     let fleetlock = answer_fleetlock(fleetlock, &collector, judge);
     let changes = collector.changes();
     let mut crew = tokio::spawn(crew.run(taken));
@@ -112,6 +126,7 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         _ = &mut crew => bail!("nobody is alerted any more"),
         failed = reload(place, give) => failed.context("SIGHUP cannot be waited for"),
         () = fleetlock => bail!("FleetLock is not answered any more"),
+        () = http => bail!("/healthz, /readyz and /metrics are not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
         () = ledger.retain_for_ever(Retention::default()) => bail!("the ledger is not looked after any more"),
     };
@@ -135,6 +150,14 @@ fn answer_fleetlock(
             Some(door) => door.serve(identities, judge, refusals).await,
             None => pending().await,
         }
+    }
+}
+
+/// The same of health and metrics.
+async fn answer_http(door: Option<Http>, sources: Sources) {
+    match door {
+        Some(door) => door.serve(sources).await,
+        None => pending().await,
     }
 }
 

@@ -4,11 +4,12 @@
 
 mod alerts;
 mod fleetlock;
+mod http;
 mod receivers;
 mod site;
 mod value;
 
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -28,6 +29,8 @@ const DEFAULT_FILE: &str = "/etc/quorate/collector.toml";
 const SETTLE_MS: u32 = 300;
 pub(crate) const FLEET_PORT: u16 = 7460;
 pub(crate) const ENROLMENT_PORT: u16 = 7461;
+/// Behind that of FleetLock in the examples.
+const HTTP_PORT: u16 = 7463;
 
 settings::keys! {
     check contradictions;
@@ -39,6 +42,8 @@ settings::keys! {
     /// `None`: FleetLock is off.
     "fleetlock.listen" => fleetlock_listen: Option<SocketAddr> = None, fleetlock::listen;
     "fleetlock.networks" => fleetlock_networks: Vec<IpNet> = Vec::new(), fleetlock::networks;
+    /// `None`: nobody is answered.
+    "http.listen" => http_listen: Option<SocketAddr> = Some((Ipv4Addr::LOCALHOST, HTTP_PORT).into()), http::listen;
     /// How long anything must have been there until it opens an incident, and is told.
     "alerts.settle_ms" => alerts_settle_ms: u32 = SETTLE_MS, alerts::settle;
     /// Where the pages are. Empty: messages have no link.

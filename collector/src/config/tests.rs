@@ -304,6 +304,28 @@ fn nothing_said_is_the_default_and_what_is_said_is_taken() {
 }
 
 #[test]
+fn health_and_metrics_are_for_this_machine_alone() {
+    let listens = |text: &str| parse(text).unwrap().http_listen;
+    let at = |address: &str| Some(address.parse().unwrap());
+    assert_eq!(listens(""), at("127.0.0.1:7463"));
+    assert_eq!(listens("http.listen = ''"), None);
+    for own in ["[::1]:9000", "127.0.0.9:9000", "[::ffff:127.0.0.1]:9000"] {
+        assert_eq!(listens(&format!("http.listen = '{own}'")), at(own));
+    }
+    for other in ["0.0.0.0:7463", "[::]:7463", "192.0.2.1:7463"] {
+        let why = format!(
+            "collector.toml:1: `http.listen` must be an address of this machine alone, such as \"127.0.0.1:7463\" or \
+             \"[::1]:7463\", because whoever asks there needs no login and sees no TLS, and is \"{other}\""
+        );
+        check_wrong(&format!("http.listen = '{other}'"), &[&why]);
+    }
+    check_wrong(
+        "http.listen = 7463",
+        &["collector.toml:1: `http.listen` must be IP:PORT in quotes"],
+    );
+}
+
+#[test]
 fn every_wrong_key_and_value_is_named_at_once_with_its_line() {
     check_wrong(
         "lsiten = 'x'\n\

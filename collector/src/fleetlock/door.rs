@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -10,12 +10,7 @@ use axum::extract::{DefaultBodyLimit, Extension, FromRequest as _, Request, Stat
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use hyper::StatusCode;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
 
 use super::Terms;
 use super::client::Clients;
@@ -24,22 +19,13 @@ use super::slot::{Slot, Wish};
 use crate::attempts::Attempts;
 use crate::gate::Judge;
 use crate::identity::Identities;
+use crate::plain_door::{Guest, PlainDoor};
 use crate::refusal::{Reason, Refusals};
 use crate::serve::ServeError;
-use crate::tls::connections::Connections;
-use crate::tls::door::{PAUSE, bind, is_of_one_connection};
 use crate::tls::handshakes::source;
 
-/// Together, and of one address.
-const MOST_CONNECTIONS: usize = 64;
-const MOST_OF_ONE: usize = 8;
 /// An id and a group fit well.
 const MOST_BODY_BYTES: usize = 4 << 10;
-const MOST_HEAD_BYTES: usize = 8 << 10;
-const MOST_HEADERS: usize = 32;
-const LONGEST_HEAD: Duration = Duration::from_secs(5);
-/// The gate answers within ten seconds.
-const LONGEST: Duration = Duration::from_secs(20);
 /// Of one address in a minute: each is a look at the whole cluster, and a line in the log.
 const MOST_REQUESTS: u32 = 120;
 /// All who are in none of the networks share the connections of one, so that they push out only themselves.
@@ -48,16 +34,8 @@ const OUTSIDE: &str = "outside";
 /// Listens, and does not answer yet.
 #[derive(Debug)]
 pub struct FleetLock {
-    listener: TcpListener,
-    address: SocketAddr,
+    door: PlainDoor,
     terms: Terms,
-}
-
-#[derive(Debug)]
-struct Door {
-    networks: Vec<IpNet>,
-    connections: Arc<Connections>,
-    desk: Arc<Desk>,
 }
 
 /// Where requests are answered.
@@ -76,22 +54,13 @@ struct Source(SocketAddr);
 impl FleetLock {
     /// Binds, and fails before anybody was answered.
     pub fn bind(terms: Terms) -> Result<Self, ServeError> {
-        let bound = bind(terms.listen).and_then(|listener| Ok((listener.local_addr()?, listener)));
-        let (address, listener) = bound.map_err(|source| ServeError::Bind {
-            key: "fleetlock.listen",
-            address: terms.listen,
-            source,
-        })?;
-        Ok(Self {
-            listener,
-            address,
-            terms,
-        })
+        let door = PlainDoor::bind("fleetlock.listen", terms.listen)?;
+        Ok(Self { door, terms })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.door.address()
     }
 
     /// Answers as long as it is polled.
@@ -105,67 +74,30 @@ impl FleetLock {
         let networks: Vec<String> = networks.collect();
         tracing::info!(
             "listening for FleetLock on {}, for {}",
-            self.address,
+            self.address(),
             networks.join(", ")
         );
-        let door = Arc::new(Door {
-            networks: self.terms.networks,
-            connections: Connections::new(MOST_CONNECTIONS, MOST_OF_ONE),
-            desk: Arc::new(Desk {
-                clients: Clients::new(self.terms.known, identities),
-                slot: Slot::new(judge),
-                attempts: Mutex::new(Attempts::new(MOST_REQUESTS)),
-                refusals,
-            }),
+        let desk = Arc::new(Desk {
+            clients: Clients::new(self.terms.known, identities),
+            slot: Slot::new(judge),
+            attempts: Mutex::new(Attempts::new(MOST_REQUESTS)),
+            refusals: Arc::clone(&refusals),
         });
-        loop {
-            match self.listener.accept().await {
-                Ok((tcp, address)) => {
-                    tokio::spawn(Arc::clone(&door).answer(tcp, address));
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::error!("no FleetLock connection can be taken: {error}");
-                    sleep(PAUSE).await;
-                }
+        let networks = self.terms.networks;
+        let admit = move |address: SocketAddr| {
+            if is_in(&networks, address.ip()) {
+                return Guest {
+                    owner: source(address).to_string(),
+                    router: routes(Arc::clone(&desk), address),
+                };
             }
-        }
-    }
-}
-
-impl Door {
-    async fn answer(self: Arc<Self>, tcp: TcpStream, address: SocketAddr) {
-        let refuse = |reason, address, more: &str| self.desk.refusals.refuse(reason, address, more);
-        let is_inside = is_in(&self.networks, address.ip());
-        let (owner, router) = if is_inside {
-            let routes = routes(Arc::clone(&self.desk), address);
-            (source(address).to_string(), routes)
-        } else {
-            refuse(Reason::OutsideNetworks, address, "");
-            (OUTSIDE.to_owned(), Router::new().fallback(outside))
+            desk.refusals.refuse(Reason::OutsideNetworks, address, "");
+            Guest {
+                owner: OUTSIDE.to_owned(),
+                router: Router::new().fallback(outside),
+            }
         };
-        let (_place, closed, victim) = self.connections.enter(owner, address, None);
-        if let Some(victim) = victim {
-            refuse(Reason::TooManyConnections, victim, "");
-        }
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(LONGEST_HEAD)
-            .max_buf_size(MOST_HEAD_BYTES)
-            .max_headers(MOST_HEADERS)
-            .keep_alive(false);
-        let service = TowerToHyperService::new(router);
-        tokio::select! {
-            ended = http.serve_connection(TokioIo::new(tcp), service) => match ended {
-                Err(error) if error.is_timeout() => refuse(Reason::Unfinished, address, ""),
-                Err(error) if error.is_parse_too_large() => refuse(Reason::TooLarge, address, "its head"),
-                Err(error) if error.is_parse() => refuse(Reason::BadRequest, address, "it is no HTTP/1.1"),
-                // Whoever hung up will ask again.
-                Ok(()) | Err(_) => {}
-            },
-            _ = closed => {}
-            () = sleep(LONGEST) => refuse(Reason::Unfinished, address, ""),
-        }
+        self.door.serve(admit, refusals).await;
     }
 }
 

@@ -13,6 +13,7 @@ use model::glance;
 use model::incident::{Incidents, Transition, Watch};
 use model::lease::{self, Leases};
 use model::name::NodeName;
+use model::report::Family;
 use model::rule::{self, Scene};
 
 use crate::declared::Declared;
@@ -168,6 +169,19 @@ pub(crate) fn cluster_of(view: &ClusterView, now: Now) -> Cluster {
     cluster
 }
 
+/// What the nodes of a view say of their votes. Nothing else of them is looked at: it is asked of every cluster at once.
+pub(crate) fn votes_of(view: &ClusterView, now: Now) -> Vec<glance::Word> {
+    let mut cluster = Cluster::default();
+    for (name, node) in &view.nodes {
+        cluster.apply(
+            name,
+            seen_of(node, |family| family == Family::Corosync),
+            now,
+        );
+    }
+    glance::votes(&cluster, now)
+}
+
 /// Not a heartbeat, which only makes young again what is known: thousands of agents send one every two seconds.
 fn is_news(before: &Seen, now: &Seen) -> bool {
     let is_same = |((family, held), (other, other_held)): ((&_, &Held), (&_, &Held))| {
@@ -181,6 +195,10 @@ fn is_news(before: &Seen, now: &Seen) -> bool {
 }
 
 fn seen(view: &NodeView) -> Seen {
+    seen_of(view, |_| true)
+}
+
+fn seen_of(view: &NodeView, is_wanted: impl Fn(Family) -> bool) -> Seen {
     let held = |(family, aged): (&_, &AgedFact)| {
         let held = Held {
             fact: Arc::clone(&aged.fact.fact),
@@ -188,11 +206,12 @@ fn seen(view: &NodeView) -> Seen {
         };
         (*family, held)
     };
+    let facts = view.facts.iter().filter(|(family, _)| is_wanted(**family));
     Seen {
         hearing: view.hearing,
         heard_at_ms: view.heard_at_ms,
         boot_id: view.boot_id.clone(),
         skew_ms: view.skew_ms,
-        facts: view.facts.iter().map(held).collect::<BTreeMap<_, _>>(),
+        facts: facts.map(held).collect::<BTreeMap<_, _>>(),
     }
 }

@@ -142,10 +142,7 @@ async fn whoever_does_not_come_to_the_point_is_hung_up_on_and_many_of_them_keep_
         "unknown_client",
     );
     house.log.line("too many connections").await;
-    house
-        .log
-        .line("its FleetLock request was not done in time")
-        .await;
+    house.log.line("its request was not done in time").await;
 }
 
 #[tokio::test]

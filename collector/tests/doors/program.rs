@@ -36,7 +36,7 @@ fn place(dir: &Path) -> std::path::PathBuf {
     let config = dir.join("collector.toml");
     let state = dir.join("state");
     let text = format!(
-        "state_dir = {state:?}\nlisten = '127.0.0.1:0'\nenrolment.listen = '127.0.0.1:0'\n"
+        "state_dir = {state:?}\nlisten = '127.0.0.1:0'\nenrolment.listen = '127.0.0.1:0'\nhttp.listen = '127.0.0.1:0'\n"
     );
     std::fs::write(&config, text).unwrap();
     config

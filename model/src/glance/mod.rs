@@ -28,6 +28,11 @@ pub struct Glance {
     pub bonds: BTreeMap<NodeName, Bonds>,
 }
 
+/// What the nodes say of their votes, the quorate part first. Empty: no node tells.
+pub fn votes(cluster: &Cluster, now: Now) -> Vec<Word> {
+    votes::words(cluster, now)
+}
+
 /// What the nodes say of their votes, in one line, one part of the cluster after the other; empty where none says anything.
 pub fn quorum_line(cluster: &Cluster, now: Now) -> String {
     let words = votes::words(cluster, now);

@@ -27,6 +27,8 @@ fn is_told_while_nothing_can_be_kept(stage: &Stage) {
         let is_serving = stage.collector.is_serving(&stage.rack, service).unwrap();
         assert_eq!(is_serving, serves, "{service:?}");
     }
+    assert_eq!(answered(stage, "readyz"), "503");
+    assert_eq!(answered(stage, "healthz"), "200");
     let kept = stage.kept();
     assert_eq!(kept.len(), AGENTS, "what was kept can be read");
     stage.wait_for_finding(NOT_TAKEN, true);
@@ -41,6 +43,22 @@ fn is_told_while_nothing_can_be_kept(stage: &Stage) {
         times, 1,
         "it is logged once, and not at every attempt: {said}"
     );
+}
+
+/// The code that a program on the collector's machine is answered with.
+fn answered(stage: &Stage, path: &str) -> String {
+    let station = stage.collector.station();
+    let mut curl = stage.rack.command(station, "curl").unwrap();
+    curl.args([
+        "--silent",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+    ]);
+    let url = format!("http://127.0.0.1:7463/{path}");
+    let output = curl.arg(url).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// What is on the disk, which is at least what the agents were told.
