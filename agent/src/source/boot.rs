@@ -32,6 +32,8 @@ const GRUB: &str = "etc/default/grub";
 const GRUB_PARTS: &str = "etc/default/grub.d";
 const GRUB_ENVIRONMENT: &str = "boot/grub/grubenv";
 const MOUNTS: &str = "proc/mounts";
+/// As the system has them. The agent's own table is another one below its unit: there / is read-only to it.
+const MOUNTS_OF_ALL: &str = "proc/1/mounts";
 pub(crate) const FILES: &[&str] = &[
     "etc/systemd/network/*.link",
     "run/systemd/network/*.link",
@@ -170,7 +172,11 @@ fn grub_default(host: &Host, gathering: &mut Gathering) -> Result<Option<String>
 }
 
 fn file_systems(host: &Host, gathering: &mut Gathering) -> Option<Vec<FileSystem>> {
-    let text = gathering.found(MOUNTS, host.read(MOUNTS))?;
+    // A captured tree has the one of who made it, and no process 1.
+    let text = match host.read(MOUNTS_OF_ALL) {
+        Ok(Some(text)) => text,
+        _ => gathering.found(MOUNTS, host.read(MOUNTS))?,
+    };
     let mut found = gathering.take(&text, mounts::parse(&text.text, MOUNT_POINTS))?;
     for file_system in &mut found {
         let place = file_system.mount_point.trim_start_matches('/');
