@@ -315,4 +315,19 @@ mod tests {
         let host = Host::captured(dir.path()).unwrap();
         assert_eq!(collect(&host), Reading::Absent);
     }
+
+    /// As below its unit, where the agent's own table says that all is read-only.
+    #[test]
+    fn what_is_read_only_is_asked_of_the_system_and_not_of_the_agents_own_mounts() {
+        let mounts = [
+            ("proc/mounts", "/dev/vda / ext4 ro 0 0\n"),
+            ("proc/1/mounts", "/dev/vda / ext4 rw 0 0\n"),
+        ];
+        let is_read_only = |files: &[(&str, &str)]| {
+            let boot = captured(files);
+            boot.file_systems.unwrap()[0].read_only
+        };
+        assert!(!is_read_only(&mounts));
+        assert!(is_read_only(&mounts[..1]), "a captured tree has no other");
+    }
 }
