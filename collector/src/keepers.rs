@@ -161,6 +161,16 @@ impl Keepers {
             .collect()
     }
 
+    /// Those that run; nothing while one is just being started, which can take as long as the disk takes.
+    pub fn at_hand(&self) -> Option<Vec<(ClusterId, Keeper)>> {
+        let keepers = self.keepers.try_lock().ok()?;
+        let all = keepers.iter();
+        Some(
+            all.map(|(id, keeper)| (id.clone(), keeper.clone()))
+                .collect(),
+        )
+    }
+
     async fn remembered(
         &self,
         cluster: &ClusterId,

@@ -2,9 +2,12 @@
 //! impossible is an error that names file, line, key and what is allowed, all of them at once.
 //!
 //! Which keys there are, and what they mean, stands with the program that has them.
+//!
+//! Beside it what systemd sets and is told where it runs the program: [`systemd`].
 
 mod file;
 mod key;
+pub mod systemd;
 pub mod value;
 
 pub use file::{SettingsError, parse, read};

@@ -43,6 +43,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("dbus-daemon", "dbus-daemon"),
     ("openssl", "openssl"),
+    ("systemd-analyze", "systemd"),
     ("ovs-vswitchd", "openvswitch-switch"),
     ("prometheus-alertmanager", "prometheus-alertmanager"),
     ("prometheus", "prometheus"),

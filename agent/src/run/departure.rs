@@ -8,7 +8,7 @@ use model::report::{Fact, NodeReport};
 use tokio::sync::oneshot;
 
 use super::hub::News;
-use super::say;
+use super::{say, warn};
 use crate::logind::Heard;
 use crate::uplink::boottime_ms;
 
@@ -39,7 +39,7 @@ impl Departure {
             }
             Heard::Blind(why) => {
                 if self.blind_spot.as_ref() != Some(&why) {
-                    say(&why);
+                    warn(&why);
                 }
                 self.blind_spot = Some(why);
                 None

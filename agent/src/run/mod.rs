@@ -9,9 +9,11 @@ mod files;
 mod guard;
 mod hub;
 mod limits;
+mod log;
 mod passage;
 mod sampler;
 mod socket;
+mod supervised;
 mod thrift;
 mod transitions;
 mod wakes;
@@ -43,8 +45,10 @@ use guard::Guard;
 use hub::News;
 pub(crate) use hub::{Hub, Told};
 pub(crate) use limits::Limits;
+pub(crate) use log::{say, warn};
 use proto::fact::ReadFact;
 use socket::{Asked, Question, Socket};
+use supervised::Supervised;
 use transitions::Transitions;
 
 /// Threads that read: more than there are sources, so that none ever waits for one that hangs.
@@ -95,10 +99,10 @@ fn live(args: &Args) -> anyhow::Result<()> {
     std::env::set_current_dir("/").context("/ cannot be entered")?;
     let patience = Patience::new(Patience::OF_THE_RUNNING_AGENT);
     for remark in privilege::give_up(&Host::live(&patience))? {
-        say(&remark);
+        warn(&remark);
     }
     for blind_spot in privilege::blind_spots() {
-        say(&blind_spot);
+        warn(&blind_spot);
     }
     let own = Own {
         spool: open_spool(&config)?,
@@ -159,6 +163,7 @@ async fn attend(
     let mut is_ready = false;
     let mut end = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut supervised = Supervised::begin();
     loop {
         tokio::select! {
             news = eyes.next() => {
@@ -177,10 +182,12 @@ async fn attend(
                 }
             }
             Some(asked) = questions.waiting.recv() => questions.answer(asked, hub.report()),
+            () = supervised.is_due() => supervised.goes_on(&hub, &questions.uplinks),
             _ = end.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
+    supervised.ends();
     if let Some(transitions) = transitions {
         transitions.end().await;
     }
@@ -288,7 +295,7 @@ fn open_spool(config: &Config) -> anyhow::Result<Result<SharedSpool, String>> {
         Err(error @ SpoolError::InUse { .. }) => Err(error.into()),
         Err(error) => {
             let why = format!("what happens is kept in memory only: {}", said(&error));
-            say(&why);
+            warn(&why);
             Ok(Err(why))
         }
     }
@@ -322,10 +329,4 @@ impl Questions {
 
 fn json_of<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_else(|error| socket::error(&error.to_string()))
-}
-
-/// The agent's own log is standard error, which systemd keeps.
-#[allow(clippy::print_stderr)]
-pub(crate) fn say(line: &str) {
-    eprintln!("quorate-agent: {line}");
 }

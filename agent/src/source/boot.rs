@@ -32,6 +32,8 @@ const GRUB: &str = "etc/default/grub";
 const GRUB_PARTS: &str = "etc/default/grub.d";
 const GRUB_ENVIRONMENT: &str = "boot/grub/grubenv";
 const MOUNTS: &str = "proc/mounts";
+/// As the system has them. The agent's own table is another one below its unit: there / is read-only to it.
+const MOUNTS_OF_ALL: &str = "proc/1/mounts";
 pub(crate) const FILES: &[&str] = &[
     "etc/systemd/network/*.link",
     "run/systemd/network/*.link",
@@ -170,7 +172,11 @@ fn grub_default(host: &Host, gathering: &mut Gathering) -> Result<Option<String>
 }
 
 fn file_systems(host: &Host, gathering: &mut Gathering) -> Option<Vec<FileSystem>> {
-    let text = gathering.found(MOUNTS, host.read(MOUNTS))?;
+    // A captured tree has the one of who made it, and no process 1.
+    let text = match host.read(MOUNTS_OF_ALL) {
+        Ok(Some(text)) => text,
+        _ => gathering.found(MOUNTS, host.read(MOUNTS))?,
+    };
     let mut found = gathering.take(&text, mounts::parse(&text.text, MOUNT_POINTS))?;
     for file_system in &mut found {
         let place = file_system.mount_point.trim_start_matches('/');
@@ -308,5 +314,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = Host::captured(dir.path()).unwrap();
         assert_eq!(collect(&host), Reading::Absent);
+    }
+
+    /// As below its unit, where the agent's own table says that all is read-only.
+    #[test]
+    fn what_is_read_only_is_asked_of_the_system_and_not_of_the_agents_own_mounts() {
+        let mounts = [
+            ("proc/mounts", "/dev/vda / ext4 ro 0 0\n"),
+            ("proc/1/mounts", "/dev/vda / ext4 rw 0 0\n"),
+        ];
+        let is_read_only = |files: &[(&str, &str)]| {
+            let boot = captured(files);
+            boot.file_systems.unwrap()[0].read_only
+        };
+        assert!(!is_read_only(&mounts));
+        assert!(is_read_only(&mounts[..1]), "a captured tree has no other");
     }
 }

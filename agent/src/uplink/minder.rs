@@ -44,7 +44,7 @@ impl Minder {
                 Ok(Err(error)) => {
                     let why = said(&error);
                     if complaint.as_ref() != Some(&why) {
-                        crate::run::say(&why);
+                        crate::run::warn(&why);
                     }
                     complaint = Some(why);
                 }
@@ -124,7 +124,7 @@ impl Minder {
             told
         });
         if let Ok(Err(error)) = told.await {
-            crate::run::say(&said(&error));
+            crate::run::warn(&said(&error));
         }
     }
 

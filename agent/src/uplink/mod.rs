@@ -62,6 +62,15 @@ impl Uplinks {
         async move { shared.handed_over(count).await }
     }
 
+    /// How many collectors are connected, of how many.
+    pub(crate) fn connected(&self) -> (usize, usize) {
+        let standings = shared::locked(&self.shared.standings);
+        let connected = standings
+            .values()
+            .filter(|link| link.connected_to.is_some());
+        (connected.count(), standings.len())
+    }
+
     /// How each link stands, by the collector's id, as JSON.
     pub(crate) fn to_json(&self) -> String {
         let standings = shared::locked(&self.shared.standings);

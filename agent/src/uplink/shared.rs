@@ -226,7 +226,7 @@ impl Shared {
         let why = said(why);
         self.change(collector, |standing| {
             if standing.last_error.as_ref() != Some(&why) {
-                crate::run::say(&format!("collector {collector}: {why}"));
+                crate::run::warn(&format!("collector {collector}: {why}"));
             }
             standing.last_error = Some(why);
             standing.last_error_at = Some(Timestamp::now());

@@ -10,12 +10,13 @@ use anyhow::{Context as _, bail};
 use model::identity::ClusterId;
 use model::topology::Site;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use settings::systemd::Systemd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::Place;
-use crate::alerts::{AlertsService, Receivers};
+use crate::alerts::AlertsService;
 use crate::answer::chain;
 use crate::authority::Duty;
 use crate::config::Config;
@@ -32,12 +33,14 @@ use crate::keepers::Keepers;
 use crate::ledger::LEDGER;
 use crate::ledger::sqlite_retention::Retention;
 use crate::ledger::store::Store;
+use crate::log;
 use crate::machine;
 use crate::notify::{Carrier, Crew, Orders};
 use crate::registrar::Registrar;
 use crate::roster::Roster;
 use crate::routes::routes;
 use crate::serve::Collector;
+use crate::supervised::Supervised;
 use crate::verdicts::{VERDICTS, Verdicts};
 
 /// At the end: for messages that are on their way, and until their arrival is on the disk.
@@ -55,11 +58,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let (config, identities) = args.place.open()?;
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(false)
-        .init();
+    log::begin();
     raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -69,7 +68,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow::Result<()> {
-    let ended = signals().context("signals cannot be waited for")?;
+    let systemd = Arc::new(Systemd::of_the_environment());
+    systemd.status("Reads its ledger");
+    let ended = signals(Arc::clone(&systemd)).context("signals cannot be waited for")?;
     let (orders, carrier) = (Orders::by(config)?, Carrier::new()?);
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
@@ -96,21 +97,13 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         health: Arc::default(),
         can_write: ledger.can_write(),
     };
-    let receivers: Receivers = {
-        let health = Arc::clone(&crew.health);
-        Arc::new(move || health.all())
-    };
-    let http = answer_http(
-        http,
-        Sources {
-            keepers: Arc::clone(&keepers),
-            ledger: config.state_dir.join(LEDGER),
-            can_write: ledger.can_write(),
-            connections: collector.connections(),
-            refusals: collector.refusals(),
-            given: Arc::clone(&judge.given),
-            receivers: Arc::clone(&receivers),
-        },
+    let receivers = crew.receivers();
+    let http = answer_http(http, sources(config, &collector, &crew, &judge));
+    let supervised = Supervised::new(
+        Arc::clone(&systemd),
+        Arc::clone(&keepers),
+        Arc::clone(&ledger),
+        &config.state_dir,
     );
     let (routes, health) = routes(keepers, Arc::new(registrar), collector.refusals()).await?;
     let routes = routes
@@ -124,7 +117,8 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         () = roster.run(changes) => bail!("the list of nodes is not looked after any more"),
         () = departures.run() => bail!("who has left is not looked for any more"),
         _ = &mut crew => bail!("nobody is alerted any more"),
-        failed = reload(place, give) => failed.context("SIGHUP cannot be waited for"),
+        () = supervised.attend() => bail!("nobody tells systemd any more how the collector is"),
+        failed = reload(place, give, &systemd) => failed.context("SIGHUP cannot be waited for"),
         () = fleetlock => bail!("FleetLock is not answered any more"),
         () = http => bail!("/healthz, /readyz and /metrics are not answered any more"),
         () = health::follow(health, ledger.can_write()) => bail!("nobody says any more how well the collector is"),
@@ -136,6 +130,19 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         sleep(WRITTEN_DOWN).await;
     }
     ended
+}
+
+/// What programs on this machine may ask for.
+fn sources(config: &Config, collector: &Collector, crew: &Crew, judge: &Judge) -> Sources {
+    Sources {
+        keepers: Arc::clone(&crew.keepers),
+        ledger: config.state_dir.join(LEDGER),
+        can_write: crew.can_write.clone(),
+        connections: collector.connections(),
+        refusals: collector.refusals(),
+        given: Arc::clone(&judge.given),
+        receivers: crew.receivers(),
+    }
 }
 
 /// Where it is off, nothing is waited for.
@@ -189,9 +196,14 @@ fn declared(config: &Config) -> Declared {
 }
 
 /// With every SIGHUP the receivers, routes and the heartbeat are read again. A file that is no good changes nothing.
-async fn reload(place: &Place, give: mpsc::Sender<Orders>) -> anyhow::Result<()> {
+async fn reload(
+    place: &Place,
+    give: mpsc::Sender<Orders>,
+    systemd: &Systemd,
+) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     while hangup.recv().await.is_some() {
+        systemd.reloading("Reads its configuration again");
         let read = place.read().map_err(anyhow::Error::from);
         match read.and_then(|config| Orders::by(&config)) {
             Ok(orders) => {
@@ -200,11 +212,15 @@ async fn reload(place: &Place, give: mpsc::Sender<Orders>) -> anyhow::Result<()>
                      says holds from the next start"
                 );
                 give.send(orders).await?;
+                systemd.ready("Has read its configuration again");
             }
-            Err(error) => tracing::error!(
-                "the configuration is not taken, and the one from before stays in force: {}",
-                chain(error.as_ref())
-            ),
+            Err(error) => {
+                tracing::error!(
+                    "the configuration is not taken, and the one from before stays in force: {}",
+                    chain(error.as_ref())
+                );
+                systemd.ready("Did not take its configuration: its log says why");
+            }
         }
     }
     Ok(())
@@ -216,7 +232,7 @@ fn writer() -> u64 {
 }
 
 /// Ready when the collector is told to end.
-fn signals() -> io::Result<impl Future<Output = ()>> {
+fn signals(systemd: Arc<Systemd>) -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -224,6 +240,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
+        systemd.stopping("Told to end");
         tracing::info!("told to end");
     })
 }

@@ -87,6 +87,8 @@ pub(super) enum Command {
     Revoked(NodeName),
     Forgotten(NodeName),
     NewTrust(Vec<Vec<u8>>),
+    /// Somebody wants to know that it still takes its turns.
+    Turn(oneshot::Sender<()>),
 }
 
 /// The way to an agent, for [`Keeper::open`].
@@ -276,6 +278,13 @@ impl Keeper {
     /// The CAs that agents are to trust from now on.
     pub async fn new_trust(&self, trust: Vec<Vec<u8>>) {
         self.tell(Command::NewTrust(trust)).await;
+    }
+
+    /// Waits until the actor has taken a turn; one that has ended takes none, and nobody waits for it.
+    pub async fn takes_a_turn(&self) {
+        let (taken, wait) = oneshot::channel();
+        self.tell(Command::Turn(taken)).await;
+        let _ = wait.await;
     }
 
     async fn tell(&self, command: Command) {

@@ -12,6 +12,7 @@ pub mod decision;
 pub mod memory;
 pub mod sqlite;
 pub mod store;
+pub mod writer;
 
 mod sqlite_history;
 mod sqlite_look;

@@ -19,6 +19,7 @@ use super::sqlite_history::{newest, steps};
 use super::sqlite_look::{count, events, head, number, read, snapshot};
 use super::sqlite_retention::{Retention, retain};
 use super::sqlite_schema as schema;
+use super::writer::{Work, Writer};
 use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 
 /// How long a lock of the file is waited for: a backup may hold one.
@@ -67,6 +68,7 @@ enum Job {
 pub struct Sqlite {
     path: PathBuf,
     jobs: mpsc::Sender<Job>,
+    work: Work,
     readers: Arc<Semaphore>,
 }
 
@@ -75,15 +77,29 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let connection = schema::open(path)?;
         let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+        let work = Work::default();
         std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write(connection, waiting))
+            .spawn({
+                let work = work.clone();
+                move || write(connection, waiting, &work)
+            })
             .map_err(|source| LedgerError::Writer { source })?;
         Ok(Self {
             path: path.to_owned(),
             jobs,
+            work,
             readers: Arc::new(Semaphore::new(MAX_READERS)),
         })
+    }
+
+    /// How its writer stands.
+    pub fn writer(&self) -> Writer {
+        if self.jobs.is_closed() {
+            Writer::Gone
+        } else {
+            self.work.standing()
+        }
     }
 
     /// Takes away events that are too old or too many, and says how many went. Call it again until none do.
@@ -197,8 +213,9 @@ impl Ledger for Sqlite {
 }
 
 /// The writer: takes what waits, commits it together, then answers.
-fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+fn write(mut connection: Connection, mut waiting: mpsc::Receiver<Job>, work: &Work) {
     while let Some(first) = waiting.blocking_recv() {
+        let _piece = work.begin();
         let mut together = Vec::new();
         let mut next = Some(first);
         while let Some(job) = next {

@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, watch};
 use super::decision::{Decision, KeptEvent, KeptStep, Record, Revision};
 use super::sqlite::Sqlite;
 use super::sqlite_retention::Retention;
+use super::writer::Writer;
 use super::{Appended, EventsWanted, Ledger, LedgerError, Newest, NewestWanted, Snapshot};
 use crate::answer::chain;
 
@@ -58,6 +59,14 @@ impl Store {
     /// Whether the last that was to be written could be.
     pub fn can_write(&self) -> watch::Receiver<bool> {
         self.can_write.subscribe()
+    }
+
+    /// How the writer stands; one whose file is not open, or just being opened, has nothing to do.
+    pub fn writer(&self) -> Writer {
+        match self.place.try_lock().as_deref() {
+            Ok(Place::Open(file)) => file.writer(),
+            _ => Writer::Rests,
+        }
     }
 
     /// Takes away what is too old or too many, for ever.

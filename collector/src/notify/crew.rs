@@ -14,6 +14,7 @@ use super::heartbeat::{Body, Heartbeat};
 use super::outbox::Outbox;
 use super::receivers::{self, Opened};
 use super::worker::Worker;
+use crate::alerts::Receivers;
 use crate::config::Config;
 use crate::keeper::actor::Keeper;
 use crate::keepers::Keepers;
@@ -47,6 +48,12 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
+    /// How each receiver is when it is asked.
+    pub(crate) fn receivers(&self) -> Receivers {
+        let health = Arc::clone(&self.health);
+        Arc::new(move || health.all())
+    }
+
     /// Delivers by the last orders, until nobody can give any more; then behind what is on its way.
     pub(crate) async fn run(self, mut orders: mpsc::Receiver<Orders>) {
         let (news, awaits) = watch::channel(0);

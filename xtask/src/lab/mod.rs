@@ -4,6 +4,7 @@
 
 mod power;
 mod stories;
+mod units;
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -46,6 +47,8 @@ enum Task {
     Shutdown,
     Power(Power),
     Stories(Stories),
+    /// Run agent and collector by the units that are shipped: does the agent see all that it sees without a sandbox?
+    Units,
 }
 
 /// Put the agent before real bonds, bridges, corosync and a journal, and look whether it sees what changes
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Task::Shutdown => shutdown(),
         Task::Power(args) => power::run(args),
         Task::Stories(args) => stories::run(args),
+        Task::Units => units::run(),
     }
 }
 
