@@ -82,6 +82,13 @@ nothing_is_missing() { [ "$(missing_inside)" = "[]" ]; }
 is_missing() { missing_inside | jq -e "any(.[]; $1)"; }
 inside_says() { reports && jq -e "$1" "$results/inside.json"; }
 
+agent_pid() { systemctl show -P MainPID quorate-agent.service; }
+within() { nsenter --mount --target "$(agent_pid)" "$@"; }
+mount_pve() { # STORAGE
+  mount -t tmpfs pve /etc/pve
+  printf 'dir: %s\n\tpath /var/lib/vz\n' "$1" > /etc/pve/storage.cfg
+}
+
 status_says() { systemctl show -P StatusText "$1" | grep -q "$2"; }
 
 install_all
@@ -92,15 +99,16 @@ systemctl start quorate-agent.service
 check 'the agent is ready before there is a corosync' systemctl is-active quorate-agent.service
 start_outside
 build_cluster
-# shellcheck disable=SC2016 # the program's own words
-mount -t tmpfs pve /etc/pve
-printf 'dir: local\n\tpath /var/lib/vz\n' > /etc/pve/storage.cfg
+mount_pve first
 poll 200 'corosync, seen from below the unit' inside_says '.corosync.known.quorate == true'
-poll 200 '/etc/pve, mounted after the start, seen from below the unit' inside_says '.storage.known.configured[0].id == "local"'
+check '/etc/pve, mounted after the start, is seen from below the unit' within grep -q first /etc/pve/storage.cfg
+check 'and can be written' within touch /etc/pve/invitation
+check 'while /etc cannot' sh -c "! nsenter --mount --target $(agent_pid) touch /etc/written"
 poll 200 'LACP partners, seen from below the unit' \
   inside_says '[.bonds.known[] | .slaves[] | .partner_mac | strings] | length == 2'
 poll 100 'PSI, seen from below the unit' inside_says '.host.known.pressure != null'
 poll 100 'that / can be written' inside_says '.boot.known.file_systems[] | select(.mount_point == "/") | .read_only == false'
+poll 100 'the journal, seen from below the unit' inside_says '.journal.known.events | length > 0'
 poll 300 'all that is known outside, inside' nothing_is_missing
 say "missing inside: $(missing_inside)"
 say "known values outside: $(jq -c '[paths(type != "object" and type != "array" and . != null)] | length' "$results/outside.json"), inside: $(jq -c '[paths(type != "object" and type != "array" and . != null)] | length' "$results/inside.json")"
@@ -109,6 +117,17 @@ say "problems inside: $(jq -c '[to_entries[] | select((.value.problems? // []) !
 say "blind spots inside: $(jq -c .agent.known.blind_spots "$results/inside.json")"
 cp "$results/inside.json" "$results/inside-first.json"
 check 'the agent does not keep /etc/pve busy' umount /etc/pve
+
+# pve-cluster is started anew below an agent that was started after it.
+mount_pve second
+systemctl restart quorate-agent.service
+check '/etc/pve, mounted before the start, is seen' within grep -q second /etc/pve/storage.cfg
+check 'and can be written, too' within touch /etc/pve/invitation
+check 'and is not kept busy, either' umount /etc/pve
+check 'it is gone below the unit' sh -c "! nsenter --mount --target $(agent_pid) grep -q second /etc/pve/storage.cfg"
+mount_pve third
+check '/etc/pve, mounted anew, is seen' within grep -q third /etc/pve/storage.cfg
+umount /etc/pve
 
 # What must not be in the unit: the comparison sees it.
 add_to_agent blind '[Service]\nPrivateUsers=yes\n'
