@@ -31,7 +31,8 @@ elif is_ours; then
   changed=yes
 fi
 
-# It holds from the agent's next start.
+# It holds from the agent's next start; nothing that happens meanwhile is lost. One that does not run stays as it is.
 if [ "$changed" = yes ] && [ -z "$root" ] && [ -d /run/systemd/system ]; then
   systemctl daemon-reload
+  systemctl try-restart quorate-agent.service
 fi

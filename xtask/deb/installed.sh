@@ -56,11 +56,13 @@ so "the collector's user can use it" setpriv --reuid quorate --regid quorate --c
 mkdir -p $enrolment
 echo chain >$enrolment/chain.pem
 
-so "nothing of LLDP without lldpd" test ! -e /etc/systemd/system/quorate-agent.service.d/lldp.conf
+dropin=/etc/systemd/system/quorate-agent.service.d/50-quorate-lldp.conf
+so "nothing of LLDP without lldpd" test ! -e $dropin
 so "lldpd comes" dpkg -i /root/lldpd_*.deb
-so "the agent's unit has its groups" grep -rq _lldpd /etc/systemd/system/quorate-agent.service.d
+so "the agent's unit has its group" grep -q _lldpd $dropin
 so "lldpd goes" dpkg --purge lldpd
-so "and its groups with it" test ! -e /etc/systemd/system/quorate-agent.service.d/lldp.conf
+so "and its group with it" test ! -e $dropin
+so "lldpd comes again" dpkg -i /root/lldpd_*.deb
 
 echo '# of the admin' >>$agent_toml
 so "the next version is installed over it" dpkg -i /packages/two/*.deb
@@ -72,9 +74,11 @@ so "an enrolled agent is not told to join" sh -c "! grep -q 'quorate-agent join'
 so "the version before is installed over it" dpkg -i /packages/one/*.deb
 
 so "they can be removed" dpkg --remove quorate quorate-agent quorate-collector
+so "what it wrote for lldpd goes with the agent" test ! -e $dropin
 so "the programs are gone" sh -c "! command -v quorate-agent"
 so "configuration and state stay" test -e $agent_toml -a -e $enrolment/chain.pem -a -e $collector/identity.db
 so "they can be purged" dpkg --purge quorate quorate-agent quorate-collector
+so "lldpd is purged, too" dpkg --purge lldpd
 listing >/tmp/after
 so "purged, they leave nothing" diff /tmp/before /tmp/after
 so "and no user" diff /tmp/passwd /etc/passwd
