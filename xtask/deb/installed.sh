@@ -19,8 +19,10 @@ so() { # WHAT COMMAND...
     echo "ok: $what"
 }
 
+# /run/adduser is a lock of lldpd's.
 listing() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /packages -o -path /tmp -o -path /run/lock \
+        -o -path /run/adduser \
         -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /var/lib/apt \) -prune -o -printf '%M %u %g %p\n' | sort
 }
 
