@@ -5,6 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stderr,
     reason = "all of this is tests"
 )]
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use quorate_tests::{
-    Agent, Collector, Delivery, Hook, PATIENCE, Rack, Reply, give_cluster_id, wait_until,
+    Agent, Collector, Delivery, Hook, PATIENCE, Program, Rack, Reply, give_cluster_id, wait_until,
 };
 use serde_json::Value;
 
@@ -192,7 +193,7 @@ fn while_killed(seed: u64, kills: u64) -> Vec<(usize, usize, usize)> {
     configure(&rack, &collector, &toml);
     expect_log(&collector, "the configuration was read again");
     let mut random = fastrand::Rng::with_seed(seed);
-    break_and_mend(&rack, &mut collector, kills, &mut random);
+    let _mended = break_and_mend(&rack, &mut collector, kills, &mut random);
     let waited = wait_until("the end of all of it to have arrived", TOLD_WITHIN, || {
         Ok(is_all_told(&collector, &rack).then_some(()))
     });
@@ -231,8 +232,14 @@ fn is_all_told(collector: &Collector, rack: &Rack) -> bool {
     })
 }
 
-/// Agents of eight clusters lose ports while the collector is killed again and again, and have them back for good.
-fn break_and_mend(rack: &Rack, collector: &mut Collector, kills: u64, random: &mut fastrand::Rng) {
+/// Agents of eight clusters lose ports while the collector is killed again and again, and have them back for good, as long as what
+/// is given back lives.
+fn break_and_mend(
+    rack: &Rack,
+    collector: &mut Collector,
+    kills: u64,
+    random: &mut fastrand::Rng,
+) -> Program {
     let invitation = collector.token(rack, &["--uses", "8"]).unwrap();
     let identities = tempfile::tempdir().unwrap();
     let place = identities.path().to_string_lossy().into_owned();
@@ -260,12 +267,12 @@ fn break_and_mend(rack: &Rack, collector: &mut Collector, kills: u64, random: &m
     }
     std::thread::sleep(Duration::from_secs(6));
     breaking.signal(Signal::SIGTERM).unwrap();
-    let _mended = rack.start(collector.station(), FLEET, &words).unwrap();
+    let mended = rack.start(collector.station(), FLEET, &words).unwrap();
     // Near the moment at which all of it is over.
     std::thread::sleep(Duration::from_millis(random.u64(29_000..34_000)));
     collector.kill().unwrap();
     collector.run(rack).unwrap();
-    collector.wait_for_agents(rack, 1).unwrap();
+    mended
 }
 
 /// Thread by thread what was taken: each begins with a beginning, and after an end comes only that it is there again. The
