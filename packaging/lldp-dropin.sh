@@ -33,6 +33,7 @@ fi
 
 # It holds from the agent's next start; nothing that happens meanwhile is lost. One that does not run stays as it is.
 if [ "$changed" = yes ] && [ -z "$root" ] && [ -d /run/systemd/system ]; then
-  systemctl daemon-reload
-  systemctl try-restart quorate-agent.service
+  systemctl daemon-reload || true
+  # An agent that cannot be started is no reason to leave a package half configured.
+  systemctl try-restart quorate-agent.service || true
 fi

@@ -55,6 +55,8 @@ impl Journal {
         let socket = UnixDatagram::unbound()?;
         // The journal drops an entry without fields; an error says that nobody is there.
         socket.send_to(b"", path)?;
+        // A journal that stands still must not stop the collector: what it does not take is lost.
+        socket.set_nonblocking(true)?;
         let path = path.to_owned();
         Ok(Self { socket, path })
     }

@@ -1,55 +1,24 @@
-//! Whose the state is: root may set up a collector that runs as a user of its own.
+//! Whose the state is. The collector runs as a user of its own, and root sets it up: whatever root does in the state directory is
+//! done as whoever that belongs to. So nothing is made that the collector could not read, and what it could not read is not
+//! called good.
 
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, lchown};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use nix::unistd::geteuid;
+use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
-/// What root has made in a state directory becomes that of whoever the directory belongs to. Anybody else can only have made what is
-/// their own.
-pub(crate) fn hand_over(state_dir: &Path) -> io::Result<()> {
-    let owner = std::fs::metadata(state_dir)?;
-    if geteuid().is_root() && owner.uid() != 0 {
-        give(state_dir, owner.uid(), owner.gid())?;
+/// Root becomes the owner of the state directory, for good. Before there is one, and for anybody else, nothing happens. To be called
+/// before there are threads.
+pub(crate) fn take_on(state_dir: &Path) -> io::Result<()> {
+    let Ok(about) = std::fs::metadata(state_dir) else {
+        return Ok(());
+    };
+    if !geteuid().is_root() || about.uid() == 0 {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn give(dir: &Path, user: u32, group: u32) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        lchown(entry.path(), Some(user), Some(group))?;
-        if entry.file_type()?.is_dir() {
-            give(&entry.path(), user, group)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    const NOBODY: u32 = 65_534;
-
-    #[test]
-    fn what_root_made_belongs_to_the_directory_s_owner_and_nothing_outside_does() {
-        if !geteuid().is_root() {
-            return;
-        }
-        let outside = tempfile::NamedTempFile::new().unwrap();
-        let state = tempfile::tempdir().unwrap();
-        lchown(state.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        fs::create_dir(state.path().join("ca")).unwrap();
-        fs::write(state.path().join("ca/key.pem"), "key").unwrap();
-        symlink(outside.path(), state.path().join("link")).unwrap();
-        hand_over(state.path()).unwrap();
-        let key = fs::metadata(state.path().join("ca/key.pem")).unwrap();
-        assert_eq!((key.uid(), key.gid()), (NOBODY, NOBODY));
-        assert_eq!(outside.as_file().metadata().unwrap().uid(), 0);
-    }
+    let group = Gid::from_raw(about.gid());
+    setgroups(&[group])?;
+    setgid(group)?;
+    Ok(setuid(Uid::from_raw(about.uid()))?)
 }

@@ -2,7 +2,7 @@
 //! collector anew.
 //!
 //! A new start mends what hangs in the program: a keeper that takes no turn, threads that all wait for each other, a
-//! ledger's writer that has ended. It mends no disk: a collector on a disk that is full, slow or stands still goes on
+//! keeper or a ledger's writer that has ended. It mends no disk: a collector on a disk that is full, slow or stands still goes on
 //! watching, and that is worth more than one that waits for the disk at its start. So the ledger's writer is taken to hang
 //! only when the same disk takes a file of somebody else meanwhile.
 //!
@@ -40,6 +40,8 @@ const TRIED: &str = "tried-whether-the-disk-writes";
 enum Hang {
     #[error("the keeper of cluster {cluster} has taken no turn for {} s", TURN_PATIENCE.as_secs())]
     Keeper { cluster: ClusterId },
+    #[error("the keeper of cluster {cluster} has ended")]
+    KeeperEnded { cluster: ClusterId },
     #[error("the ledger's writer has ended")]
     WriterEnded,
     #[error(
@@ -158,8 +160,11 @@ async fn all_take_a_turn(keepers: Vec<(ClusterId, Keeper)>) -> Result<(), Hang> 
     let mut turns = JoinSet::new();
     for (cluster, keeper) in keepers {
         turns.spawn(async move {
-            let taken = timeout(TURN_PATIENCE, keeper.takes_a_turn()).await;
-            taken.map_err(|_| Hang::Keeper { cluster })
+            match timeout(TURN_PATIENCE, keeper.takes_a_turn()).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Hang::KeeperEnded { cluster }),
+                Err(_) => Err(Hang::Keeper { cluster }),
+            }
         });
     }
     while let Some(turn) = turns.join_next().await {

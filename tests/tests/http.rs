@@ -260,7 +260,7 @@ fn the_pages_rules_are_good_and_call_when_they_say() {
     promtool(dir.path(), &["test", "rules", "tests.yml"]);
 }
 
-/// All goes wrong, and all is well: the collector cannot be told from one that is not there, if none is scraped.
+/// All goes wrong; all is well; of two collectors one is away.
 const STORIES: &str = r#"
 rule_files: [rules.yml]
 evaluation_interval: 30s
@@ -304,4 +304,13 @@ tests:
       - {series: 'quorate_cluster_authority{cluster="a", cluster_id="1"}', values: '1x60'}
     promql_expr_test:
       - {expr: ALERTS, eval_time: 20m, exp_samples: []}
+  - interval: 30s
+    input_series:
+      - {series: 'up{job="quorate", instance="decides"}', values: '0x60'}
+      - {series: 'up{job="quorate", instance="observes"}', values: '1x60'}
+    promql_expr_test:
+      - expr: count by (alertname, instance) (ALERTS{alertstate="firing"})
+        eval_time: 20m
+        exp_samples:
+          - {labels: '{alertname="QuorateNotScraped", instance="decides"}', value: 1}
 "#;

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, lchown};
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
@@ -66,7 +66,7 @@ pub fn restore(from: &Path, state_dir: &Path, now: Timestamp) -> Result<(), Rest
     })?;
     begin_anew(work.path(), now)?;
     let owner = state_dir.metadata().map_err(failed)?;
-    let own = |path: &Path| chown(path, Some(owner.uid()), Some(owner.gid()));
+    let own = |path: &Path| lchown(path, Some(owner.uid()), Some(owner.gid()));
     // With identity.db it is a collector's directory: that comes last.
     for what in [CA_DIR, LEDGER, IDENTITY] {
         let place = work.path().join(what);

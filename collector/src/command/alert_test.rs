@@ -47,7 +47,7 @@ fn kinds() -> PossibleValuesParser {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = args.place.read()?;
+    let config = args.place.read_as_owner()?;
     let named = receivers::named(&config);
     let Some(wanted) = &args.receiver else {
         if named.is_empty() {

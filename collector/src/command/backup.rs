@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Place, hand_over};
+use super::Place;
 use crate::answer::{note, print};
 use crate::backup::{self, restore};
 
@@ -57,9 +57,8 @@ pub(crate) fn backup(args: &Backup) -> anyhow::Result<()> {
 pub(crate) fn restore(args: &Restore) -> anyhow::Result<()> {
     let config = args.place.read()?;
     restore::restore(&args.file, &config.state_dir, Timestamp::now())?;
-    hand_over(&config.state_dir)?;
     print(format!(
-        "{} holds the collector of {} again. Start it with `quorate-collector run`; see that the one it was copied from does \
+        "{} holds the collector of {} again. Start it with `systemctl start quorate-collector`; see that the one it was copied from does \
          not run any more.\n\
          What was acknowledged or decided since the backup is not in it. Nodes whose certificate was made since are refused: \
          `quorate-collector node replace NAME` lets them join again.",

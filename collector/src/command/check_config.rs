@@ -13,7 +13,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = args.place.read()?;
+    let config = args.place.read_as_owner()?;
     // A secret that cannot be read is found here, and not when something is to be said.
     let receivers = receivers::open_all(&config)?;
     let site = config.site();

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Place, explain, hand_over};
+use super::{Place, explain};
 use crate::addresses::{Address, Told};
 use crate::answer::print;
 use crate::authority::Duty;
@@ -30,7 +30,7 @@ fn address(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let config = args.place.read()?;
+    let config = args.place.read_as_owner()?;
     let now = Timestamp::now();
     let addresses = match args.addresses.as_slice() {
         [] => own_name().into_iter().collect(),
@@ -44,10 +44,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let made = Identities::init(&config.state_dir, &addresses, duty, now);
     let identities = made.map_err(explain)?;
     let token = identities.make_token(None, JOIN_USES, JOIN_LIFETIME, now)?;
-    hand_over(&config.state_dir)?;
     print(format!(
         "This is the {} {}. What it keeps is in {}: keep that, and its copies, secret.\n\n\
-         Start it (`systemctl start quorate-collector`, or `quorate-collector run`), then run this on one node of the cluster; the others follow by themselves:\n\n    \
+         Start it (`systemctl start quorate-collector`), then run this on one node of the cluster; the others follow by themselves:\n\n    \
          {}\n\n\
          The token is good until {:.0}, for {JOIN_USES} nodes. Without Proxmox VE, leave out --cluster and run it on every node.",
         what(duty),

@@ -11,13 +11,14 @@ pub(crate) mod run;
 pub(crate) mod table;
 pub(crate) mod token;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use settings::SettingsError;
 
 use crate::config::Config;
 use crate::identity::{Identities, IdentityError};
+use crate::owner;
 
 /// What every command takes.
 #[derive(Debug, clap::Args)]
@@ -32,22 +33,24 @@ impl Place {
         Config::read(self.config.as_deref())
     }
 
+    /// As the user that the collector runs as, if root asks.
+    fn read_as_owner(&self) -> anyhow::Result<Config> {
+        let config = self.read()?;
+        owner::take_on(&config.state_dir).with_context(|| {
+            format!(
+                "root cannot become the user that {} belongs to",
+                config.state_dir.display()
+            )
+        })?;
+        Ok(config)
+    }
+
     fn open(&self) -> anyhow::Result<(Config, Identities)> {
         let config = self.read()?;
         let identities = Identities::open(&config.state_dir);
         let identities = identities.map_err(explain)?;
         Ok((config, identities))
     }
-}
-
-/// After something was made there, which root may have done.
-fn hand_over(state_dir: &Path) -> anyhow::Result<()> {
-    crate::owner::hand_over(state_dir).with_context(|| {
-        format!(
-            "what is in {} cannot be given to the user that the collector runs as",
-            state_dir.display()
-        )
-    })
 }
 
 /// Adds what to do to an error of the database.

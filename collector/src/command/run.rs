@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    args.place.read_as_owner()?;
     let (config, identities) = args.place.open()?;
     log::begin();
     raise_descriptors();
@@ -75,7 +77,7 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
     let ledger = Arc::new(Store::open(&config.state_dir.join(LEDGER)).await?);
     let collector = Collector::bind(identities, &config.listen()).await?;
     let fleetlock = config.fleetlock().map(FleetLock::bind).transpose()?;
-    let http = config.http_listen.map(Http::bind).transpose()?;
+    let http = config.http_listen.and_then(open_http);
     let keepers = Arc::new(keepers(config, &collector, Arc::clone(&ledger)));
     let mut roster = Roster::new(collector.identities(), Arc::clone(&keepers));
     roster.tell().await?;
@@ -130,6 +132,20 @@ async fn live(config: &Config, identities: Identities, place: &Place) -> anyhow:
         sleep(WRITTEN_DOWN).await;
     }
     ended
+}
+
+/// A second collector on this machine, or anybody else, may have that port: it is no reason not to watch.
+fn open_http(listen: SocketAddr) -> Option<Http> {
+    match Http::bind(listen) {
+        Ok(http) => Some(http),
+        Err(error) => {
+            tracing::error!(
+                "health and metrics are not answered: {}; choose another port in the configuration, or \"\" for none",
+                chain(&error)
+            );
+            None
+        }
+    }
 }
 
 /// What programs on this machine may ask for.

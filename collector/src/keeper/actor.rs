@@ -280,11 +280,11 @@ impl Keeper {
         self.tell(Command::NewTrust(trust)).await;
     }
 
-    /// Waits until the actor has taken a turn; one that has ended takes none, and nobody waits for it.
-    pub async fn takes_a_turn(&self) {
+    /// Waits until the actor has taken a turn. False: it has ended, and takes none any more.
+    pub async fn takes_a_turn(&self) -> bool {
         let (taken, wait) = oneshot::channel();
         self.tell(Command::Turn(taken)).await;
-        let _ = wait.await;
+        wait.await.is_ok()
     }
 
     async fn tell(&self, command: Command) {

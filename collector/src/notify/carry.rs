@@ -42,6 +42,10 @@ impl Carrier {
         };
         let trusting = client().build();
         let trusts_nobody = trusting.is_err();
+        if let Err(error) = &trusting {
+            let why = "nobody is told anything by HTTPS: no certificate is trusted here";
+            tracing::warn!("{}", words(why, error));
+        }
         let http = trusting
             .or_else(|_| client().tls_certs_only([]).build())
             .map_err(CarrierError::Client)?;

@@ -45,9 +45,10 @@ impl Template {
     }
 
     fn new(name: String, text: String, content_type: &str) -> Result<Self, String> {
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        let is_json = media_type == "application/json";
-        let is_html = media_type == "text/html";
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        let media_type = media_type.trim().to_ascii_lowercase();
+        let is_json = media_type == "application/json" || media_type.ends_with("+json");
+        let is_html = media_type == "text/html" || media_type.ends_with("+xml");
         let mut engine = Environment::new();
         engine.set_undefined_behavior(UndefinedBehavior::Strict);
         engine.set_fuel(Some(MAX_STEPS));
@@ -156,9 +157,15 @@ mod tests {
             let template = Template::new("t".to_owned(), text.to_owned(), content_type).unwrap();
             template.fill(&told).unwrap()
         };
-        let json = fill(r#"{"text": {{ incident.sentence }}}"#, "application/json");
-        let json: Json = serde_json::from_str(&json).unwrap();
-        assert_eq!(json, serde_json::json!({"text": evil.sentence}));
+        for json in [
+            "application/json",
+            "Application/JSON",
+            "application/vnd.api+json",
+        ] {
+            let json = fill(r#"{"text": {{ incident.sentence }}}"#, json);
+            let json: Json = serde_json::from_str(&json).unwrap();
+            assert_eq!(json, serde_json::json!({"text": evil.sentence}));
+        }
         let html = fill("<p>{{ incident.sentence }}</p>", "text/html");
         assert!(html.contains("&lt;b&gt;&amp;"), "{html}");
         let form = fill(

@@ -74,6 +74,28 @@ impl Drop for Running {
 }
 
 #[test]
+fn a_collector_whose_port_for_metrics_is_taken_watches_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = place(dir.path());
+    done(&config, &["init", "--address", "127.0.0.1"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = text.replace(
+        "http.listen = '127.0.0.1:0'",
+        &format!("http.listen = '{address}'"),
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut running = Running::start(&config);
+    let said = running.line("health and metrics are not answered");
+    assert!(
+        said.contains(&format!("cannot listen on {address}, which `http.listen`")),
+        "{said}"
+    );
+    running.line("listening for agents");
+}
+
+#[test]
 fn init_makes_a_collector_once_and_shows_the_one_command() {
     let dir = tempfile::tempdir().unwrap();
     let config = place(dir.path());

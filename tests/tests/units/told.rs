@@ -166,7 +166,7 @@ fn agent(dir: &Path) -> Command {
 pub(crate) fn collector(dir: &Path, state: &Path, words: &[&str]) -> Command {
     let config = dir.join("collector.toml");
     let text = format!(
-        "state_dir = {state:?}\nlisten = \"127.0.0.1:0\"\n[enrolment]\nlisten = \"127.0.0.1:0\"\n"
+        "state_dir = {state:?}\nlisten = \"127.0.0.1:0\"\n[enrolment]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
     );
     write(&config, &text);
     let mut command = Command::new(collector_binary().unwrap());
