@@ -254,6 +254,16 @@ impl Graph {
         self.items.iter().position(has_label)
     }
 
+    /// Nodes and the links of corosync that can carry nothing for them as it is: no port that the address stands on has a link.
+    pub(crate) fn dark(&self) -> impl Iterator<Item = (usize, usize)> {
+        let endpoints = self.endpoints.iter();
+        let dark = endpoints.filter(|endpoint| self.standing(endpoint, &[]) == Standing::Down);
+        dark.filter_map(|endpoint| match endpoint.way {
+            Way::Link(link) => Some((endpoint.node, link)),
+            Way::Other => None,
+        })
+    }
+
     /// What the failures make of the endpoints.
     pub(crate) fn strike(&self, failed: &[(ItemId, Manner)]) -> Struck {
         let mut struck = Struck::default();

@@ -68,9 +68,12 @@ impl WhatIf {
         site: &Site,
         reforming_warning_ms: u32,
     ) -> Result<Self, NotKnown> {
-        let present = Present::of(cluster, now)?;
+        let mut present = Present::of(cluster, now)?;
         let topology = Topology::of(cluster, now, site);
         let mut graph = Graph::of(&present, &topology);
+        for (node, link) in graph.dark() {
+            present.doubt(node, link);
+        }
         graph.fast_is_in_time = present.token_ms.is_some_and(|ms| ms > LACP_FAST_MS);
         Ok(Self {
             present,

@@ -233,6 +233,24 @@ impl Present {
         ))
     }
 
+    /// The kernel tells at once of ports that went dark, corosync seconds later of a link over them. What it still calls connected
+    /// meanwhile carries nothing: nothing may rest on it, and that it is gone is not said by both yet.
+    pub(crate) fn doubt(&mut self, node: usize, link: usize) {
+        let Some(hears) = self.links.get_mut(link) else {
+            return;
+        };
+        let mut doubt = |of: usize, whom: Mask| {
+            if let (Some(up), Some(unknown)) = (hears.up.get_mut(of), hears.unknown.get_mut(of)) {
+                *unknown = unknown.or(&up.and(&whom));
+                *up = up.minus(&whom);
+            }
+        };
+        let all = Mask::of(0..self.names.len());
+        for other in all.iter() {
+            doubt(other, if other == node { all } else { Mask::of([node]) });
+        }
+    }
+
     /// A link carries if one end says so and the other does not deny it.
     fn hear(&mut self, cluster: &Cluster, now: Now, configured: BTreeSet<LinkNumber>) {
         let many = self.names.len();

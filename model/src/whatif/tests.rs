@@ -401,6 +401,30 @@ fn a_mute_port_is_missed_by_lacp_and_never_by_the_carrier_alone() {
     assert_eq!(other.camps.len(), 1);
 }
 
+/// Between the kernel's word and corosync's lie seconds.
+#[test]
+fn nothing_rests_on_a_link_whose_ports_are_dark_whatever_corosync_still_says() {
+    let mut world = World::healthy();
+    without_ha(&mut world);
+    let other_network = || [Failure::dark(Part::Network(0))];
+    assert_eq!(play(&world, other_network()).is_quorum_kept(), Answer::Yes);
+    world.edit_all(|_, report| value(&mut report.links)[2].carrier = Some(false));
+    assert_eq!(
+        play(&world, other_network()).is_quorum_kept(),
+        Answer::Unknown
+    );
+    assert_eq!(
+        play(&world, [Failure::dark(node("pve-03"))]).is_quorum_kept(),
+        Answer::Yes
+    );
+    for (one, other) in (1..=8).flat_map(|one| (1..=8).map(move |other| (one, other))) {
+        if one != other {
+            cut(&mut world, one, other, 1);
+        }
+    }
+    assert_eq!(play(&world, other_network()).is_quorum_kept(), Answer::No);
+}
+
 #[test]
 fn forming_anew_too_slowly_may_fence_although_quorum_is_kept() {
     let mut world = World::healthy();
