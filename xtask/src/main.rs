@@ -7,6 +7,7 @@
 
 mod bench;
 mod deb;
+mod demo;
 mod deny;
 mod docs;
 mod fuzz;
@@ -42,6 +43,7 @@ enum Command {
     Lab(lab::Args),
     Rack(rack::Args),
     Deb(deb::Args),
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Rack(args) => rack::run(&args),
         Command::Deb(args) => deb::run(&args),
+        Command::Demo(args) => demo::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,7 +23,7 @@ const FUZZ_SECONDS: u64 = 3;
 /// A tenth of the 20 that `cargo xtask lab power` makes.
 const POWER_CUTS: u32 = 2;
 /// What the agent is linked against.
-const LIBRARIES: &[(&str, &str)] = &[
+pub(crate) const LIBRARIES: &[(&str, &str)] = &[
     ("libcmap", "libcmap-dev"),
     ("libquorum", "libquorum-dev"),
     ("libvotequorum", "libvotequorum-dev"),

@@ -1,0 +1,64 @@
+//! `cargo xtask demo`: a cluster on this machine with an agent on every node and a collector, and one incident from before it
+//! happens until it is over. Whatever was started ends with this program.
+
+mod real;
+mod recorded;
+mod screen;
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::shell;
+use screen::Screen;
+
+/// Shows Quorate on a cluster of eight nodes on this machine, while you look on; Ctrl-C ends it at any time
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Seconds between two steps
+    #[arg(long, default_value_t = 4, value_name = "SECONDS")]
+    pause: u64,
+    /// Plays recorded nodes instead of real ones; so it is without root
+    #[arg(long)]
+    recorded: bool,
+}
+
+/// What the story is told on.
+trait Scene {
+    /// `quorate` with these words, asked as the operator.
+    fn ask(&self, words: &[&str]) -> Result<Command>;
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let screen = Screen::new(Duration::from_secs(args.pause));
+    if args.recorded || !shell::is_root() {
+        if !args.recorded {
+            screen.say("Not root: no network namespaces can be made here. So these are recorded nodes, with a real collector. `sudo cargo xtask demo` has real ones.");
+        }
+        build(&["quorate", "quorate-collector", "quorate-tests"])?;
+        return recorded::play(&screen);
+    }
+    screen.say("Makes eight nodes, each with a real corosync, on this machine.");
+    need()?;
+    build(&["quorate", "quorate-agent", "quorate-collector"])?;
+    real::play(&screen)
+}
+
+fn need() -> Result<()> {
+    shell::need_libraries(crate::test::LIBRARIES)?;
+    shell::need(&[
+        ("corosync", "corosync"),
+        ("ip", "iproute2"),
+        ("nsenter", "util-linux"),
+    ])
+}
+
+fn build(packages: &[&str]) -> Result<()> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--locked"]);
+    for package in packages {
+        build.args(["-p", package]);
+    }
+    shell::run(&mut build).context("the programs cannot be built")
+}
