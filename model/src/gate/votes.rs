@@ -84,7 +84,7 @@ fn played(case: &Case<'_>, before: Option<u32>, reasons: &mut Vec<Reason>) -> Op
     one_more(case, &mut what_if, reasons);
     things::look(case, &mut what_if, &outcome, reasons);
     reforming(&outcome, reasons);
-    let kept = kept(case, &outcome, reasons)?;
+    let kept = kept(case, before, &outcome, reasons)?;
     let before = before?;
     let enough = Enough {
         before,
@@ -198,7 +198,12 @@ fn denies<'b>(case: &'b Case<'_>, members: &[u32]) -> Option<&'b FreshNode<'b>> 
 }
 
 /// The part that stays quorate; what does not stay so is said.
-fn kept<'a>(case: &Case<'_>, outcome: &'a Outcome, reasons: &mut Vec<Reason>) -> Option<&'a Camp> {
+fn kept<'a>(
+    case: &Case<'_>,
+    before: Option<u32>,
+    outcome: &'a Outcome,
+    reasons: &mut Vec<Reason>,
+) -> Option<&'a Camp> {
     let stay: Vec<_> = outcome
         .camps
         .iter()
@@ -220,10 +225,10 @@ fn kept<'a>(case: &Case<'_>, outcome: &'a Outcome, reasons: &mut Vec<Reason>) ->
                 "the {what} leaves {} of {} votes, and {} are needed",
                 largest.votes, largest.expected, largest.needed
             );
+            let are_all_there = before.is_some_and(|before| before >= largest.expected);
             reasons.push(
-                Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence).remedy(
-                    "Bring back the nodes that are missing first: `pvecm status` shows who votes.",
-                ),
+                Reason::blocker(Kind::VotesShort, Thing::Cluster, sentence)
+                    .remedy(more_votes(case, are_all_there)),
             );
             return None;
         }
@@ -259,6 +264,19 @@ fn kept<'a>(case: &Case<'_>, outcome: &'a Outcome, reasons: &mut Vec<Reason>) ->
         });
     }
     is_kept.then_some(*largest)
+}
+
+/// What would make enough votes stay.
+fn more_votes(case: &Case<'_>, are_all_there: bool) -> &'static str {
+    if !are_all_there {
+        "Bring back the nodes that are missing first: `pvecm status` shows who votes."
+    } else if !case.request.things.is_empty() {
+        "All votes are there, and hang on this alone: give the nodes another path first. `quorate status` shows which links are down."
+    } else if case.request.nodes.len() > 1 {
+        "All votes are there: take fewer nodes at a time."
+    } else {
+        "All votes are there, and none can be spared: a qdevice, or one more node, gives the cluster one."
+    }
 }
 
 /// And if one more node fails meanwhile?
