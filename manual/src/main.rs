@@ -3,6 +3,8 @@
 
 mod completions;
 mod configuration;
+#[cfg(test)]
+mod documented;
 mod page;
 
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ mod clock;
 mod collector;
 mod corosync;
 mod disk;
+pub mod documents;
 pub mod fleet;
 pub mod gate;
 mod history;

@@ -67,3 +67,25 @@ fn named_files(text: &str) -> impl Iterator<Item = &str> {
         is_ours && !word.contains(['*', '<', ' ', '{', '…']) && !word.contains("NAME")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use quorate_tests::documents::{hold_against, mentions};
+
+    #[test]
+    fn every_task_that_a_document_names_is_one_that_there_is() {
+        let xtask = crate::Cli::command();
+        let workspace = super::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let named = mentions(workspace.parent().unwrap(), "cargo").unwrap();
+        let tasks = named
+            .iter()
+            .filter_map(|(place, words)| Some((place, words.strip_prefix("xtask ")?)));
+        let mut count = 0;
+        for (place, words) in tasks {
+            count += 1;
+            hold_against(&xtask, words).unwrap_or_else(|lack| panic!("{place}: {lack}"));
+        }
+        assert!(count > 20, "only {count} tasks were found");
+    }
+}

@@ -28,6 +28,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Every program of the workspace in the debug build, into target/debug. All at once, as the tests are built too: a part of the workspace
+/// has other features of what is common, and would compile it again.
+pub(crate) fn build_programs() -> Result<()> {
+    let mut build = Command::new("cargo");
+    run(build.args(["build", "--locked", "--workspace", "--bins"]))
+        .context("the programs cannot be built")
+}
+
 pub(crate) fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(

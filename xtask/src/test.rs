@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{deb, deny, docs, fuzz, generate, lab, oracle, shell, tidy};
+use crate::{deb, demo, deny, docs, fuzz, generate, lab, oracle, shell, tidy};
 
 /// Runs every check: format, lints, tests, docs, directions, oracle, fuzzers
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Leaves out what needs root or a long time: the oracle, the fuzzers, the lab machine, the licences and the packages
+    /// Leaves out what needs root or a long time: the demo, the oracle, the fuzzers, the lab machine, the licences and the packages
     #[arg(long)]
     quick: bool,
 }
@@ -96,9 +96,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     section("tests", || cargo(&["test", "--workspace", "--locked"]))?;
     if args.quick {
         println!(
-            "\nleft out: licences, Debian packages, oracle, fuzzers, lab machine (run without --quick)"
+            "\nleft out: the demo, licences, Debian packages, oracle, fuzzers, lab machine (run without --quick)"
         );
     } else {
+        section("demo", || demo::run(&demo::Args::short(false)))?;
+        section("demo without root", || demo::run(&demo::Args::short(true)))?;
         section("licences and doubles", deny::check)?;
         section("Debian packages", || deb::run(&deb::Args::short()))?;
         section("oracle", || oracle::run(&oracle::Args::short(ORACLE_CASES)))?;

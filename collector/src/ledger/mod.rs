@@ -64,7 +64,7 @@ pub enum LedgerError {
     },
     #[error(
         "the ledger {} was written by a newer version of Quorate (its form is {found}, this program knows up to {known}): \
-         run that version, or put back the copy of the file from before",
+         run that version, or put back {0}.form-{known}, the copy from before (quorate-collector(8) and docs/operate.md say how)",
         path.display()
     )]
     Newer {

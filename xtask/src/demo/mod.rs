@@ -1,16 +1,19 @@
 //! `cargo xtask demo`: a cluster on this machine with an agent on every node and a collector, and one incident from before it
 //! happens until it is over. Whatever was started ends with this program.
 
+mod picture;
 mod real;
 mod recorded;
 mod screen;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::shell;
+use picture::Picture;
 use screen::Screen;
 
 /// Shows Quorate on a cluster of eight nodes on this machine, while you look on; Ctrl-C ends it at any time
@@ -22,6 +25,20 @@ pub(crate) struct Args {
     /// Plays recorded nodes instead of real ones; so it is without root
     #[arg(long)]
     recorded: bool,
+    /// Draws what a terminal shows of it into this file, as the picture in README.md is made
+    #[arg(long, value_name = "FILE", conflicts_with = "recorded")]
+    picture: Option<PathBuf>,
+}
+
+impl Args {
+    /// Nobody looks on; it still ends badly if anything of it does not come.
+    pub(crate) fn short(recorded: bool) -> Self {
+        Self {
+            pause: 0,
+            recorded,
+            picture: None,
+        }
+    }
 }
 
 /// What the story is told on.
@@ -36,13 +53,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if !args.recorded {
             screen.say("Not root: no network namespaces can be made here. So these are recorded nodes, with a real collector. `sudo cargo xtask demo` has real ones.");
         }
-        build(&["quorate", "quorate-collector", "quorate-tests"])?;
+        build_without_agent()?;
         return recorded::play(&screen);
     }
     screen.say("Makes eight nodes, each with a real corosync, on this machine.");
     need()?;
-    build(&["quorate", "quorate-agent", "quorate-collector"])?;
-    real::play(&screen)
+    shell::build_programs()?;
+    real::play(&screen, Picture::new(args.picture.clone()))
 }
 
 fn need() -> Result<()> {
@@ -54,10 +71,11 @@ fn need() -> Result<()> {
     ])
 }
 
-fn build(packages: &[&str]) -> Result<()> {
+/// The agent is linked against corosync's libraries, which only root can install.
+fn build_without_agent() -> Result<()> {
     let mut build = Command::new("cargo");
     build.args(["build", "--locked"]);
-    for package in packages {
+    for package in ["quorate", "quorate-collector", "quorate-tests"] {
         build.args(["-p", package]);
     }
     shell::run(&mut build).context("the programs cannot be built")

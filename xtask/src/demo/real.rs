@@ -13,6 +13,7 @@ use quorate_tests::{
 };
 
 use super::Scene;
+use super::picture::Picture;
 use super::screen::Screen;
 
 const NODES: usize = 8;
@@ -39,7 +40,7 @@ impl Scene for Real {
     }
 }
 
-pub(super) fn play(screen: &Screen) -> Result<()> {
+pub(super) fn play(screen: &Screen, mut picture: Picture) -> Result<()> {
     let mut scene = set()?;
     screen.say("Eight nodes, two corosync networks with a switch each (sw-0, sw-1), an agent on every node, and a collector beside them:");
     screen.show(&scene, &["status"])?;
@@ -48,6 +49,7 @@ pub(super) fn play(screen: &Screen) -> Result<()> {
     screen.say("May a node be rebooted now? May a switch be taken down?");
     screen.show(&scene, &["check", "pve-03"])?;
     screen.show(&scene, &["check", "--switch", "sw-0"])?;
+    picture.take(&scene, &["check", "--switch", "sw-0"])?;
 
     screen.say("Now the other switch, sw-1, loses its power. Eight nodes lose a port; that is one cause, and one message in the chat:");
     let before = Instant::now();
@@ -66,6 +68,10 @@ pub(super) fn play(screen: &Screen) -> Result<()> {
     thread::sleep(ALL_NOTICE);
     screen.show(&scene, &["check", "--switch", "sw-0"])?;
     screen.show(&scene, &["check", "pve-03"])?;
+    picture.remark("sw-1 loses its power");
+    picture.take(&scene, &["status"])?;
+    picture.take(&scene, &["check", "--switch", "sw-0"])?;
+    picture.draw()?;
 
     screen.say("sw-1 has its power again. When it has been well for half a minute, it is over:");
     scene.rack.revive_switch(DYING)?;
