@@ -189,8 +189,8 @@ pub fn hold_against(program: &clap::Command, words: &str) -> Result<(), String> 
 }
 
 /// One word further; `false` where another program begins.
-fn step<'a>(
-    path: &mut Vec<&'a clap::Command>,
+fn step(
+    path: &mut Vec<&clap::Command>,
     word: &str,
     is_alternative: bool,
     is_value: bool,

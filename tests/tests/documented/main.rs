@@ -2,7 +2,11 @@
 //! That there are such commands and options, also those of synopses, is held by `manual/src/documented.rs`.
 //!
 //! Needs root, corosync, iproute2, util-linux, python3 and socat.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of this is tests, and what it runs is its story"
+)]
 
 mod stand;
 
@@ -107,8 +111,10 @@ fn a_cluster_is_set_up_and_asked_as_the_documents_say() {
 /// The lines of README.md by which it is installed; what comes after them is asked.
 fn is_set_up(documented: &Documented) -> bool {
     let words = ["quorate-collector init", "systemctl", "quorate-agent join"];
-    let is_one = |word: &&str| documented.command.starts_with(*word);
-    documented.file == Path::new("README.md") && words.iter().any(|word| is_one(&word))
+    let is_one = words
+        .iter()
+        .any(|word| documented.command.starts_with(word));
+    is_one && documented.file == Path::new("README.md")
 }
 
 #[test]
