@@ -16,11 +16,11 @@ use tonic::{Code, Request, Response, Status};
 use crate::addresses::Told;
 use crate::answer::chain;
 use crate::attempts::Attempts;
-use crate::identity::Identities;
 use crate::identity::ca::ProvenKey;
 use crate::identity::certificate::Issued;
 use crate::identity::enrolment::{Applicant, NotEnrolled};
 use crate::identity::node::Cluster;
+use crate::identity::{Identities, IdentityError};
 use crate::peer::Stranger;
 use crate::refusal::{Reason, Refusals};
 use crate::tls::handshakes::source;
@@ -125,9 +125,11 @@ impl Enrolment for Enrol {
             issued.serial,
             issued.not_after
         );
+        let credentials = credentials(&self.identities, issued)
+            .map_err(|error| self.refuse(stranger, &node, &NotEnrolled::Identity(error)))?;
         let authority = self.identities.authority();
         Ok(Response::new(v1::EnrolResponse {
-            credentials: Some(credentials(&self.identities, issued)),
+            credentials: Some(credentials),
             addresses: self.told.fleet.clone(),
             collector: self.identities.id().to_owned(),
             is_authority: authority.is_some(),
@@ -137,18 +139,23 @@ impl Enrolment for Enrol {
 }
 
 /// The certificate as it travels.
-pub(crate) fn credentials(identities: &Identities, issued: Issued) -> v1::Credentials {
-    v1::Credentials {
+pub(crate) fn credentials(
+    identities: &Identities,
+    issued: Issued,
+) -> Result<v1::Credentials, IdentityError> {
+    let trust = identities.trust()?;
+    Ok(v1::Credentials {
         chain: vec![issued.der],
-        trust: vec![identities.ca().der().to_vec()],
+        trust: trust.cas.iter().map(|ca| ca.to_vec()).collect(),
         not_after_unix_s: issued.not_after.as_second(),
-    }
+    })
 }
 
 /// What the log counts it as, and what the stranger hears.
 fn heard(refused: &NotEnrolled) -> (Reason, Status) {
     match refused {
         NotEnrolled::OtherCa
+        | NotEnrolled::RetiredCa
         | NotEnrolled::UnknownToken
         | NotEnrolled::ExpiredToken { .. }
         | NotEnrolled::UsedUpToken { .. }

@@ -8,7 +8,9 @@ use model::identity::{ClusterId, Role};
 use model::name::NodeName;
 use prost::Message as _;
 use proto::broken::BrokenOff;
+use proto::token::Fingerprint;
 use proto::v1;
+use proto::v1::agent_message::Message;
 use proto::v1::fleet_server::{Fleet, FleetServer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -42,6 +44,12 @@ pub trait Identities: Send + Sync + 'static {
         peer: &Peer,
         request: v1::ClusterTokenRequest,
     ) -> Result<v1::ClusterTokenResponse, Status>;
+
+    /// The agent of this certificate opened a stream, and trusts these CAs.
+    async fn spoke(&self, peer: &Peer, trust: Vec<Fingerprint>);
+
+    /// It keeps these now.
+    async fn keeps_trust(&self, peer: &Peer, trust: Vec<Fingerprint>);
 }
 
 /// The service.
@@ -87,6 +95,7 @@ impl Fleet for FleetService {
             cluster,
             node,
             peer,
+            identities: Arc::clone(&self.identities),
             keepers: Arc::clone(&self.keepers),
             refusals: Arc::clone(&self.refusals),
             messages: request.into_inner(),
@@ -125,6 +134,7 @@ struct Stream {
     cluster: ClusterId,
     node: NodeName,
     peer: Peer,
+    identities: Arc<dyn Identities>,
     keepers: Arc<Keepers>,
     refusals: Arc<Refusals>,
     messages: Streaming<v1::AgentMessage>,
@@ -172,7 +182,11 @@ impl Stream {
         let first = timeout(HELLO_WITHIN, self.messages.message()).await;
         let first = first.map_err(|_| Refusal::NoHello)??;
         let first = first.ok_or(Refusal::NoHello)?;
-        let greeting = hello::check(first, &self.cluster, &self.node, self.keepers.version())?;
+        let version = self.keepers.version();
+        let mut greeting = hello::check(first, &self.cluster, &self.node, version)?;
+        greeting.ca = Some(self.peer.ca);
+        let trust = greeting.trust.clone();
+        self.identities.spoke(&self.peer, trust).await;
         let keeper = self.keepers.keeper(&self.cluster).await;
         let keeper = keeper.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok((keeper, greeting))
@@ -186,6 +200,11 @@ impl Stream {
             };
             let taken = match message {
                 Ok(Some(message)) => {
+                    if let Some(Message::TrustKept(kept)) = &message.message
+                        && let Ok(trust) = hello::fingerprints("trust_kept.trust", &kept.trust)
+                    {
+                        self.identities.keeps_trust(&self.peer, trust).await;
+                    }
                     let bytes = message.encoded_len();
                     let taken = intake.take(message, keeper.now());
                     taken.map(|arrived| (arrived, bytes)).map_err(Stopped::from)

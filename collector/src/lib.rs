@@ -83,6 +83,9 @@ enum Command {
     Node(node::Command),
     Backup(command::backup::Backup),
     Restore(command::backup::Restore),
+    /// Replaces the CA while nodes stay enrolled: rotate, switch, retire
+    #[command(subcommand)]
+    Ca(command::ca::Command),
     CheckConfig(check_config::Args),
     AlertTest(alert_test::Args),
 }
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Node(command) => node::run(command),
         Command::Backup(args) => command::backup::backup(args),
         Command::Restore(args) => command::backup::restore(args),
+        Command::Ca(command) => command::ca::run(command),
         Command::CheckConfig(args) => check_config::run(args),
         Command::AlertTest(args) => alert_test::run(args),
     });

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use model::identity::Identity;
+use proto::token::Fingerprint;
 use tonic::{Request, Status};
 
 /// Whoever showed a living certificate.
@@ -13,6 +14,8 @@ pub struct Peer {
     pub identity: Identity,
     /// Of its certificate, in hex digits as identity.db has it.
     pub serial: String,
+    /// The fingerprint of the CA that signed it.
+    pub ca: Fingerprint,
     pub address: SocketAddr,
 }
 

@@ -43,8 +43,12 @@ pub fn renew(
         issued.serial,
         issued.not_after
     );
+    let credentials = credentials(identities, issued).map_err(|error| {
+        tracing::error!("{} cannot renew: {}", peer.identity, chain(&error));
+        Status::internal(NOT_NOW)
+    })?;
     Ok(v1::RenewResponse {
-        credentials: Some(credentials(identities, issued)),
+        credentials: Some(credentials),
     })
 }
 

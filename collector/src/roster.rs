@@ -1,4 +1,5 @@
-//! Which nodes there are: tells the keepers who is enrolled, revoked or gone, whenever identity.db changes.
+//! Which nodes there are, and which CAs: tells the keepers who is enrolled, revoked or gone, and whom agents are to trust,
+//! whenever identity.db changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use model::identity::ClusterId;
 use model::name::NodeName;
+use proto::v1;
 use tokio::sync::watch;
 
 use crate::answer::chain;
 use crate::identity::node::{Node, NodeStanding};
+use crate::identity::rotation::Trust;
 use crate::identity::{Identities, IdentityError};
 use crate::keeper::actor::Keeper;
 use crate::keepers::{Keepers, KeepersError};
@@ -33,6 +36,7 @@ pub struct Roster {
     identities: Arc<Identities>,
     keepers: Arc<Keepers>,
     told: BTreeMap<(ClusterId, NodeName), NodeStanding>,
+    trusted: BTreeMap<ClusterId, Trust>,
 }
 
 impl Roster {
@@ -41,6 +45,7 @@ impl Roster {
             identities,
             keepers,
             told: BTreeMap::new(),
+            trusted: BTreeMap::new(),
         }
     }
 
@@ -55,25 +60,47 @@ impl Roster {
 
     /// Once at the start, before anybody is answered: whoever was revoked is known then.
     pub async fn tell(&mut self) -> Result<(), RosterError> {
-        for node in self.nodes().await? {
+        let (nodes, trust) = self.known().await?;
+        for node in nodes {
+            self.tell_trust(&node.cluster.id, &trust).await?;
             let key = (node.cluster.id.clone(), node.name.clone());
             if self.told.get(&key) == Some(&node.standing) {
                 continue;
             }
-            let keeper = self.keepers.keeper(&node.cluster.id).await;
-            let keeper = keeper.map_err(|source| RosterError::Keeper {
-                cluster: node.cluster.id.clone(),
-                source,
-            })?;
+            let keeper = self.keeper(&node.cluster.id).await?;
             tell_of(&keeper, &node).await;
             self.told.insert(key, node.standing);
         }
         Ok(())
     }
 
-    async fn nodes(&self) -> Result<Vec<Node>, RosterError> {
+    async fn tell_trust(&mut self, cluster: &ClusterId, trust: &Trust) -> Result<(), RosterError> {
+        if self.trusted.get(cluster) == Some(trust) {
+            return Ok(());
+        }
+        let new = v1::NewTrust {
+            trust: trust.cas.iter().map(|ca| ca.to_vec()).collect(),
+            signs: trust.signs.to_vec(),
+        };
+        self.keeper(cluster).await?.new_trust(new).await;
+        self.trusted.insert(cluster.clone(), trust.clone());
+        Ok(())
+    }
+
+    async fn keeper(&self, cluster: &ClusterId) -> Result<Keeper, RosterError> {
+        let keeper = self.keepers.keeper(cluster).await;
+        keeper.map_err(|source| RosterError::Keeper {
+            cluster: cluster.clone(),
+            source,
+        })
+    }
+
+    async fn known(&self) -> Result<(Vec<Node>, Trust), RosterError> {
         let identities = Arc::clone(&self.identities);
-        let listed = tokio::task::spawn_blocking(move || identities.nodes(Timestamp::now())).await;
+        let listed = tokio::task::spawn_blocking(move || {
+            Ok((identities.nodes(Timestamp::now())?, identities.trust()?))
+        });
+        let listed: Result<Result<_, IdentityError>, _> = listed.await;
         Ok(listed.map_err(|_| RosterError::BrokeOff)??)
     }
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use proto::tls::TlsError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -99,11 +98,10 @@ impl Collector {
         };
         let addresses = texts.iter().map(|text| Address::parse(text));
         let addresses: Vec<Address> = addresses.collect::<Result<_, _>>()?;
+        let identities = Arc::new(identities);
         Ok(Self {
-            own: Arc::new(OwnCertificate::new(
-                identities.ca().server(Timestamp::now())?,
-            )),
-            identities: Arc::new(identities),
+            own: Arc::new(OwnCertificate::new(&identities)?),
+            identities,
             refusals: Arc::default(),
             connections: Connections::new(MOST_CONNECTIONS, MOST_OF_A_CERTIFICATE),
             listener,

@@ -81,7 +81,8 @@ impl Watch {
             let more = "its connection was closed";
             self.refusals.refuse(Reason::Expired, address, more);
         }
-        self.renew_own(seen, now, wall)?;
+        self.renew_own(seen, now)?;
+        self.own.follow()?;
         let version = version(&seen.database)?;
         let has_changed = version != seen.version;
         if has_changed {
@@ -113,16 +114,11 @@ impl Watch {
     }
 
     /// Well before the old one is over. Connections that are open stay as they are.
-    fn renew_own(
-        &self,
-        seen: &mut Seen,
-        now: Instant,
-        wall: Timestamp,
-    ) -> Result<(), IdentityError> {
+    fn renew_own(&self, seen: &mut Seen, now: Instant) -> Result<(), IdentityError> {
         if now.saturating_duration_since(seen.own_made) < SERVER_LIFETIME / 3 * 2 {
             return Ok(());
         }
-        self.own.replace(self.identities.ca().server(wall)?);
+        self.own.renew()?;
         seen.own_made = now;
         tracing::info!("the collector has a new certificate of its own");
         Ok(())

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use model::identity::{ClusterId, Identity};
+use proto::token::Fingerprint;
 use proto::v1;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::query_client::QueryClient;
@@ -55,6 +56,10 @@ impl Identities for NoIdentities {
             peer.identity
         )))
     }
+
+    async fn spoke(&self, _: &Peer, _: Vec<Fingerprint>) {}
+
+    async fn keeps_trust(&self, _: &Peer, _: Vec<Fingerprint>) {}
 }
 
 /// What the door puts into a request.
@@ -64,6 +69,7 @@ fn whoever(mut request: http::Request<Body>) -> http::Request<Body> {
         let peer = Peer {
             identity: Identity::parse(text).unwrap(),
             serial: "01".to_owned(),
+            ca: [1; 32],
             address: ([127, 0, 0, 1], 1).into(),
         };
         let judged = role::judge(&peer, request.uri().path(), request.headers());
@@ -134,6 +140,7 @@ fn hello(node: &str) -> FromAgent {
         spool_next: 100,
         authority: None,
         instance: vec![1],
+        trust: Vec::new(),
     })
 }
 

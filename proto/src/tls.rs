@@ -1,7 +1,7 @@
 //! TLS as both ends speak it: version 1.3 alone, no sessions to resume (whoever was revoked would come back with one),
 //! and a collector that is known by its CA and a fixed name, not by its address.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -56,6 +56,119 @@ pub fn client(
         .with_client_auth_cert(chain, key)
         .map_err(TlsError::Credentials)?;
     Ok(finished(config))
+}
+
+/// The same, and what the collector shows is remembered. To be used for one connection.
+pub fn client_seeing(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    trust: &[CertificateDer<'static>],
+) -> Result<(ClientConfig, Shown), TlsError> {
+    let shown = Shown::default();
+    let seeing = Seeing {
+        checks: server_verifier(trust)?,
+        shown: shown.clone(),
+    };
+    let config = builder()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(seeing))
+        .with_client_auth_cert(chain, key)
+        .map_err(TlsError::Credentials)?;
+    Ok((finished(config), shown))
+}
+
+/// The certificate that a collector showed on a connection, its own first. Shared by its clones.
+#[derive(Debug, Clone, Default)]
+pub struct Shown(Arc<Mutex<Vec<CertificateDer<'static>>>>);
+
+impl Shown {
+    /// Whether one of these CAs signed it. Before anything was shown, none did.
+    pub fn is_of(&self, trust: &[CertificateDer<'static>]) -> Result<bool, TlsError> {
+        let shown = self.certificates().clone();
+        let Some((own, between)) = shown.split_first() else {
+            return Ok(false);
+        };
+        let name = ServerName::try_from(SERVER_NAME);
+        let name = name.map_err(|_| TlsError::NoTrust)?;
+        let checked =
+            server_verifier(trust)?.verify_server_cert(own, between, &name, &[], UnixTime::now());
+        Ok(checked.is_ok())
+    }
+
+    /// The fingerprint of that one of these CAs which signed it.
+    pub fn ca(&self, trust: &[CertificateDer<'static>]) -> Option<Fingerprint> {
+        let mut each = trust.iter();
+        let ca = each.find(|ca| {
+            self.is_of(std::slice::from_ref(*ca))
+                .is_ok_and(|is_of| is_of)
+        });
+        ca.map(|ca| fingerprint(ca))
+    }
+
+    fn certificates(&self) -> MutexGuard<'_, Vec<CertificateDer<'static>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks as rustls does, and remembers what passed.
+#[derive(Debug)]
+struct Seeing {
+    checks: Arc<WebPkiServerVerifier>,
+    shown: Shown,
+}
+
+impl ServerCertVerifier for Seeing {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.checks.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        let all = std::iter::once(end_entity).chain(intermediates);
+        *self.shown.certificates() = all.map(|one| one.clone().into_owned()).collect();
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.checks
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.checks
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.checks.supported_verify_schemes()
+    }
+}
+
+fn server_verifier(
+    trust: &[CertificateDer<'static>],
+) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    WebPkiServerVerifier::builder_with_provider(roots(trust)?, provider())
+        .build()
+        .map_err(|error| TlsError::Trust(rustls::Error::General(error.to_string())))
 }
 
 /// How a node without a certificate speaks to the collector whose CA has this fingerprint.

@@ -177,6 +177,7 @@ impl Agent {
             spool_next: 1,
             authority: None,
             instance: vec![1],
+            trust: Vec::new(),
         };
         let greeting = hello::check(
             said(v1::agent_message::Message::Hello(hello)),

@@ -17,6 +17,8 @@ pub(super) struct Leaf {
     pub(super) uris: Vec<String>,
     /// A number that differs from certificate to certificate, so that nodes of one age do not act at one moment.
     pub(super) spread: u8,
+    /// The name of the CA that signed it, DER: a collector gives each of its CAs another one.
+    pub(super) issuer: Vec<u8>,
 }
 
 impl Leaf {
@@ -39,9 +41,16 @@ impl Leaf {
             not_before: at(validity.not_before.timestamp())?,
             not_after: at(validity.not_after.timestamp())?,
             uris: uris.collect(),
+            issuer: certificate.issuer().as_raw().to_vec(),
             spread: fingerprint(der).first().copied().unwrap_or_default(),
         })
     }
+}
+
+/// The name of a CA, DER.
+pub(super) fn subject(der: &[u8]) -> Result<Vec<u8>, NoCertificate> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| NoCertificate)?;
+    Ok(certificate.subject().as_raw().to_vec())
 }
 
 /// What an authority is known by.

@@ -9,6 +9,8 @@
 //!
 //! One such directory is one collector. All four change together or not at all (`generation.rs`).
 
+mod trust;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use model::identity::{ClusterId, is_uuid};
 use model::name::NodeName;
-use proto::tls::{self, TlsError};
+use proto::tls::{self, Shown, TlsError};
 use proto::token::{Fingerprint, fingerprint};
 use proto::v1;
 use rustls::ClientConfig;
@@ -27,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::certificate::{Leaf, NoCertificate};
 use super::generation::{self, Content, Locked, StoreError};
+pub(super) use trust::{MAX_CAS, check_trust};
 
 pub(super) const COLLECTORS: &str = "collectors";
 const KEY: &str = "key.pem";
@@ -62,8 +65,17 @@ pub(crate) enum EnrolledError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the collector sent no CA to trust")]
+    #[error("the collector sent no CA to trust; what was trusted before stays")]
     NoTrust,
+    #[error(
+        "the collector sent {count} CAs to trust, more than {MAX_CAS}; what was trusted before stays"
+    )]
+    TooManyCas { count: usize },
+    #[error(
+        "the collector sent CAs to trust of which none signed the certificate that it shows on this connection; what was \
+         trusted before stays"
+    )]
+    OtherTrust,
 }
 
 /// The collector that decides for the cluster, as this node was told last.
@@ -168,6 +180,8 @@ impl Enrolled {
     pub(crate) fn needs_new_stream(&self, before: &Self) -> bool {
         let before = Self {
             is_authority: self.is_authority,
+            // A stream that is open was verified; the next one is by the CAs of then.
+            trust: self.trust.clone(),
             ..before.clone()
         };
         *self != before
@@ -228,6 +242,13 @@ impl Enrolled {
         Ok(Arc::new(kept.tls()?))
     }
 
+    /// The same for one connection, with what the collector shows on it.
+    pub(crate) fn tls_seeing(&self) -> Result<(Arc<ClientConfig>, Shown), EnrolledError> {
+        let kept = self.kept()?;
+        let (config, shown) = tls::client_seeing(kept.chain.clone(), kept.key()?, &kept.trust)?;
+        Ok((Arc::new(config), shown))
+    }
+
     /// The end of its certificate.
     pub(crate) fn not_after(&self) -> Timestamp {
         self.leaf.not_after
@@ -277,17 +298,6 @@ impl Enrolled {
         })
     }
 
-    /// Keeps the CAs that the collector told of (`NewTrust`); they replace the ones before. What could not be used is
-    /// refused, and the ones before stay.
-    pub(crate) fn store_trust(&self, trust: &[Vec<u8>]) -> Result<Self, EnrolledError> {
-        if trust.is_empty() {
-            return Err(EnrolledError::NoTrust);
-        }
-        let trust = certificates(trust);
-        tls::roots(&trust)?;
-        self.change(|kept| kept.trust = trust)
-    }
-
     /// Keeps whether the collector decides, as it said it (`Welcome`).
     pub(crate) fn store_authority(
         &self,
@@ -329,10 +339,13 @@ impl Kept {
 
     /// Fails if the key is not that of the certificate, or there is nothing to trust.
     pub(super) fn tls(&self) -> Result<ClientConfig, TlsError> {
+        tls::client(self.chain.clone(), self.key()?, &self.trust)
+    }
+
+    fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         let unusable =
             |_| TlsError::Credentials(rustls::Error::General("the key cannot be read".to_owned()));
-        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(unusable)?;
-        tls::client(self.chain.clone(), key, &self.trust)
+        PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).map_err(unusable)
     }
 
     fn files(&self) -> Result<[Content; 4], EnrolledError> {

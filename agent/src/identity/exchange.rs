@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use model::identity::{Identity, is_uuid};
 use model::name::NodeName;
 use proto::dial::{DialError, dial};
-use proto::tls::{self, TlsError};
+use proto::tls::{self, Shown, TlsError};
 use proto::token::{BadToken, JoinToken};
 use proto::v1::enrolment_client::EnrolmentClient;
 use proto::v1::fleet_client::FleetClient;
@@ -19,7 +19,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::certificate::NoCertificate;
-use super::enrolled::{About, Authority, Enrolled, EnrolledError, Kept, certificates};
+use super::enrolled::{About, Authority, Enrolled, EnrolledError, Kept, certificates, check_trust};
 use super::membership::Membership;
 use super::request::Request;
 
@@ -37,7 +37,7 @@ pub(crate) enum ExchangeError {
     Address { address: String },
     #[error(
         "the collector at {address} is not the one this token is for: nothing was sent to it; check the address, and \
-         that the token was made by that collector"
+         that the token was made by that collector, and since its CA was replaced, if it was"
     )]
     OtherCollector { address: String },
     #[error(
@@ -167,6 +167,7 @@ pub(super) async fn renew(
     channel: Channel,
     enrolled: &Enrolled,
     about: About,
+    shown: &Shown,
     now: Timestamp,
 ) -> Result<Kept, ExchangeError> {
     let made = Request::make().map_err(|source| ExchangeError::Key { source });
@@ -181,6 +182,7 @@ pub(super) async fn renew(
     let credentials = answer.into_inner().credentials;
     let kept = of_credentials(credentials, key_pem, about)?;
     check(&kept, now)?;
+    check_trust(&kept.trust, shown)?;
     Ok(kept)
 }
 

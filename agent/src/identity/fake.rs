@@ -144,6 +144,10 @@ impl FakeCollector {
         self.shared.enrolment.to_string()
     }
 
+    pub(crate) fn fleet_address(&self) -> String {
+        self.shared.fleet.to_string()
+    }
+
     pub(crate) fn answers(&self, change: impl FnOnce(&mut Answers)) {
         change(&mut self.shared.answers.lock().unwrap());
     }

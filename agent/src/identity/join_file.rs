@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use model::fact::corosync::Corosync;
 use model::identity::ClusterId;
 use model::name::NodeName;
-use proto::token::{BadToken, JoinToken};
+use proto::token::{BadToken, Fingerprint, JoinToken};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinError;
 use tonic::transport::Channel;
@@ -77,8 +77,17 @@ impl Standing {
         self.not_after_unix_s <= now.as_second()
     }
 
-    /// Is half of its life over, or is it for others than these?
-    fn wants_renewal(&self, nodelist: &[NodeName], now: Timestamp) -> bool {
+    /// Is half of its life over, is it for others than these, or does it name another CA than the one that signs?
+    fn wants_renewal(
+        &self,
+        nodelist: &[NodeName],
+        ca: Option<Fingerprint>,
+        now: Timestamp,
+    ) -> bool {
+        let is_of = |token: &JoinToken| ca.is_none_or(|ca| token.ca() == ca);
+        if !self.token().is_ok_and(|token| is_of(&token)) {
+            return true;
+        }
         let life_s = self.not_after_unix_s.saturating_sub(self.made_unix_s);
         self.nodelist != nodelist || self.made_unix_s.saturating_add(life_s / 2) <= now.as_second()
     }
@@ -179,13 +188,14 @@ pub(crate) fn remove(host: &Host, collector_id: Option<&str>) -> Result<bool, Jo
 }
 
 /// Renews the invitation of this collector if it is time and up to this node. To be called now and then by the running
-/// agent; it asks nobody and reads only the file where there is nothing to do.
+/// agent; it asks nobody and reads only the file where there is nothing to do. `ca` signed what the collector showed on
+/// this channel, if that is known.
 pub(crate) async fn renew_join_file(
     host: Host,
     channel: Channel,
     enrolled: &Enrolled,
-    corosync: &Corosync,
-    nodelist: &[NodeName],
+    (corosync, nodelist): (&Corosync, &[NodeName]),
+    ca: Option<Fingerprint>,
     now: Timestamp,
 ) -> Result<Renewed, JoinFileError> {
     if !is_up_to_this_node(corosync) {
@@ -199,7 +209,7 @@ pub(crate) async fn renew_join_file(
         .and_then(|file| file.standing(&enrolled.collector_id))
     {
         None => return Ok(Renewed::NoInvitation),
-        Some(standing) if !standing.wants_renewal(nodelist, now) => return Ok(Renewed::NotYet),
+        Some(standing) if !standing.wants_renewal(nodelist, ca, now) => return Ok(Renewed::NotYet),
         Some(_) => {}
     }
     let address = enrolled.addresses.first().map_or("", String::as_str);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use proto::broken::BrokenOff;
 use proto::dial::{DialError, dial};
+use proto::tls::Shown;
 use proto::v1;
 use proto::v1::fleet_client::FleetClient;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +22,7 @@ use super::invited::Invited;
 use super::now::Now;
 use super::session::{Effect, Nonsense, Session};
 use super::shared::Shared;
+use super::trusting::Trusting;
 use crate::identity::enrolled::{Authority, Enrolled, EnrolledError};
 use crate::identity::exchange::ExchangeError;
 use crate::identity::join_file::renew_join_file;
@@ -137,8 +139,8 @@ impl Link {
     async fn opened(&mut self, address: &str) -> Result<Open, Ended> {
         let enrolled = Arc::clone(&self.enrolled.borrow_and_update());
         let for_tls = Arc::clone(&enrolled);
-        let tls = spawn_blocking(move || for_tls.tls()).await;
-        let tls = tls.map_err(|_| Ended::NotTaken)??;
+        let tls = spawn_blocking(move || for_tls.tls_seeing()).await;
+        let (tls, shown) = tls.map_err(|_| Ended::NotTaken)??;
         let channel = dial(address, tls).await?;
         let since = Instant::now();
         let now = Now::read(since);
@@ -160,6 +162,7 @@ impl Link {
                 .map_err(|status| Ended::by(status, Ended::Refused))?
                 .into_inner(),
             channel,
+            shown,
             enrolled,
             welcomed: None,
             seen: 0,
@@ -212,6 +215,9 @@ impl Link {
                 Some(renewed) = beside.renewing.join_next(), if !beside.renewing.is_empty() => {
                     self.renewed(renewed.unwrap_or(Err(ExchangeError::BrokeOff)), open);
                 }
+                Some(stored) = beside.trusting.stored() => {
+                    self.trusted(stored, open, &mut beside);
+                }
                 _ = board.changed() => {},
                 Ok(()) = spool.changed() => open.session.spool_grew(*spool.borrow_and_update()),
                 _ = self.enrolled.changed() => return Ended::Changed,
@@ -240,7 +246,9 @@ impl Link {
             let is_due = self.renewal.is_due(&open.enrolled, Timestamp::now());
             if is_due && beside.renewing.is_empty() {
                 let (channel, enrolled) = (open.channel.clone(), Arc::clone(&open.enrolled));
-                let renewal = async move { renew(channel, &enrolled, Timestamp::now()).await };
+                let shown = open.shown.clone();
+                let renewal =
+                    async move { renew(channel, &enrolled, &shown, Timestamp::now()).await };
                 beside.renewing.spawn(renewal);
             }
             self.invite(open, beside);
@@ -254,11 +262,15 @@ impl Link {
             return;
         };
         let (shared, channel) = (self.shared.clone(), open.channel.clone());
-        let enrolled = Arc::clone(&open.enrolled);
+        let (enrolled, shown) = (Arc::clone(&open.enrolled), open.shown.clone());
         beside.tasks.spawn(async move {
             let (host, now) = (shared.host(), Timestamp::now());
-            let renewed =
-                renew_join_file(host, channel, &enrolled, &corosync, &nodelist, now).await;
+            let for_ca = Arc::clone(&enrolled);
+            let ca = spawn_blocking(move || for_ca.ca_of(&shown)).await;
+            // What is not known is no reason to renew.
+            let ca = ca.ok().and_then(Result::ok).flatten();
+            let of = (&corosync, nodelist.as_slice());
+            let renewed = renew_join_file(host, channel, &enrolled, of, ca, now).await;
             shared.note_failure(&enrolled.collector_id, renewed.err());
         });
     }
@@ -281,6 +293,7 @@ impl Link {
                     let _ = answer.send(prober.answer(probe).await).await;
                 });
             }
+            Some(Effect::Trust(new)) => beside.trusting.begin(new, open),
             Some(effect) => self.effect(open, effect, address),
         }
         Ok(())
@@ -328,14 +341,7 @@ impl Link {
             }
             // Not kept: an agent that lies to the collector must not make all others write.
             Effect::Authority { is_authority } => self.shared.note_authority(&id, is_authority),
-            Effect::Trust(trust) => {
-                let store = move || {
-                    let stored = enrolled.store_trust(&trust);
-                    shared.note_failure(&id, stored.err());
-                };
-                spawn_blocking(store);
-            }
-            Effect::Probe(_) => {}
+            Effect::Trust(_) | Effect::Probe(_) => {}
         }
     }
 }
@@ -343,16 +349,17 @@ impl Link {
 type Reading = JoinHandle<Result<Vec<Item>, SpoolError>>;
 
 /// What goes on beside the stream, and ends with it.
-struct Beside {
+pub(super) struct Beside {
     reading: Option<Reading>,
     last_read: Instant,
     /// When the certificate is looked at next.
-    look: Instant,
+    pub(super) look: Instant,
     /// Answers to probes, and the care for the join file.
     tasks: JoinSet<()>,
     invited: Invited,
     answer: mpsc::Sender<v1::ProbeAnswer>,
     renewing: JoinSet<Result<Enrolled, ExchangeError>>,
+    trusting: Trusting,
 }
 
 impl Beside {
@@ -365,18 +372,21 @@ impl Beside {
             invited: Invited::default(),
             answer,
             renewing: JoinSet::new(),
+            trusting: Trusting::default(),
         }
     }
 }
 
 /// One stream, open.
-struct Open {
-    session: Session,
+pub(super) struct Open {
+    pub(super) session: Session,
     since: Instant,
     outgoing: mpsc::Sender<v1::AgentMessage>,
     incoming: Streaming<v1::CollectorMessage>,
     channel: Channel,
-    enrolled: Arc<Enrolled>,
+    /// The collector's certificate on this connection.
+    pub(super) shown: Shown,
+    pub(super) enrolled: Arc<Enrolled>,
     welcomed: Option<Instant>,
     /// The board was read up to this count.
     seen: u64,

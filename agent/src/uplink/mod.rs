@@ -13,6 +13,7 @@ mod shared;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod trusting;
 
 use std::path::PathBuf;
 

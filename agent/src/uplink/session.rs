@@ -63,8 +63,8 @@ pub enum Effect {
     Kept { up_to: u64 },
     /// It asks; the answer comes back by [`Session::answer`].
     Probe(v1::Probe),
-    /// Whom to trust from now on, DER.
-    Trust(Vec<Vec<u8>>),
+    /// Whom to trust from now on; what is kept is told with [`Session::trust_kept`].
+    Trust(v1::NewTrust),
     /// Whether it decides for the cluster has changed.
     Authority { is_authority: bool },
 }
@@ -91,6 +91,8 @@ pub struct Session {
     heartbeats: Heartbeats,
     answers: VecDeque<v1::ProbeAnswer>,
     open_probes: usize,
+    /// What is trusted now, and is to be said.
+    trust_kept: Option<Vec<Vec<u8>>>,
     dropped_announcements: u64,
     last_heard: Duration,
 }
@@ -127,6 +129,7 @@ impl Session {
             },
             answers: VecDeque::new(),
             open_probes: 0,
+            trust_kept: None,
             dropped_announcements: 0,
             last_heard: now.monotonic,
         }
@@ -177,6 +180,11 @@ impl Session {
         self.answers.push_back(answer);
     }
 
+    /// These CAs are trusted, and on the disk.
+    pub fn trust_kept(&mut self, fingerprints: Vec<Vec<u8>>) {
+        self.trust_kept = Some(fingerprints);
+    }
+
     /// The collector said something. What is not known here is from a newer one, and ignored.
     pub fn take(
         &mut self,
@@ -199,7 +207,7 @@ impl Session {
                 Ok(None)
             }
             Said::Probe(probe) => Ok(self.asked(probe)),
-            Said::NewTrust(new) => Ok(Some(Effect::Trust(new.trust))),
+            Said::NewTrust(new) => Ok(Some(Effect::Trust(new))),
             Said::AuthorityChanged(changed) => Ok(Some(Effect::Authority {
                 is_authority: changed.is_authority,
             })),
@@ -290,6 +298,7 @@ impl Session {
                 self.is_report_due(now)
                     || now.monotonic >= self.heartbeats.due
                     || !self.answers.is_empty()
+                    || self.trust_kept.is_some()
                     || (self.revision > 0 && self.telling.is_wanted(now.monotonic))
                     || self.outbox.has_batch()
             }
@@ -332,6 +341,9 @@ impl Session {
         }
         if now.monotonic >= self.heartbeats.due {
             return Some(Message::Heartbeat(self.heartbeat(now)));
+        }
+        if let Some(trust) = self.trust_kept.take() {
+            return Some(Message::TrustKept(v1::TrustKept { trust }));
         }
         if let Some(answer) = self.answers.pop_front() {
             return Some(Message::ProbeAnswer(answer));

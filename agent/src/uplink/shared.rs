@@ -105,6 +105,7 @@ impl Shared {
             spool_next: 1,
             authority: enrolled.told.clone().map(v1::Authority::from),
             instance: self.instance.to_vec(),
+            trust: enrolled.trust(),
         };
         if let Some(spool) = self.spool.clone() {
             let asked = spawn_blocking(move || {

@@ -339,3 +339,77 @@ async fn an_invitation_for_other_nodes_than_the_clusters_is_replaced_by_the_link
         .asked(|asked| asked.cluster_token[1].nodelist.clone());
     assert_eq!(asked, ["a", "b"]);
 }
+
+/// The collector's words of the CAs are kept before they are confirmed, and what would lose the collector is not kept.
+#[tokio::test]
+async fn the_cas_that_the_collector_tells_of_are_kept_and_confirmed_and_others_are_not() {
+    let mut stage = Stage::set().await;
+    stage.join().await;
+    let other = FakeCollector::start().await;
+    let (own, new) = (stage.collector.ca(), other.ca());
+    let print = |ca: &[u8]| proto::token::fingerprint(ca).to_vec();
+    let tell = |trust: Vec<Vec<u8>>| {
+        let signs = print(&own);
+        Said::NewTrust(v1::NewTrust { trust, signs })
+    };
+    let state = stage.state_dir().to_owned();
+    let kept = || Enrolled::all(&state).unwrap()[0].trust();
+    let uplinks = stage.begin();
+    let mut stream = stage.stream(0).await;
+    for bad in [vec![], vec![new.clone()], vec![b"nonsense".to_vec()]] {
+        stream.say(tell(bad)).await;
+    }
+    stream.say(tell(vec![own.clone(), new.clone()])).await;
+    let confirmed = stream.wait(|message| match message {
+        Message::TrustKept(kept) => Some(kept.trust),
+        _ => None,
+    });
+    assert_eq!(
+        confirmed.await,
+        [print(&own), print(&new)],
+        "the first word"
+    );
+    assert_eq!(kept(), [print(&own), print(&new)], "on the disk");
+    stream.say(tell(vec![new.clone()])).await;
+    let json = async |what: &str| {
+        let found = timeout(LONG, async {
+            while !uplinks.to_json().contains(what) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        found.await.unwrap();
+    };
+    json("none signed the certificate that it shows").await;
+    assert_eq!(kept(), [print(&own), print(&new)]);
+    // Said with the next Hello; a stream that is open goes on.
+    stream.say(tell(vec![own.clone()])).await;
+    let confirmed = stream.wait(|message| match message {
+        Message::TrustKept(kept) => Some(kept.trust),
+        _ => None,
+    });
+    assert_eq!(confirmed.await, [print(&own)]);
+    assert_eq!(kept(), [print(&own)]);
+}
+
+/// Another collector under the same address, with a CA of its own, is not spoken to, whatever it would say.
+#[tokio::test]
+async fn whoever_is_not_of_a_trusted_ca_is_not_listened_to() {
+    let stage = Stage::set().await;
+    let enrolled = stage.join().await;
+    let mut stranger = FakeCollector::start().await;
+    let about = enrolled.dir.join("collector.json");
+    let text = std::fs::read_to_string(&about).unwrap();
+    let text = text.replace(&enrolled.addresses[0], &stranger.fleet_address());
+    std::fs::write(&about, text).unwrap();
+    let uplinks = stage.begin();
+    let refused = timeout(LONG, async {
+        while !uplinks.to_json().contains("no connection to") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    refused.await.unwrap();
+    let opened = timeout(Duration::from_millis(200), stranger.stream()).await;
+    assert!(opened.is_err(), "it was spoken to");
+    let now = Enrolled::all(stage.state_dir()).unwrap();
+    assert_eq!(now[0].trust(), enrolled.trust());
+}

@@ -6,6 +6,7 @@
 
 pub mod restore;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,6 +87,8 @@ pub fn write(
         .tempdir_in(beside)
         .map_err(failed)?;
     let mut archive = tempfile::NamedTempFile::new_in(work.path()).map_err(failed)?;
+    // Before and after identity.db: keys of CAs come and go, and all that it names then are in it.
+    let before = read_ca(state_dir)?;
     let mut tar = tar::Builder::new(archive.as_file_mut());
     // Who may speak is copied last: what the ledger tells of a node, its certificate is there for.
     for name in [LEDGER, IDENTITY] {
@@ -101,7 +104,11 @@ pub fn write(
             fs::remove_file(&copy).map_err(failed)?;
         }
     }
-    append_ca(&mut tar, state_dir, now)?;
+    let mut keys = before;
+    keys.extend(read_ca(state_dir)?);
+    for (name, bytes) in keys {
+        append_bytes(&mut tar, &bytes, &name, now).map_err(failed)?;
+    }
     tar.finish().map_err(failed)?;
     drop(tar);
     archive.as_file().sync_all().map_err(failed)?;
@@ -120,24 +127,30 @@ pub fn write(
     Ok(bytes)
 }
 
-fn append_ca(
-    tar: &mut tar::Builder<&mut File>,
-    state_dir: &Path,
-    now: Timestamp,
-) -> Result<(), BackupError> {
+/// The files of the CAs, by their names in the archive.
+fn read_ca(state_dir: &Path) -> Result<BTreeMap<String, Vec<u8>>, BackupError> {
     let dir = state_dir.join(CA_DIR);
     let failed = |source| BackupError::Read {
         path: dir.clone(),
         source,
     };
+    let mut files = BTreeMap::new();
     for entry in fs::read_dir(&dir).map_err(failed)? {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_file() {
-            let name = format!("{CA_DIR}/{}", entry.file_name().to_string_lossy());
-            append(tar, &entry.path(), &name, now).map_err(failed)?;
+        if !entry.file_type().map_err(failed)?.is_file() {
+            continue;
+        }
+        match fs::read(entry.path()) {
+            Ok(bytes) => {
+                let name = format!("{CA_DIR}/{}", entry.file_name().to_string_lossy());
+                files.insert(name, bytes);
+            }
+            // Its CA was retired this moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(failed(source)),
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 fn append(
@@ -147,11 +160,26 @@ fn append(
     now: Timestamp,
 ) -> io::Result<()> {
     let file = File::open(from)?;
+    let mut header = header(file.metadata()?.len(), now);
+    tar.append_data(&mut header, name, file)
+}
+
+fn append_bytes(
+    tar: &mut tar::Builder<&mut File>,
+    bytes: &[u8],
+    name: &str,
+    now: Timestamp,
+) -> io::Result<()> {
+    let size = u64::try_from(bytes.len()).map_err(io::Error::other)?;
+    tar.append_data(&mut header(size, now), name, bytes)
+}
+
+fn header(size: u64, now: Timestamp) -> tar::Header {
     let mut header = tar::Header::new_gnu();
-    header.set_size(file.metadata()?.len());
+    header.set_size(size);
     header.set_mode(FILE_MODE);
     header.set_mtime(u64::try_from(now.as_second()).unwrap_or_default());
-    tar.append_data(&mut header, name, file)
+    header
 }
 
 /// As it stands at one moment: the reading is one transaction, and whoever writes meanwhile is not waited for.

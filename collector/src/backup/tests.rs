@@ -115,8 +115,8 @@ async fn a_backup_is_made_while_events_arrive_and_what_is_put_back_has_all_up_to
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     let back = Identities::open(&again).unwrap();
     assert_eq!(
-        (back.id(), back.ca().der()),
-        (identities.id(), identities.ca().der())
+        (back.id(), back.cas().unwrap()),
+        (identities.id(), identities.cas().unwrap())
     );
     assert!(back.epoch() > identities.epoch());
     let ledger = Sqlite::open(&again.join(LEDGER)).unwrap();

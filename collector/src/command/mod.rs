@@ -2,6 +2,7 @@
 
 pub(crate) mod alert_test;
 pub(crate) mod backup;
+pub(crate) mod ca;
 pub(crate) mod check_config;
 pub(crate) mod init;
 pub(crate) mod lifetime;

@@ -135,7 +135,11 @@ fn add(args: &Add) -> anyhow::Result<()> {
         addresses: told.fleet,
         certificate_pem: pem(&issued.der),
         key_pem: key.serialize_pem(),
-        trust_pem: pem(identities.ca().der()),
+        trust_pem: identities
+            .trust_of_people()?
+            .iter()
+            .map(|ca| pem(ca))
+            .collect(),
     })?;
     match file {
         None => print(text),

@@ -1,6 +1,7 @@
 //! The collector's own certificate authority: its key, its certificate, and what it signs.
 //!
-//! The key never leaves `ca/key.pem` (0600). Whoever reads that file can be any node and anybody: docs/collector.md.
+//! The key never leaves `ca/key.pem` (0600; `ca/key-2.pem` of the second CA, and so on). Whoever reads that file can be any node
+//! and anybody: docs/collector.md. The certificate beside it is for people to look at: what counts is in identity.db.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -21,12 +22,14 @@ use rustls::pki_types::{
     CertificateDer, CertificateSigningRequestDer, PrivateKeyDer, PrivatePkcs8KeyDer,
 };
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
+use super::rotation::file;
 use super::{IdentityError, hex, random};
 
 pub(crate) const DIR: &str = "ca";
-const KEY_FILE: &str = "key.pem";
-const CERTIFICATE_FILE: &str = "certificate.pem";
+const KEY: &str = "key";
+const CERTIFICATE: &str = "certificate";
 const DAY_S: u64 = 86_400;
 /// Letters in a line of PEM (RFC 7468).
 const LINE: usize = 64;
@@ -50,6 +53,8 @@ pub enum CaError {
     Write { path: PathBuf, source: io::Error },
     #[error("{} is not what `quorate-collector init` wrote", path.display())]
     Parse { path: PathBuf, source: rcgen::Error },
+    #[error("{} cannot be removed", path.display())]
+    Remove { path: PathBuf, source: io::Error },
     #[error("{what} cannot be signed")]
     Sign {
         what: &'static str,
@@ -113,9 +118,10 @@ impl Ca {
     /// Makes a new one, in place of what an `init` that did not get to its end left.
     pub(super) fn make(
         state_dir: &Path,
+        number: u32,
         collector: &str,
         now: Timestamp,
-    ) -> Result<(), IdentityError> {
+    ) -> Result<CertificateDer<'static>, IdentityError> {
         let dir = state_dir.join(DIR);
         super::make_dir(&dir)?;
         let sign = |source| CaError::Sign {
@@ -124,36 +130,34 @@ impl Ca {
         };
         let key = KeyPair::generate().map_err(sign)?;
         let (mut params, _) = living(now, CA_LIFETIME)?;
-        params.distinguished_name = called(&format!("Quorate collector {collector}"));
+        params.distinguished_name = called(&subject(collector, number));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(sign)?;
-        write(&dir.join(KEY_FILE), &key.serialize_pem(), 0o600)?;
-        write(&dir.join(CERTIFICATE_FILE), &certificate.pem(), 0o644)?;
+        write(&file(state_dir, KEY, number), &key.serialize_pem(), 0o600)?;
+        let path = file(state_dir, CERTIFICATE, number);
+        write(&path, &certificate.pem(), 0o644)?;
         // So that after a power cut there is no database without its CA.
         let synced = fs::File::open(&dir).and_then(|dir| dir.sync_all());
-        Ok(synced.map_err(|source| CaError::Write { path: dir, source })?)
+        synced.map_err(|source| CaError::Write { path: dir, source })?;
+        Ok(certificate.der().clone())
     }
 
-    pub(super) fn read(state_dir: &Path) -> Result<Self, CaError> {
-        let key_path = state_dir.join(DIR).join(KEY_FILE);
-        let path = state_dir.join(DIR).join(CERTIFICATE_FILE);
-        let text = |path: &Path| {
-            fs::read_to_string(path).map_err(|source| CaError::Read {
-                path: path.to_owned(),
-                source,
-            })
-        };
-        let key = KeyPair::from_pem(&text(&key_path)?).map_err(|source| CaError::Parse {
-            path: key_path,
+    pub(super) fn read(
+        state_dir: &Path,
+        number: u32,
+        der: CertificateDer<'static>,
+    ) -> Result<Self, CaError> {
+        let path = file(state_dir, KEY, number);
+        let text = fs::read_to_string(&path).map_err(|source| CaError::Read {
+            path: path.clone(),
             source,
         })?;
         let parse = |source| CaError::Parse {
             path: path.clone(),
             source,
         };
-        let der =
-            der_of(&text(&path)?).ok_or_else(|| parse(rcgen::Error::CouldNotParseCertificate))?;
+        let key = KeyPair::from_pem(&text).map_err(parse)?;
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(parse)?;
         Ok(Self { issuer, der })
     }
@@ -262,6 +266,56 @@ fn living(
     params.not_before = epoch + Duration::from_secs(begin.saturating_sub(BACKDATED.as_secs()));
     params.not_after = epoch + Duration::from_secs(end);
     Ok((params, not_after))
+}
+
+/// No two CAs have the same name: what a certificate says of its issuer tells them apart.
+fn subject(collector: &str, number: u32) -> String {
+    match number {
+        1 => format!("Quorate collector {collector}"),
+        number => format!("Quorate collector {collector}, CA {number}"),
+    }
+}
+
+/// From when to when a CA is good.
+pub fn lifetime(der: &CertificateDer<'_>) -> Result<(Timestamp, Timestamp), IdentityError> {
+    let damaged = || IdentityError::Damaged {
+        what: "certificate of a CA",
+        text: hex(&fingerprint(der)),
+    };
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| damaged())?;
+    let validity = certificate.validity();
+    let at = |seconds| Timestamp::from_second(seconds).map_err(|_| damaged());
+    Ok((
+        at(validity.not_before.timestamp())?,
+        at(validity.not_after.timestamp())?,
+    ))
+}
+
+/// The certificate of the only CA of a collector that was made before identity.db held it.
+pub(super) fn first_certificate(state_dir: &Path) -> Result<CertificateDer<'static>, CaError> {
+    let path = file(state_dir, CERTIFICATE, 1);
+    let text = fs::read_to_string(&path).map_err(|source| CaError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    der_of(&text).ok_or(CaError::Parse {
+        path,
+        source: rcgen::Error::CouldNotParseCertificate,
+    })
+}
+
+/// Of a CA that is good for nothing any more.
+pub(super) fn forget_files(state_dir: &Path, number: u32) -> Result<(), CaError> {
+    for what in [KEY, CERTIFICATE] {
+        let path = file(state_dir, what, number);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(CaError::Remove { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn called(name: &str) -> DistinguishedName {

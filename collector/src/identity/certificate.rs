@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use model::identity::Identity;
-use proto::token::fingerprint;
+use proto::token::{Fingerprint, fingerprint};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
-use super::ca::{ProvenKey, Signed};
+use super::ca::{Ca, ProvenKey, Signed};
+use super::rotation::{signer, signer_of_people};
 use super::{Doing as _, Identities, IdentityError};
 
 /// Nodes renew after two thirds of it.
@@ -23,6 +24,8 @@ pub struct Certificate {
     pub identity: Identity,
     pub not_after: Timestamp,
     pub revoked: Option<Timestamp>,
+    /// The fingerprint of the CA that signed it.
+    pub ca: Fingerprint,
 }
 
 /// A certificate as it is handed to whoever asked for it, DER.
@@ -42,7 +45,8 @@ pub enum NotRenewed {
     Identity(#[from] IdentityError),
 }
 
-const COLUMNS: &str = "serial, identity, not_after_unix_s, revoked_unix_s";
+const COLUMNS: &str = "serial, identity, not_after_unix_s, revoked_unix_s, \
+                       (SELECT ca.fingerprint FROM ca WHERE ca.number = certificate.ca)";
 
 impl Identities {
     /// Whose certificate this is; `None` if it was not given out here.
@@ -83,9 +87,12 @@ impl Identities {
             what: "a new key",
             source,
         })?;
-        let signed = self.ca.sign(identity, &key, now, PERSON_LIFETIME)?;
         let hash = fingerprint(rcgen::PublicKeyData::der_bytes(&key));
-        let issued = self.write(|changes| keep(changes, identity, signed, hash, None, now))?;
+        let issued = self.write(|changes| {
+            let ca = signer_of_people(changes, self.state_dir())?;
+            let signed = ca.sign(identity, &key, now, PERSON_LIFETIME)?;
+            keep(changes, identity, (&ca, signed), hash, None, now)
+        })?;
         Ok((issued, key))
     }
 
@@ -145,23 +152,24 @@ impl Identities {
         now: Timestamp,
         lifetime: Duration,
     ) -> Result<Issued, IdentityError> {
-        let signed = self.ca.sign(identity, key, now, lifetime)?;
-        keep(changes, identity, signed, key.hash(), token, now)
+        let ca = signer(changes, self.state_dir())?;
+        let signed = ca.sign(identity, key, now, lifetime)?;
+        keep(changes, identity, (&ca, signed), key.hash(), token, now)
     }
 }
 
 fn keep(
     changes: &Transaction<'_>,
     identity: &Identity,
-    signed: Signed,
+    (ca, signed): (&Ca, Signed),
     key_hash: [u8; 32],
     token: Option<&str>,
     now: Timestamp,
 ) -> Result<Issued, IdentityError> {
     changes
         .execute(
-            "INSERT INTO certificate (serial, fingerprint, identity, key_hash, token, made_unix_s, not_after_unix_s)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO certificate (serial, fingerprint, identity, key_hash, token, made_unix_s, not_after_unix_s, ca)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT number FROM ca WHERE fingerprint = ?8))",
             params![
                 signed.serial,
                 fingerprint(&signed.der),
@@ -169,7 +177,8 @@ fn keep(
                 key_hash,
                 token,
                 now.as_second(),
-                signed.not_after.as_second()
+                signed.not_after.as_second(),
+                ca.fingerprint()
             ],
         )
         .doing("keeping a certificate")?;
@@ -228,14 +237,20 @@ pub(super) fn revoke(
         .doing("revoking a certificate")
 }
 
-type Columns = (String, String, i64, Option<i64>);
+type Columns = (String, String, i64, Option<i64>, Fingerprint);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    Ok((
+        row.get(0)?,
+        row.get(1)?,
+        row.get(2)?,
+        row.get(3)?,
+        row.get(4)?,
+    ))
 }
 
 fn certificate(
-    (serial, identity, not_after, revoked): Columns,
+    (serial, identity, not_after, revoked, ca): Columns,
 ) -> Result<Certificate, IdentityError> {
     let parsed = Identity::parse(&identity).map_err(|_| IdentityError::Damaged {
         what: "identity",
@@ -246,6 +261,7 @@ fn certificate(
         identity: parsed,
         not_after: time(not_after)?,
         revoked: revoked.map(time).transpose()?,
+        ca,
     })
 }
 

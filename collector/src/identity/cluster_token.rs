@@ -31,7 +31,7 @@ impl Identities {
                 return Err(TokenError::NotLiving);
             }
             forget_old(changes, now)?;
-            let new = self.mint(CLUSTER_FILE_LIFETIME, now)?;
+            let new = self.mint(changes, CLUSTER_FILE_LIFETIME, now)?;
             keep(
                 changes,
                 &new,

@@ -13,6 +13,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::ca::ProvenKey;
 use super::certificate::{Issued, NODE_LIFETIME, living_until, revoke};
 use super::node::{Cluster, NodeStanding, add_cluster, clusters, names, set_standing, standing_of};
+use super::rotation::{CaStanding, cas};
 use super::token::{Token, TokenKind, TokenStanding, find};
 use super::{Doing as _, Identities, IdentityError};
 use crate::authority::contests;
@@ -36,6 +37,8 @@ pub struct Applicant {
 pub enum NotEnrolled {
     #[error("its token was made by another collector, or its CA's fingerprint was changed")]
     OtherCa,
+    #[error("its token was made before the CA was replaced: make another one")]
+    RetiredCa,
     #[error("its token is not known here")]
     UnknownToken,
     #[error("its token {id} has expired")]
@@ -80,10 +83,8 @@ pub enum NotEnrolled {
 
 impl Identities {
     pub fn enrol(&self, applicant: &Applicant, now: Timestamp) -> Result<Issued, NotEnrolled> {
-        if applicant.token.ca() != self.ca.fingerprint() {
-            return Err(NotEnrolled::OtherCa);
-        }
         self.write(|changes| {
+            check_ca(changes, &applicant.token)?;
             let token = find(changes, &applicant.token)?.ok_or(NotEnrolled::UnknownToken)?;
             let identity = Identity::node(applicant.cluster.id.clone(), applicant.node.clone());
             if asked_before(changes, &token, &identity, applicant, now)? {
@@ -127,6 +128,17 @@ impl Identities {
     ) -> Result<Issued, IdentityError> {
         let token = Some(token.id.as_str());
         self.issue(changes, identity, &applicant.key, token, now, NODE_LIFETIME)
+    }
+}
+
+/// A token of a CA that was replaced is told from one of another collector.
+fn check_ca(changes: &Transaction<'_>, token: &JoinToken) -> Result<(), NotEnrolled> {
+    let known = cas(changes)?.into_iter();
+    let known = known.filter(|known| known.fingerprint == token.ca());
+    match known.map(|known| known.standing).next() {
+        None => Err(NotEnrolled::OtherCa),
+        Some(CaStanding::Retired) => Err(NotEnrolled::RetiredCa),
+        Some(_) => Ok(()),
     }
 }
 

@@ -8,8 +8,10 @@ pub mod ca;
 pub mod certificate;
 mod cluster_token;
 pub mod enrolment;
+pub mod holders;
 pub mod node;
 mod read_only;
+pub mod rotation;
 mod schema;
 pub mod token;
 
@@ -24,6 +26,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use crate::authority::Duty;
 use ca::{Ca, CaError};
+use rotation::CaStanding;
 
 /// Its file in the state directory, and the directory of the CA.
 pub(crate) const DATABASE: &str = "identity.db";
@@ -71,6 +74,8 @@ pub enum IdentityError {
     Damaged { what: &'static str, text: String },
     #[error(transparent)]
     Ca(#[from] CaError),
+    #[error("identity.db holds no CA that signs: it was changed by hand, or is damaged")]
+    NoCa,
     #[error("the random numbers of this machine are not to be had")]
     NoRandom,
 }
@@ -89,7 +94,6 @@ impl<T> Doing<T> for Result<T, rusqlite::Error> {
 /// The collector's identity and those that it vouches for.
 #[derive(Debug)]
 pub struct Identities {
-    ca: Ca,
     own: schema::Own,
     path: PathBuf,
     /// The disk could not be written when it was opened, and what is written later is not seen.
@@ -114,7 +118,7 @@ impl Identities {
             path: state_dir.to_owned(),
         };
         let mut writer = connect(&path, OpenFlags::default())?;
-        schema::prepare(&writer, &path)?;
+        schema::prepare(&mut writer, &path, now)?;
         // Whoever comes second waits here, and sees the row.
         let row = writer
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -123,7 +127,8 @@ impl Identities {
             return Err(made_already);
         }
         let id = uuid()?;
-        Ca::make(state_dir, &id, now)?;
+        let first = Ca::make(state_dir, 1, &id, now)?;
+        rotation::add(&row, 1, first, CaStanding::Signing, now)?;
         row.execute(
             "INSERT INTO collector (one, id, epoch, duty, made_unix_s) VALUES (1, ?1, 1, ?2, ?3)",
             params![id, duty.as_str(), now.as_second()],
@@ -146,11 +151,10 @@ impl Identities {
             return Err(not_made());
         }
         let here = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
-        let writer = connect(&path, here)?;
-        schema::prepare(&writer, &path)?;
+        let mut writer = connect(&path, here)?;
+        schema::prepare(&mut writer, &path, Timestamp::now())?;
         let own = schema::collector(&writer)?.ok_or_else(not_made)?;
         Ok(Self {
-            ca: Ca::read(state_dir)?,
             own,
             reader: Mutex::new(connect(&path, here)?),
             is_read_only: writer
@@ -159,10 +163,6 @@ impl Identities {
             writer: Mutex::new(writer),
             path,
         })
-    }
-
-    pub fn ca(&self) -> &Ca {
-        &self.ca
     }
 
     /// The collector's id, a UUID.

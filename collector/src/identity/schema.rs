@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use super::{Doing as _, IdentityError};
+use super::rotation::{self, CaStanding};
+use super::{Doing as _, IdentityError, ca};
 use crate::authority::Duty;
 
 /// `PRAGMA user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS collector (
@@ -64,11 +66,32 @@ CREATE TABLE IF NOT EXISTS certificate (
 CREATE INDEX IF NOT EXISTS certificate_identity ON certificate (identity);
 ";
 
-/// Makes the tables where they are missing.
-pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), IdentityError> {
-    let found: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .doing("reading its format")?;
+/// The second format: several CAs, which of them signed what, and what agents say that they trust.
+const CAS: &str = "
+CREATE TABLE ca (
+    number INTEGER PRIMARY KEY,
+    certificate BLOB NOT NULL,
+    fingerprint BLOB NOT NULL UNIQUE,
+    standing TEXT NOT NULL CHECK (standing IN ('waiting', 'signing', 'leaving', 'retired')),
+    since_unix_s INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX ca_signing ON ca (standing) WHERE standing = 'signing';
+ALTER TABLE certificate ADD COLUMN ca INTEGER REFERENCES ca (number);
+CREATE TABLE spoke (
+    identity TEXT PRIMARY KEY,
+    serial TEXT NOT NULL,
+    trust BLOB NOT NULL,
+    at_unix_s INTEGER NOT NULL
+) STRICT;
+";
+
+/// Makes the tables where they are missing, and brings forward those of an older program.
+pub(super) fn prepare(
+    connection: &mut Connection,
+    path: &Path,
+    now: Timestamp,
+) -> Result<(), IdentityError> {
+    let found = format(connection)?;
     if found > FORMAT {
         return Err(IdentityError::Newer {
             path: path.to_owned(),
@@ -82,8 +105,40 @@ pub(super) fn prepare(connection: &Connection, path: &Path) -> Result<(), Identi
     connection
         .query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
         .doing("choosing the journal")?;
-    let all = format!("BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;");
-    connection.execute_batch(&all).doing("making the tables")
+    let changes = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .doing("making the tables")?;
+    // Another one may have done it meanwhile.
+    let found = format(&changes)?;
+    if found < 1 {
+        changes.execute_batch(TABLES).doing("making the tables")?;
+    }
+    if found < 2 {
+        bring_to_2(&changes, path, now)?;
+    }
+    let version = format!("PRAGMA user_version = {FORMAT}");
+    changes.execute_batch(&version).doing("making the tables")?;
+    changes.commit().doing("making the tables")
+}
+
+fn format(connection: &Connection) -> Result<i64, IdentityError> {
+    connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .doing("reading its format")
+}
+
+/// Until then a collector had one CA, which stood in its files alone and signed everything.
+fn bring_to_2(changes: &Transaction<'_>, path: &Path, now: Timestamp) -> Result<(), IdentityError> {
+    changes.execute_batch(CAS).doing("making the tables")?;
+    if collector(changes)?.is_none() {
+        return Ok(());
+    }
+    let first = ca::first_certificate(path.parent().unwrap_or(path))?;
+    rotation::add(changes, 1, first, CaStanding::Signing, now)?;
+    changes
+        .execute("UPDATE certificate SET ca = 1", [])
+        .doing("saying which CA signed a certificate")?;
+    Ok(())
 }
 
 /// Who this collector is.

@@ -6,6 +6,8 @@ use model::name::NodeName;
 use super::token::{NewToken, TokenStanding};
 use super::*;
 
+mod rotation;
+
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn at(hours: u64) -> Timestamp {
@@ -64,13 +66,13 @@ fn an_id_is_a_uuid() {
 fn what_was_made_is_there_after_a_restart_and_only_for_its_owner() {
     use std::os::unix::fs::PermissionsExt as _;
     let (dir, identities) = house();
-    let (id, ca) = (identities.authority(), identities.ca().fingerprint());
+    let (id, ca) = (identities.authority(), identities.signs().unwrap());
     let path = dir.path().join(DATABASE);
     let mode = path.metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     drop(identities);
     let again = Identities::open(dir.path()).unwrap();
-    assert_eq!((again.authority(), again.ca().fingerprint()), (id, ca));
+    assert_eq!((again.authority(), again.signs().unwrap()), (id, ca));
     let twice = Identities::init(dir.path(), &[], Duty::Authority, at(1)).unwrap_err();
     assert!(matches!(twice, IdentityError::MadeAlready { .. }));
 }
@@ -84,7 +86,7 @@ fn a_database_of_a_newer_version_is_refused() {
     let refused = Identities::open(dir.path()).unwrap_err();
     let text = refused.to_string();
     assert!(
-        text.contains("its format is 99, and 1 is known here"),
+        text.contains("its format is 99, and 2 is known here"),
         "{text}"
     );
 }

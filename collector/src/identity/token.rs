@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 
 use super::certificate::time;
+use super::rotation::trust;
 use super::{Doing as _, Identities, IdentityError, hex, random};
 
 /// Of a token that an operator makes without saying how long.
@@ -110,7 +111,7 @@ impl Identities {
     ) -> Result<NewToken, TokenError> {
         self.write(|changes| {
             forget_old(changes, now)?;
-            let new = self.mint(lifetime, now)?;
+            let new = self.mint(changes, lifetime, now)?;
             keep(changes, &new, TokenKind::Join, cluster, Some(uses), now)?;
             Ok(new)
         })
@@ -167,10 +168,17 @@ impl Identities {
             .doing("looking for good tokens")
     }
 
-    pub(super) fn mint(&self, lifetime: Duration, now: Timestamp) -> Result<NewToken, TokenError> {
+    /// Whoever joins with it knows the collector by the CA that signs now.
+    pub(super) fn mint(
+        &self,
+        changes: &Transaction<'_>,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<NewToken, TokenError> {
+        let ca = trust(changes)?.signs;
         Ok(NewToken {
             id: hex(&random::<4>()?),
-            token: JoinToken::mint(self.ca.fingerprint()).map_err(TokenError::Mint)?,
+            token: JoinToken::mint(ca).map_err(TokenError::Mint)?,
             not_after: now
                 .checked_add(lifetime)
                 .map_err(|_| TokenError::Lifetime { lifetime })?,

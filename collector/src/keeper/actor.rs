@@ -86,7 +86,7 @@ pub(super) enum Command {
     Enrolled(NodeName),
     Revoked(NodeName),
     Forgotten(NodeName),
-    NewTrust(Vec<Vec<u8>>),
+    NewTrust(Box<v1::NewTrust>),
     /// Somebody wants to know that it still takes its turns.
     Turn(oneshot::Sender<()>),
 }
@@ -275,9 +275,9 @@ impl Keeper {
         self.tell(Command::Forgotten(node)).await;
     }
 
-    /// The CAs that agents are to trust from now on.
-    pub async fn new_trust(&self, trust: Vec<Vec<u8>>) {
-        self.tell(Command::NewTrust(trust)).await;
+    /// The CAs that agents are to trust from now on, and which of them signs.
+    pub async fn new_trust(&self, trust: v1::NewTrust) {
+        self.tell(Command::NewTrust(Box::new(trust))).await;
     }
 
     /// Waits until the actor has taken a turn. False: it has ended, and takes none any more.

@@ -73,6 +73,7 @@ impl Agent {
             spool_next: 1 << 40,
             authority: None,
             instance: vec![1],
+            trust: Vec::new(),
         };
         let message = v1::AgentMessage {
             boottime_ms: 1,

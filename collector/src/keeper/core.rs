@@ -86,6 +86,7 @@ pub struct Core {
     leases_asked: Vec<Asked>,
     understanding: Understanding,
     policy: Arc<Policy>,
+    trust: Option<v1::NewTrust>,
     alerts_asked: Vec<(u64, alert::Transition)>,
     deadlines: BTreeSet<(u64, Deadline)>,
     outputs: VecDeque<Output>,
@@ -116,6 +117,7 @@ impl Core {
             leases_asked: Vec::new(),
             understanding: Understanding::new(Declared::default()),
             policy: Arc::default(),
+            trust: None,
             alerts_asked: Vec::new(),
             deadlines: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -203,6 +205,7 @@ impl Core {
         let dead_ms = now.mono_ms.saturating_add(SILENT_STREAM_ENDS_MS);
         self.deadlines.insert((dead_ms, Deadline::Dead(stream)));
         self.welcome(stream, kept.up_to);
+        self.tell_trust(stream, greeting);
         self.touch(name);
     }
 

@@ -2,6 +2,7 @@
 
 use model::identity::{ClusterId, is_uuid};
 use model::name::NodeName;
+use proto::token::{FINGERPRINT_BYTES, Fingerprint};
 use proto::v1;
 
 use super::refusal::Refusal;
@@ -13,6 +14,8 @@ const MINORS_NEWER: u64 = 1;
 const MAX_NAME_BYTES: usize = 255;
 const MAX_INSTANCE_BYTES: usize = 64;
 const MAX_VERSION_BYTES: usize = 64;
+/// An agent takes no more.
+const MAX_CAS: usize = 8;
 /// No node was up for longer: a hundred years.
 pub(super) const MAX_BOOTTIME_MS: u64 = 100 * 366 * 86_400_000;
 /// What a ledger can count to.
@@ -30,6 +33,10 @@ pub struct Greeting {
     pub spool_next: u64,
     pub authority: Option<v1::Authority>,
     pub instance: Vec<u8>,
+    /// The CAs that the agent trusts, by fingerprint; empty: it does not say so.
+    pub trust: Vec<Fingerprint>,
+    /// The CA that signed the certificate which the stream was opened with, where whoever took it says so.
+    pub ca: Option<Fingerprint>,
     /// When it was made, on the node's clock since its boot.
     pub boottime_ms: u64,
 }
@@ -100,8 +107,24 @@ pub fn check(
         spool_next: hello.spool_next,
         authority: hello.authority,
         instance: hello.instance,
+        trust: fingerprints("hello.trust", &hello.trust)?,
+        ca: None,
         boottime_ms,
     })
+}
+
+/// The CAs that an agent says it trusts.
+pub fn fingerprints(field: &'static str, said: &[Vec<u8>]) -> Result<Vec<Fingerprint>, Refusal> {
+    if said.len() > MAX_CAS {
+        let why = format!("{} CAs are more than {MAX_CAS}", said.len());
+        return Err(Refusal::field(field, why));
+    }
+    let read = said.iter().map(|bytes| {
+        let why = |_| format!("{} bytes instead of {FINGERPRINT_BYTES}", bytes.len());
+        let read = Fingerprint::try_from(bytes.as_slice());
+        read.map_err(|bad| Refusal::field(field, why(bad)))
+    });
+    read.collect()
 }
 
 /// `1 <= spool_first <= spool_next`

@@ -128,7 +128,8 @@ impl Intake {
                     None => Err("the answer is empty".to_owned()),
                 },
             },
-            None => Heard::Nothing,
+            // What it trusts is for whoever keeps the identities.
+            Some(Message::TrustKept(_)) | None => Heard::Nothing,
         };
         Ok(Arrived {
             at,

@@ -13,6 +13,7 @@ use model::fleet::{FleetFinding, Hearing};
 use model::identity::ClusterId;
 use model::name::NodeName;
 use model::report::Family;
+use proto::token::Fingerprint;
 use proto::v1;
 use v1::agent_message::Message as FromAgent;
 use v1::collector_message::Message as ToAgent;
@@ -59,6 +60,7 @@ fn hello(node: &str) -> v1::Hello {
         spool_next: 1_000_000,
         authority: None,
         instance: b"one".to_vec(),
+        trust: Vec::new(),
     }
 }
 
@@ -177,6 +179,10 @@ impl World {
     }
 
     fn open(&mut self, hello: v1::Hello) -> StreamId {
+        self.open_certified(hello, None)
+    }
+
+    fn open_certified(&mut self, hello: v1::Hello, ca: Option<Fingerprint>) -> StreamId {
         self.streams += 1;
         let stream = StreamId(self.streams);
         let node = name(&hello.node);
@@ -184,7 +190,8 @@ impl World {
             boottime_ms: UP_MS + self.now.mono_ms,
             message: Some(FromAgent::Hello(hello)),
         };
-        let greeting = hello::check(message, &cluster(), &node, VERSION).unwrap();
+        let mut greeting = hello::check(message, &cluster(), &node, VERSION).unwrap();
+        greeting.ca = ca;
         let intake = Intake::new(greeting.version.clone(), greeting.spool);
         self.intakes.insert(stream, intake);
         self.core.opened(stream, &greeting, self.now);
@@ -821,6 +828,58 @@ fn told_authority(world: &World, stream: StreamId) -> Vec<bool> {
         _ => None,
     });
     told.collect()
+}
+
+/// Which CAs a stream was told to trust, and which of them signs.
+fn told_trust(world: &World, stream: StreamId) -> Vec<v1::NewTrust> {
+    let told = world.sent.iter().filter_map(|(to, message)| match message {
+        ToAgent::NewTrust(trust) if *to == stream => Some(trust.clone()),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn the_cas_are_told_to_all_who_are_connected_and_to_whoever_comes_with_others() {
+    let (old, new) = (b"old".to_vec(), b"new".to_vec());
+    let known_by = |ca: &[u8]| proto::token::fingerprint(ca);
+    let trust = |cas: &[&Vec<u8>], signs: &[u8]| v1::NewTrust {
+        trust: cas.iter().map(|ca| (*ca).clone()).collect(),
+        signs: known_by(signs).to_vec(),
+    };
+    let mut world = World::new();
+    let first = world.open(hello("pve-01"));
+    let both = trust(&[&old, &new], &old);
+    world.core.new_trust(both.clone());
+    world.core.new_trust(both.clone());
+    world.work();
+    assert_eq!(
+        told_trust(&world, first),
+        std::slice::from_ref(&both),
+        "once"
+    );
+    let mut knows = |node: &str, cas: &[&[u8]], certified: &[u8]| {
+        let mut hello = hello(node);
+        hello.trust = cas.iter().map(|ca| known_by(ca).to_vec()).collect();
+        let stream = world.open_certified(hello, Some(known_by(certified)));
+        told_trust(&world, stream).len()
+    };
+    assert_eq!(knows("pve-02", &[b"old"], b"old"), 1);
+    assert_eq!(
+        knows("pve-02", &[b"new", b"old"], b"old"),
+        0,
+        "in any order"
+    );
+    assert_eq!(
+        knows("pve-02", &[b"new", b"old"], b"new"),
+        1,
+        "its certificate is of another one"
+    );
+    assert_eq!(
+        knows("pve-03", &[], b"old"),
+        1,
+        "an older agent says nothing"
+    );
 }
 
 #[test]

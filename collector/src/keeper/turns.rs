@@ -173,7 +173,7 @@ impl Actor {
             Command::Enrolled(node) => self.core.enrolled(&node),
             Command::Revoked(node) => self.core.revoked(&node),
             Command::Forgotten(node) => self.core.forgotten(&node),
-            Command::NewTrust(trust) => self.core.new_trust(&trust),
+            Command::NewTrust(trust) => self.core.new_trust(*trust),
             // Whoever asked may not wait any more.
             Command::Turn(taken) => drop(taken.send(())),
         }

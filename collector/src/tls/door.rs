@@ -94,6 +94,7 @@ impl Host for ForPeers {
         let peer = Peer {
             identity: known.identity,
             serial: known.serial.clone(),
+            ca: known.ca,
             address,
         };
         Ok(Admitted {

@@ -12,15 +12,15 @@ mod verify;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use proto::tls::{ALPN, TlsError, provider, roots};
-use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
-};
+use jiff::Timestamp;
+use proto::tls::{ALPN, TlsError, provider};
+use proto::token::Fingerprint;
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 use tonic::transport::Server;
 
-use crate::identity::Identities;
+use crate::identity::{Identities, IdentityError};
 use verify::OnlyLiving;
 
 /// A client that is silent is asked whether it lives, and is gone if it does not answer.
@@ -39,27 +39,65 @@ const RESET_STREAMS: usize = 20;
 /// The certificate that the collector shows; another one takes its place without a restart.
 #[derive(Debug)]
 pub struct OwnCertificate {
-    current: RwLock<Arc<CertifiedKey>>,
+    identities: Arc<Identities>,
+    current: RwLock<Shown>,
+}
+
+#[derive(Debug, Clone)]
+struct Shown {
+    key: Arc<CertifiedKey>,
+    /// The CA that signed it.
+    ca: Fingerprint,
+}
+
+impl Shown {
+    fn make(identities: &Identities) -> Result<Self, IdentityError> {
+        let ca = identities.signing()?;
+        Ok(Self {
+            key: Arc::new(ca.server(Timestamp::now())?),
+            ca: ca.fingerprint(),
+        })
+    }
 }
 
 impl OwnCertificate {
-    pub fn new(first: CertifiedKey) -> Self {
-        Self {
-            current: RwLock::new(Arc::new(first)),
-        }
+    pub fn new(identities: &Arc<Identities>) -> Result<Self, IdentityError> {
+        Ok(Self {
+            current: RwLock::new(Shown::make(identities)?),
+            identities: Arc::clone(identities),
+        })
     }
 
-    /// Shown from now on; connections that are open stay.
-    pub fn replace(&self, next: CertifiedKey) {
+    /// Another one is shown from now on; connections that are open stay.
+    pub fn renew(&self) -> Result<(), IdentityError> {
+        let next = Shown::make(&self.identities)?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(next);
+        *current = next;
+        Ok(())
+    }
+
+    /// One of the CA that signs now. Looked at in every handshake: whoever has a certificate of a new CA shall find the
+    /// collector with one, too.
+    pub(crate) fn follow(&self) -> Result<(), IdentityError> {
+        if self.identities.signs()? == self.current().ca {
+            return Ok(());
+        }
+        self.renew()?;
+        tracing::info!("the collector has a certificate of its own from another CA");
+        Ok(())
+    }
+
+    fn current(&self) -> Shown {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.clone()
     }
 }
 
 impl ResolvesServerCert for OwnCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Some(Arc::clone(&current))
+        // The one of before is shown where this fails, and the look after identity.db says why.
+        let _ = self.follow();
+        Some(self.current().key)
     }
 }
 
@@ -68,11 +106,7 @@ pub fn with_certificates(
     identities: &Arc<Identities>,
     own: Arc<OwnCertificate>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let trust = roots(&[identities.ca().der().clone()])?;
-    let chains = WebPkiClientVerifier::builder_with_provider(trust, provider())
-        .build()
-        .map_err(|error| TlsError::Trust(rustls::Error::General(error.to_string())))?;
-    let verifier = OnlyLiving::new(chains, Arc::clone(identities));
+    let verifier = OnlyLiving::new(Arc::clone(identities));
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])
         .map_err(TlsError::Credentials)?;

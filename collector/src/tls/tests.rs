@@ -16,7 +16,7 @@ use crate::authority::Duty;
 use crate::refusal::Refusals;
 
 async fn connect(address: SocketAddr, identities: &Identities) -> TlsStream<TcpStream> {
-    let config = stranger(identities.ca().fingerprint()).unwrap();
+    let config = stranger(identities.signs().unwrap()).unwrap();
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = SERVER_NAME.try_into().unwrap();
     let connector = TlsConnector::from(Arc::new(config));
@@ -31,8 +31,8 @@ fn shown(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
 async fn the_collectors_own_certificate_changes_without_a_gap() {
     let dir = tempfile::tempdir().unwrap();
     let identities = Identities::init(dir.path(), &[], Duty::Authority, Timestamp::now()).unwrap();
-    let make = || identities.ca().server(Timestamp::now()).unwrap();
-    let own = Arc::new(OwnCertificate::new(make()));
+    let identities = Arc::new(identities);
+    let own = Arc::new(OwnCertificate::new(&identities).unwrap());
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     let host = ForStrangers {
@@ -49,11 +49,22 @@ async fn the_collectors_own_certificate_changes_without_a_gap() {
 
     let mut before = connect(address, &identities).await;
     let mut taken = incoming.next().await.unwrap().unwrap();
-    own.replace(make());
+    own.renew().unwrap();
     let after = connect(address, &identities).await;
     assert_ne!(shown(&before)[0], shown(&after)[0]);
-    assert_eq!(shown(&before)[1], *identities.ca().der());
-    assert_eq!(shown(&after)[1], *identities.ca().der());
+    let first = identities.signing().unwrap();
+    assert_eq!(shown(&before)[1], *first.der());
+    assert_eq!(shown(&after)[1], *first.der());
+
+    // Another process switches to a new CA: from the next handshake on it is another certificate.
+    let now = Timestamp::now();
+    let other = Identities::open(dir.path()).unwrap();
+    other.rotate(now).unwrap();
+    let waiting = connect(address, &identities).await;
+    assert_eq!(shown(&waiting)[1], *first.der(), "the old one signs still");
+    other.switch(false, now).unwrap();
+    let switched = connect(address, &identities).await;
+    assert_ne!(shown(&switched)[1], *first.der());
     before.write_all(b"still here").await.unwrap();
     let mut heard = [0; 10];
     taken.read_exact(&mut heard).await.unwrap();

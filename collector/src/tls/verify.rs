@@ -1,9 +1,13 @@
-//! Which client certificates are good: those of this collector's CA, in their time, that were given out and not revoked.
+//! Which client certificates are good: those of a CA of this collector that is not retired, in their time, that were given
+//! out and not revoked.
 
 use std::sync::Arc;
 
+use proto::tls::{provider, roots};
 use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::verify_tls13_signature;
 use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
@@ -13,19 +17,31 @@ use crate::identity::Identities;
 /// by TLS's own alert, so that an agent can say it.
 #[derive(Debug)]
 pub(super) struct OnlyLiving {
-    chains: Arc<dyn ClientCertVerifier>,
     identities: Arc<Identities>,
 }
 
 impl OnlyLiving {
-    pub(super) fn new(chains: Arc<dyn ClientCertVerifier>, identities: Arc<Identities>) -> Self {
-        Self { chains, identities }
+    pub(super) fn new(identities: Arc<Identities>) -> Self {
+        Self { identities }
+    }
+
+    /// rustls's own checks, by the CAs of this moment: a CA that was retired a moment ago vouches for nobody.
+    fn chains(&self) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+        let trust = self.identities.trust();
+        // A database that cannot be read vouches for nobody.
+        let trust = trust.map_err(|error| Error::General(crate::answer::chain(&error)))?;
+        let trust = roots(&trust.cas);
+        let trust = trust.map_err(|error| Error::General(crate::answer::chain(&error)))?;
+        WebPkiClientVerifier::builder_with_provider(trust, provider())
+            .build()
+            .map_err(|error| Error::General(error.to_string()))
     }
 }
 
 impl ClientCertVerifier for OnlyLiving {
+    /// None: they change while the collector runs, and whoever comes here has one certificate for it.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.chains.root_hint_subjects()
+        &[]
     }
 
     fn verify_client_cert(
@@ -35,7 +51,7 @@ impl ClientCertVerifier for OnlyLiving {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self
-            .chains
+            .chains()?
             .verify_client_cert(end_entity, intermediates, now)?;
         let known = self.identities.certificate(end_entity);
         // A database that cannot be read vouches for nobody.
@@ -66,11 +82,13 @@ impl ClientCertVerifier for OnlyLiving {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.chains
-            .verify_tls13_signature(message, certificate, signature)
+        let algorithms = provider().signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, &algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.chains.supported_verify_schemes()
+        provider()
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

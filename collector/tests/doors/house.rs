@@ -270,7 +270,7 @@ impl House {
         Badge {
             chain: vec![CertificateDer::from(issued.der)],
             key: key.serialize_der(),
-            trust: vec![self.identities.ca().der().clone()],
+            trust: self.identities.trust().unwrap().cas,
         }
     }
 

@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod ca;
 mod enrolment;
 mod fleetlock;
 mod flood;

@@ -39,7 +39,7 @@ fn person(identities: &Identities, trust: &Identities, at: Timestamp) -> Badge {
     Badge {
         chain: vec![CertificateDer::from(issued.der)],
         key: key.serialize_der(),
-        trust: vec![trust.ca().der().clone()],
+        trust: trust.trust().unwrap().cas,
     }
 }
 
@@ -95,6 +95,13 @@ async fn a_certificate_that_was_not_given_out_is_refused() {
     for file in ["ca/key.pem", "ca/certificate.pem"] {
         std::fs::copy(house.state.path().join(file), stolen.path().join(file)).unwrap();
     }
+    let database = rusqlite::Connection::open(stolen.path().join("identity.db")).unwrap();
+    let theirs = house.state.path().join("identity.db");
+    let copied = database.execute_batch(&format!(
+        "ATTACH '{}' AS theirs; DELETE FROM main.ca; INSERT INTO main.ca SELECT * FROM theirs.ca;",
+        theirs.display()
+    ));
+    copied.unwrap();
     let forger = Identities::open(stolen.path()).unwrap();
     let badge = person(&forger, &house.identities, Timestamp::now());
     ask(&house, badge.config()).await.unwrap_err();

@@ -29,6 +29,7 @@ pub(crate) fn hello(node: &str, version: &str) -> v1::Hello {
         spool_next: 100,
         authority: None,
         instance: vec![1],
+        trust: Vec::new(),
     }
 }
 

@@ -1320,7 +1320,7 @@ pub struct AgentMessage {
     /// CLOCK_BOOTTIME of the node when this message was made, in milliseconds.
     #[prost(uint64, tag = "1")]
     pub boottime_ms: u64,
-    #[prost(oneof = "agent_message::Message", tags = "2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "agent_message::Message", tags = "2, 3, 4, 5, 6, 7, 8")]
     pub message: ::core::option::Option<agent_message::Message>,
 }
 /// Nested message and enum types in `AgentMessage`.
@@ -1339,6 +1339,8 @@ pub mod agent_message {
         Events(super::Events),
         #[prost(message, tag = "7")]
         ProbeAnswer(super::ProbeAnswer),
+        #[prost(message, tag = "8")]
+        TrustKept(super::TrustKept),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1393,6 +1395,10 @@ pub struct Hello {
     /// Random, made when the agent's process started: two processes with one certificate differ in it.
     #[prost(bytes = "vec", tag = "9")]
     pub instance: ::prost::alloc::vec::Vec<u8>,
+    /// The SHA-256 of each CA that this agent keeps for this collector, as TrustKept says it. Empty: an agent that does not
+    /// say it, which counts as one that trusts no new CA yet.
+    #[prost(bytes = "vec", repeated, tag = "10")]
+    pub trust: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
@@ -1657,9 +1663,22 @@ pub mod probe_answer {
         Failed(::prost::alloc::string::String),
     }
 }
-/// The CAs to trust from now on, DER; sent when they change.
+/// The CAs to trust from now on, DER. Sent when they or the one that signs have changed, and after Welcome to an agent that
+/// does not know it yet: its Hello says other CAs, or its certificate is not of the one that signs.
+///
+/// An agent takes it only if one of them signed the certificate that the collector showed on this very connection, and
+/// answers with TrustKept once they are on its disk. It keeps the ones before otherwise.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NewTrust {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub trust: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// The SHA-256 of the one that signs. An agent whose certificate is of another one renews it soon; empty: not said.
+    #[prost(bytes = "vec", tag = "2")]
+    pub signs: ::prost::alloc::vec::Vec<u8>,
+}
+/// The CAs that the agent trusts, by the SHA-256 of each; said when they are on its disk.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrustKept {
     #[prost(bytes = "vec", repeated, tag = "1")]
     pub trust: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }

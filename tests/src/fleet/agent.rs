@@ -190,6 +190,7 @@ impl Agent {
             spool_next: self.spool.next(),
             authority: self.authority.clone(),
             instance: self.instance.clone(),
+            trust: Vec::new(),
         };
         sender.send(message(Said::Hello(hello))?).await?;
         let answers = FleetClient::new(channel)

@@ -200,6 +200,7 @@ impl Node {
             spool_next: self.next_number(),
             authority: None,
             instance: self.instance.to_le_bytes().to_vec(),
+            trust: Vec::new(),
         };
         let mut session = Session::new(hello, self.now(now_ms));
         for fact in self.facts.values() {

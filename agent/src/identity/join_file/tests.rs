@@ -66,9 +66,14 @@ async fn an_invitation_is_written_read_renewed_and_removed() {
 
     let (_, channel) = connect_enrolled(&enrolled, now).await.unwrap();
     let half = now + SignedDuration::from_hours(13);
-    let renew_for = async |nodes: &[NodeName], corosync: &Corosync, now| {
-        let renewed = renew_join_file(host(), channel.clone(), &enrolled, corosync, nodes, now);
+    let signed_by = async |ca, nodes: &[NodeName], corosync: &Corosync, now| {
+        let of = (corosync, nodes);
+        let renewed = renew_join_file(host(), channel.clone(), &enrolled, of, ca, now);
         renewed.await.unwrap()
+    };
+    let ca = Some(collector.token().ca());
+    let renew_for = async |nodes: &[NodeName], corosync: &Corosync, now| {
+        signed_by(ca, nodes, corosync, now).await
     };
     let renew = async |corosync: &Corosync, now| renew_for(&member.nodelist, corosync, now).await;
     let lowest = corosync(Some(true), 1, &[1, 2, 3]);
@@ -93,6 +98,14 @@ async fn an_invitation_is_written_read_renewed_and_removed() {
     assert!(matches!(renewed, Renewed::Until(_)));
     collector.asked(|asked| assert_eq!(asked.cluster_token[2].nodelist.len(), 9));
     assert_eq!(renew_for(&nodes, &lowest, half).await, Renewed::NotYet);
+
+    // Nobody could join with a token that names another CA than the collector shows.
+    assert_eq!(
+        signed_by(None, &nodes, &lowest, half).await,
+        Renewed::NotYet
+    );
+    let renewed = signed_by(Some([7; 32]), &nodes, &lowest, half).await;
+    assert!(matches!(renewed, Renewed::Until(_)));
 
     assert!(remove(&host(), None).unwrap());
     assert!(!remove(&host(), None).unwrap());

@@ -75,6 +75,7 @@ impl Agent {
             spool_next: 1,
             authority: None,
             instance: vec![1],
+            trust: Vec::new(),
         };
         let boottime_ms = 1_000;
         let message = v1::AgentMessage {

@@ -1,20 +1,42 @@
 //! What agents are told.
 
+use std::collections::BTreeSet;
+
 use model::name::NodeName;
+use proto::token::{Fingerprint, fingerprint};
 use proto::v1;
 use v1::collector_message::Message;
 
 use super::{Core, Output};
+use crate::keeper::hello::Greeting;
 use crate::keeper::intake::Heartbeat;
 use crate::keeper::{ANSWER_EVERY_MS, HEARTBEAT_MS, Now, StreamId};
 
 impl Core {
-    /// The CAs to trust from now on, for all who are connected.
-    pub fn new_trust(&mut self, trust: &[Vec<u8>]) {
+    /// The CAs to trust from now on, for all who are connected and who will be.
+    pub fn new_trust(&mut self, trust: v1::NewTrust) {
+        if self.trust.as_ref() == Some(&trust) {
+            return;
+        }
         let streams: Vec<StreamId> = self.streams.keys().copied().collect();
         for stream in streams {
-            let trust = trust.to_vec();
-            self.send(stream, Message::NewTrust(v1::NewTrust { trust }));
+            self.send(stream, Message::NewTrust(trust.clone()));
+        }
+        self.trust = Some(trust);
+    }
+
+    /// To an agent that trusts others, or whose certificate is of another one than the CA that signs: it may have been
+    /// away when that was told.
+    pub(super) fn tell_trust(&mut self, stream: StreamId, greeting: &Greeting) {
+        let Some(trust) = &self.trust else {
+            return;
+        };
+        let wanted: BTreeSet<Fingerprint> = trust.trust.iter().map(|ca| fingerprint(ca)).collect();
+        let said: BTreeSet<Fingerprint> = greeting.trust.iter().copied().collect();
+        let is_signed = greeting.ca.is_none_or(|ca| trust.signs == ca);
+        if said != wanted || !is_signed {
+            let trust = trust.clone();
+            self.send(stream, Message::NewTrust(trust));
         }
     }
 

@@ -107,7 +107,7 @@ impl Collector {
                 let numbers = events.events.iter().map(|event| event.number);
                 self.fresh.extend(numbers);
             }
-            Message::Heartbeat(_) | Message::ProbeAnswer(_) => {}
+            Message::Heartbeat(_) | Message::ProbeAnswer(_) | Message::TrustKept(_) => {}
         }
         None
     }
