@@ -3,8 +3,6 @@
 
 mod completions;
 mod configuration;
-#[cfg(test)]
-mod documented;
 mod page;
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
 //! Every command that README.md and docs/ show is run, on a real cluster with a collector beside it, in the order in which it stands there.
-//! That there are such commands and options, also those of synopses, is held by `manual/src/documented.rs`.
+//! That there are such commands and options, also those of synopses and of running text, is held by `named.rs`.
 //!
 //! Needs root, corosync, iproute2, util-linux, python3 and socat.
 #![allow(
@@ -8,6 +8,7 @@
     reason = "all of this is tests, and what it runs is its story"
 )]
 
+mod named;
 mod stand;
 
 use std::collections::BTreeSet;

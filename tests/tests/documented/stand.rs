@@ -28,6 +28,7 @@ const CLUSTER: &str = "0b9d3a52-6a36-4d0a-9f3c-0c6f7f1e2d3c";
 const COLLECTOR: &str = "collector";
 const OTHER: &str = "other";
 const NODE: &str = "pve-01";
+const NODES_BEGIN: &str = "pve-";
 pub(super) const LEDGER: &str = "/var/lib/quorate/collector/ledger.db";
 const CONFIG: &str = "/etc/quorate/collector.toml";
 const IDENTITY: &str = "/run/home/.config/quorate/identity.json";
@@ -198,7 +199,11 @@ impl Stand {
             self.cwd.insert(place.to_owned(), dir.to_owned());
             return Ok(());
         }
-        let output = self.shell(place, command)?;
+        let output = if command == "quorate-collector ca show" {
+            self.until_no_node_is_named(place, command)?
+        } else {
+            self.shell(place, command)?
+        };
         let code = output.status.code();
         let said = String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat())
             .into_owned();
@@ -212,6 +217,18 @@ impl Stand {
         };
         ensure!(is_fine, "exit code {code:?}:\n{said}");
         self.learn(place, command, &said)
+    }
+
+    /// A person looks again until the nodes are ready.
+    fn until_no_node_is_named(&self, place: &str, command: &str) -> Result<Output> {
+        wait_until("all nodes to be ready", PATIENCE, || {
+            let output = self.shell(place, command)?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            let waits = said
+                .split_once("Not ready:")
+                .is_some_and(|(_, who)| who.contains(NODES_BEGIN));
+            Ok((!waits).then_some(output))
+        })
     }
 
     fn shell(&self, place: &str, command: &str) -> Result<Output> {

@@ -1,22 +1,24 @@
 //! What README.md and docs/ name must be there: each command of ours, with each of its options.
 
-use std::path::Path;
-
 use quorate_tests::documents::{hold_against, mentions};
 
-use crate::programs;
+use super::workspace;
 
 /// Fewer, and the documents are not read as they are written.
 const AT_LEAST: usize = 60;
 
 #[test]
 fn every_command_that_a_document_names_is_one_that_there_is() {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let programs = [
+        quorate::command(),
+        quorate_agent::command(),
+        quorate_collector::command(),
+    ];
     let (mut count, mut wrong) = (0, Vec::new());
-    for program in programs() {
-        for (place, words) in mentions(workspace, program.command.get_name()).unwrap() {
+    for program in programs {
+        for (place, words) in mentions(workspace(), program.get_name()).unwrap() {
             count += 1;
-            if let Err(lack) = hold_against(&program.command, &words) {
+            if let Err(lack) = hold_against(&program, &words) {
                 wrong.push(format!("{place}: {lack}"));
             }
         }
