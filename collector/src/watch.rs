@@ -81,8 +81,6 @@ impl Watch {
             let more = "its connection was closed";
             self.refusals.refuse(Reason::Expired, address, more);
         }
-        self.renew_own(seen, now)?;
-        self.own.follow()?;
         let version = version(&seen.database)?;
         let has_changed = version != seen.version;
         if has_changed {
@@ -100,7 +98,9 @@ impl Watch {
                 is_other
             });
         }
-        Ok(())
+        // Last: whatever is wrong with the CA's key, revoked connections are closed.
+        self.renew_own(seen, now)?;
+        self.own.follow()
     }
 
     fn close_revoked(&self) -> Result<(), IdentityError> {

@@ -77,21 +77,29 @@ pub fn client_seeing(
     Ok((finished(config), shown))
 }
 
-/// The certificate that a collector showed on a connection, its own first. Shared by its clones.
+/// The certificates that a collector showed on a connection, its own first, and when. Shared by its clones.
 #[derive(Debug, Clone, Default)]
-pub struct Shown(Arc<Mutex<Vec<CertificateDer<'static>>>>);
+pub struct Shown(Arc<Mutex<Option<Handshake>>>);
+
+#[derive(Debug, Clone)]
+struct Handshake {
+    certificates: Vec<CertificateDer<'static>>,
+    at: UnixTime,
+}
 
 impl Shown {
-    /// Whether one of these CAs signed it. Before anything was shown, none did.
+    /// Whether one of these CAs signed it. Before anything was shown, none did. A connection outlives the certificate that it began
+    /// with, so what counts is the time at which it was shown.
     pub fn is_of(&self, trust: &[CertificateDer<'static>]) -> Result<bool, TlsError> {
-        let shown = self.certificates().clone();
-        let Some((own, between)) = shown.split_first() else {
+        let Some(Handshake { certificates, at }) = self.handshake().clone() else {
+            return Ok(false);
+        };
+        let Some((own, between)) = certificates.split_first() else {
             return Ok(false);
         };
         let name = ServerName::try_from(SERVER_NAME);
         let name = name.map_err(|_| TlsError::NoTrust)?;
-        let checked =
-            server_verifier(trust)?.verify_server_cert(own, between, &name, &[], UnixTime::now());
+        let checked = server_verifier(trust)?.verify_server_cert(own, between, &name, &[], at);
         Ok(checked.is_ok())
     }
 
@@ -105,7 +113,7 @@ impl Shown {
         ca.map(|ca| fingerprint(ca))
     }
 
-    fn certificates(&self) -> MutexGuard<'_, Vec<CertificateDer<'static>>> {
+    fn handshake(&self) -> MutexGuard<'_, Option<Handshake>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,7 +142,10 @@ impl ServerCertVerifier for Seeing {
             now,
         )?;
         let all = std::iter::once(end_entity).chain(intermediates);
-        *self.shown.certificates() = all.map(|one| one.clone().into_owned()).collect();
+        *self.shown.handshake() = Some(Handshake {
+            certificates: all.map(|one| one.clone().into_owned()).collect(),
+            at: now,
+        });
         Ok(verified)
     }
 
@@ -256,4 +267,49 @@ fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, rustls::E
     client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd,
+    };
+
+    const FIRST_OF_2020_S: u64 = 1_577_836_800;
+
+    fn ca() -> CertifiedIssuer<'static, KeyPair> {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn who_signed_what_was_shown_is_known_after_it_has_ended() {
+        let (signer, other) = (ca(), ca());
+        let mut params = CertificateParams::new(vec![SERVER_NAME.to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2020, 1, 31);
+        let own = params
+            .signed_by(&KeyPair::generate().unwrap(), &signer)
+            .unwrap();
+        let trust = [signer.der().clone()];
+        let seeing = Seeing {
+            checks: server_verifier(&trust).unwrap(),
+            shown: Shown::default(),
+        };
+        let name = ServerName::try_from(SERVER_NAME).unwrap();
+        let show = |day: u64| {
+            let at =
+                UnixTime::since_unix_epoch(Duration::from_secs(FIRST_OF_2020_S + day * 86_400));
+            seeing.verify_server_cert(own.der(), &[], &name, &[], at)
+        };
+        assert!(show(40).is_err());
+        assert!(!seeing.shown.is_of(&trust).unwrap());
+        show(20).unwrap();
+        assert!(seeing.shown.is_of(&trust).unwrap());
+        assert!(!seeing.shown.is_of(&[other.der().clone()]).unwrap());
+    }
 }

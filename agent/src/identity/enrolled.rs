@@ -284,7 +284,8 @@ impl Enrolled {
         self.trust.contains(&ca)
     }
 
-    /// Keeps a new key with its certificate, which replace the ones before in one step; hands out what is kept then.
+    /// Keeps a new key with its certificate, which replace the ones before in one step; hands out what is kept then. If other CAs were told
+    /// and confirmed while the answer was on its way, they stay: the answer may be from before that.
     pub(super) fn store_renewed(
         &self,
         key_pem: String,
@@ -294,7 +295,10 @@ impl Enrolled {
         self.change(|kept| {
             kept.key_pem = key_pem;
             kept.chain = chain;
-            kept.trust = trust;
+            let of_now: Vec<Fingerprint> = kept.trust.iter().map(|ca| fingerprint(ca)).collect();
+            if of_now == self.trust {
+                kept.trust = trust;
+            }
         })
     }
 

@@ -77,7 +77,8 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
             let stepped = stepped.map_err(|error| refused(error, "switch"))?;
             print(format!(
                 "{} signs from now on. Agents renew their certificates by themselves within a minute.\n{}{}\
-                 Next: `quorate-collector ca retire`, when `quorate-collector ca show` names nobody any more.",
+                 When `quorate-collector ca show` names nobody any more, make a backup (no node is known by one from before), and then: \
+                 `quorate-collector ca retire`.",
                 hex(&stepped.ca),
                 sentence_of_tokens(stepped.tokens),
                 sentence_of_lost(&stepped.lost)

@@ -53,6 +53,8 @@ pub enum CaError {
     Write { path: PathBuf, source: io::Error },
     #[error("{} is not what `quorate-collector init` wrote", path.display())]
     Parse { path: PathBuf, source: rcgen::Error },
+    #[error("{} is not the key of this CA: put the right one there, from a backup", path.display())]
+    OtherKey { path: PathBuf },
     #[error("{} cannot be removed", path.display())]
     Remove { path: PathBuf, source: io::Error },
     #[error("{what} cannot be signed")]
@@ -158,6 +160,9 @@ impl Ca {
             source,
         };
         let key = KeyPair::from_pem(&text).map_err(parse)?;
+        if !is_key_of(&key, &der) {
+            return Err(CaError::OtherKey { path });
+        }
         let issuer = Issuer::from_ca_cert_der(&der, key).map_err(parse)?;
         Ok(Self { issuer, der })
     }
@@ -291,6 +296,13 @@ pub fn lifetime(der: &CertificateDer<'_>) -> Result<(Timestamp, Timestamp), Iden
     ))
 }
 
+fn is_key_of(key: &KeyPair, der: &CertificateDer<'_>) -> bool {
+    let parsed = X509Certificate::from_der(der);
+    parsed.is_ok_and(|(_, certificate)| {
+        certificate.public_key().subject_public_key.data == key.public_key_raw()
+    })
+}
+
 /// The certificate of the only CA of a collector that was made before identity.db held it.
 pub(super) fn first_certificate(state_dir: &Path) -> Result<CertificateDer<'static>, CaError> {
     let path = file(state_dir, CERTIFICATE, 1);
@@ -315,7 +327,10 @@ pub(super) fn forget_files(state_dir: &Path, number: u32) -> Result<(), CaError>
             _ => {}
         }
     }
-    Ok(())
+    // A power cut must not bring it back.
+    let dir = state_dir.join(DIR);
+    let synced = fs::File::open(&dir).and_then(|dir| dir.sync_all());
+    synced.map_err(|source| CaError::Remove { path: dir, source })
 }
 
 fn called(name: &str) -> DistinguishedName {

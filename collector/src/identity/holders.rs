@@ -140,18 +140,7 @@ impl Identities {
         now: Timestamp,
     ) -> Result<(), IdentityError> {
         let (identity, trust) = (peer.identity.to_string(), trust.concat());
-        let known: bool = {
-            let reader = self.reader();
-            reader
-                .query_row(
-                    "SELECT EXISTS (SELECT 1 FROM spoke WHERE identity = ?1 AND serial = ?2 AND trust = ?3)",
-                    params![identity, peer.serial, trust],
-                    |row| row.get(0),
-                )
-                .doing("looking up what an agent trusts")?
-        };
-        // Each stream that is opened again would write.
-        if known {
+        if self.is_known(&identity, &peer.serial, &trust)? {
             return Ok(());
         }
         self.write(|changes| {
@@ -173,20 +162,30 @@ impl Identities {
         trust: &[Fingerprint],
         now: Timestamp,
     ) -> Result<(), IdentityError> {
+        let (identity, trust) = (peer.identity.to_string(), trust.concat());
+        if self.is_known(&identity, &peer.serial, &trust)? {
+            return Ok(());
+        }
         self.write(|changes| {
             changes
                 .execute(
                     "UPDATE spoke SET trust = ?3, at_unix_s = ?4 WHERE identity = ?1 AND serial = ?2",
-                    params![
-                        peer.identity.to_string(),
-                        peer.serial,
-                        trust.concat(),
-                        now.as_second()
-                    ],
+                    params![identity, peer.serial, trust, now.as_second()],
                 )
                 .doing("keeping what an agent trusts")?;
             Ok(())
         })
+    }
+
+    /// Each stream that is opened again, and each word that is said twice, would write.
+    fn is_known(&self, identity: &str, serial: &str, trust: &[u8]) -> Result<bool, IdentityError> {
+        self.reader()
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM spoke WHERE identity = ?1 AND serial = ?2 AND trust = ?3)",
+                params![identity, serial, trust],
+                |row| row.get(0),
+            )
+            .doing("looking up what an agent trusts")
     }
 }
 

@@ -161,6 +161,9 @@ impl Identities {
         self.write(|changes| {
             let known = cas(changes)?;
             let waiting = with(&known, CaStanding::Waiting).ok_or(RotationError::NoneWaiting)?;
+            // There is no way back from here to a key that cannot be read.
+            Ca::read(self.state_dir(), waiting.number, waiting.der.clone())
+                .map_err(IdentityError::from)?;
             let lost = without_trust(&holders(changes, now)?, &waiting);
             if !lost.is_empty() && !by_force {
                 return Err(RotationError::Lost { lost });
@@ -179,6 +182,8 @@ impl Identities {
 
     /// The old CA is good for nothing any more. Unless `by_force`, nobody may be lost by it.
     pub fn retire(&self, by_force: bool, now: Timestamp) -> Result<Stepped, RotationError> {
+        // Of one before, if that broke off.
+        self.forget_keys()?;
         let stepped = self.write(|changes| {
             let known = cas(changes)?;
             if with(&known, CaStanding::Waiting).is_some() {
@@ -218,7 +223,7 @@ impl Identities {
         Ok(still_trusting(&holders, &retired.collect::<Vec<_>>()))
     }
 
-    /// Of CAs that are retired: once identity.db says so, and again with the next step if that broke off here.
+    /// Of CAs that are retired, once identity.db says so.
     fn forget_keys(&self) -> Result<(), IdentityError> {
         for known in self.cas()? {
             if known.standing == CaStanding::Retired {

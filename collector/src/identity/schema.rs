@@ -76,7 +76,8 @@ CREATE TABLE ca (
     since_unix_s INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX ca_signing ON ca (standing) WHERE standing = 'signing';
-ALTER TABLE certificate ADD COLUMN ca INTEGER REFERENCES ca (number);
+-- A collector of before, which still runs beside this, knows the first one alone.
+ALTER TABLE certificate ADD COLUMN ca INTEGER NOT NULL DEFAULT 1;
 CREATE TABLE spoke (
     identity TEXT PRIMARY KEY,
     serial TEXT NOT NULL,
@@ -105,11 +106,17 @@ pub(super) fn prepare(
     connection
         .query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
         .doing("choosing the journal")?;
+    if found > 0 {
+        copy(connection, path, found)?;
+    }
     let changes = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .doing("making the tables")?;
     // Another one may have done it meanwhile.
     let found = format(&changes)?;
+    if found >= FORMAT {
+        return Ok(());
+    }
     if found < 1 {
         changes.execute_batch(TABLES).doing("making the tables")?;
     }
@@ -119,6 +126,18 @@ pub(super) fn prepare(
     let version = format!("PRAGMA user_version = {FORMAT}");
     changes.execute_batch(&version).doing("making the tables")?;
     changes.commit().doing("making the tables")
+}
+
+/// Before its format is changed; the older program can read the copy.
+fn copy(connection: &Connection, path: &Path, format: i64) -> Result<(), IdentityError> {
+    let to = format!("{}.form-{format}", path.display());
+    if Path::new(&to).exists() {
+        return Ok(());
+    }
+    connection
+        .execute("VACUUM INTO ?1", [to])
+        .doing("making a copy before its format is changed")?;
+    Ok(())
 }
 
 fn format(connection: &Connection) -> Result<i64, IdentityError> {
@@ -135,9 +154,6 @@ fn bring_to_2(changes: &Transaction<'_>, path: &Path, now: Timestamp) -> Result<
     }
     let first = ca::first_certificate(path.parent().unwrap_or(path))?;
     rotation::add(changes, 1, first, CaStanding::Signing, now)?;
-    changes
-        .execute("UPDATE certificate SET ca = 1", [])
-        .doing("saying which CA signed a certificate")?;
     Ok(())
 }
 

@@ -259,7 +259,7 @@ impl Stand {
                 .retain(|(words, _)| !words.starts_with("--token"));
             self.fill_in("--token …", &format!("--token {token}"));
         }
-        if command.starts_with("quorate-collector backup") {
+        if place != OTHER && command.starts_with("quorate-collector backup") {
             let backup = "/run/root/quorate.tar";
             fs::copy(
                 self.rack.path(place, backup)?,
