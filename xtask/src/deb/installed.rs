@@ -8,27 +8,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{Args, OUT, build};
 use crate::shell;
 
 const SUITES: [&str; 2] = ["bookworm", "trixie"];
 const RECIPE: &str = "xtask/deb/build-base.sh";
 const STEPS: &str = "xtask/deb/installed.sh";
-/// What comes after this version.
-const NEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "+next");
 
-pub(super) fn check(args: &Args) -> Result<()> {
+/// Tries the packages in `this`, with those in `next` as the version after them.
+pub(super) fn check(this: &Path, next: &Path) -> Result<()> {
     ensure!(
         shell::is_root(),
         "only root can make the root of a Debian to install the packages in: run this with sudo"
     );
     shell::need(&[("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux")])?;
-    let next = Args {
-        version: Some(NEXT.to_owned()),
-        ..args.clone()
-    };
-    let out = Path::new(OUT);
-    build(&next, &out.join("next/work"), &out.join("next"))?;
     for suite in SUITES {
         println!("installing them on {suite}");
         let base = base(suite)?;
@@ -36,8 +28,8 @@ pub(super) fn check(args: &Args) -> Result<()> {
         let root = dir.path();
         let mut unpack = Command::new("tar");
         shell::run(unpack.arg("-xf").arg(&base).arg("-C").arg(root))?;
-        put(out, &root.join("packages/one"))?;
-        put(&out.join("next"), &root.join("packages/two"))?;
+        put(this, &root.join("packages/one"))?;
+        put(next, &root.join("packages/two"))?;
         fs::copy(STEPS, root.join("packages/installed.sh"))?;
         shell::run(&mut inside(root))?;
     }

@@ -15,8 +15,11 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::{record, shell};
 use packed::Packed;
+use programs::Programs;
 
 const OUT: &str = "target/deb";
+/// What comes after this version.
+const NEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "+next");
 /// What a package is made of, besides the programs.
 const SOURCES: [&str; 3] = ["debian", "packaging", "systemd"];
 const TOOLS: &[(&str, &str)] = &[
@@ -55,6 +58,16 @@ impl Args {
             ..Self::default()
         }
     }
+
+    /// What a kept result was made by. `--record` changes nothing of it, and does not go with `--debug`.
+    fn command(&self) -> String {
+        let mut words = vec!["cargo xtask deb".to_owned()];
+        words.extend(self.version.iter().map(|to| format!("--version {to}")));
+        let flags = [("--install", self.install), ("--twice", self.twice)];
+        let given = flags.iter().filter(|(_, is_given)| *is_given);
+        words.extend(given.map(|(flag, _)| (*flag).to_owned()));
+        words.join(" ")
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -62,15 +75,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     shell::need(TOOLS)?;
     println!("{}", release.fits());
     let out = Path::new(OUT);
-    let packed = build(args, &out.join("work"), out)?;
+    let built = programs::build(args.debug, &out.join("work"))?;
+    let version = args.version.as_deref();
+    let packed = pack(&built, version, out)?;
     let mut lines = packed.iter().map(ToString::to_string).collect::<Vec<_>>();
     lines.push(lintian(&packed)?);
     if args.twice {
-        let again = build(args, &out.join("again/work"), &out.join("again"))?;
+        let again = out.join("again");
+        let built = programs::build(args.debug, &again.join("work"))?;
+        let again = pack(&built, version, &again)?;
         lines.push(packed::compare(&packed, &again)?);
     }
     if args.install {
-        installed::check(args)?;
+        let next = out.join("next");
+        pack(&built, Some(NEXT), &next)?;
+        installed::check(out, &next)?;
         lines.push("installed, upgraded, removed and purged on Debian 12 and 13".to_owned());
     }
     let result = lines.join("\n");
@@ -79,23 +98,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         packed.iter().try_for_each(Packed::check_size)?;
     }
     if args.record {
-        let twice = if args.twice { " --twice" } else { "" };
-        record::keep("deb", &format!("cargo xtask deb{twice}"), &result)?;
+        record::keep("deb", &args.command(), &result)?;
     }
     Ok(())
 }
 
-/// Packages of what is built below `work`, put into `out`.
-fn build(args: &Args, work: &Path, out: &Path) -> Result<Vec<Packed>> {
-    let built = if args.debug {
-        programs::debug()?
-    } else {
-        programs::shipped(&work.join("target"))?
-    };
-    let manual = work.join("manual");
-    programs::manual(&manual)?;
+/// Packages of these programs, put into `out`; `version` is another one than that of the changelog.
+fn pack(built: &Programs, version: Option<&str>, out: &Path) -> Result<Vec<Packed>> {
+    let work = out.join("work");
     let source = copy_sources(&work.join("source"))?;
-    if let Some(version) = &args.version {
+    if let Some(version) = version {
         rename_version(&source.join("debian/changelog"), version)?;
     }
     let mut pack = Command::new("dpkg-buildpackage");
@@ -103,10 +115,10 @@ fn build(args: &Args, work: &Path, out: &Path) -> Result<Vec<Packed>> {
     pack.args(["--build=binary", "--no-sign", "--no-check-builddeps", "-tc"])
         .current_dir(&source)
         .env("DEB_BUILD_OPTIONS", "noautodbgsym")
-        .env("QUORATE_BUILT", built.canonicalize()?)
-        .env("QUORATE_MANUAL", manual.canonicalize()?);
+        .env("QUORATE_BUILT", &built.dir)
+        .env("QUORATE_MANUAL", &built.manual);
     shell::output(&mut pack)?;
-    packed::take(work, out)
+    packed::take(&work, out)
 }
 
 fn copy_sources(to: &Path) -> Result<PathBuf> {
@@ -144,6 +156,25 @@ fn lintian(packed: &[Packed]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_names_all_that_was_asked_for() {
+        let plain = Args::default();
+        assert_eq!(plain.command(), "cargo xtask deb");
+        let all = Args {
+            install: true,
+            twice: true,
+            record: true,
+            version: Some("0.2.0".to_owned()),
+            ..plain
+        };
+        assert_eq!(
+            all.command(),
+            "cargo xtask deb --version 0.2.0 --install --twice"
+        );
+    }
+
     #[test]
     fn packages_have_the_version_of_the_programs() {
         let changelog = include_str!("../../../debian/changelog");

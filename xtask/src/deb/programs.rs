@@ -14,7 +14,29 @@ const SHIPPED: [(&str, &str); 3] = [
     ("quorate", "release"),
 ];
 
-pub(super) fn debug() -> Result<PathBuf> {
+/// Where they are, and the folder with their manual pages and completions.
+#[derive(Debug)]
+pub(super) struct Programs {
+    pub(super) dir: PathBuf,
+    pub(super) manual: PathBuf,
+}
+
+/// Builds them once; they can be packed under any number.
+pub(super) fn build(is_debug: bool, work: &Path) -> Result<Programs> {
+    let dir = if is_debug {
+        debug()?
+    } else {
+        shipped(&work.join("target"))?
+    };
+    let manual = work.join("manual");
+    write_manual(&manual)?;
+    Ok(Programs {
+        dir: dir.canonicalize()?,
+        manual: manual.canonicalize()?,
+    })
+}
+
+fn debug() -> Result<PathBuf> {
     let mut build = Command::new("cargo");
     build.args(["build", "--locked", "--quiet"]);
     for (package, _) in SHIPPED {
@@ -25,7 +47,7 @@ pub(super) fn debug() -> Result<PathBuf> {
 }
 
 /// Built so that nothing of this machine is in them: where the sources lay would be in every message of a panic.
-pub(super) fn shipped(target: &Path) -> Result<PathBuf> {
+fn shipped(target: &Path) -> Result<PathBuf> {
     let here = std::env::current_dir()?;
     let cargo_home = cargo_home()?;
     let remap = [
@@ -75,7 +97,7 @@ fn cargo_home() -> Result<PathBuf> {
 }
 
 /// Pages and completions say what the programs say, by whichever profile they were built.
-pub(super) fn manual(dir: &Path) -> Result<()> {
+fn write_manual(dir: &Path) -> Result<()> {
     if dir.exists() {
         std::fs::remove_dir_all(dir)?;
     }
