@@ -10,7 +10,7 @@ set -eu
 
 dir=${1:?usage: build-machine.sh DIR}
 
-packages=systemd,systemd-sysv,udev,dbus,kmod,procps,util-linux,iproute2,ethtool,ifupdown2,corosync,jq,linux-image-cloud-amd64
+packages=systemd,systemd-sysv,systemd-container,udev,dbus,kmod,procps,util-linux,iproute2,ethtool,ifupdown2,corosync,jq,tzdata,linux-image-cloud-amd64
 
 missing=
 need() { # PROGRAM PACKAGE

@@ -52,9 +52,12 @@ if [ -n "$nodes" ]; then
   cables+=(-chardev "socket,id=monitor,path=$work/monitor,server=on,wait=off" -mon chardev=monitor -serial "unix:$work/monitor")
 fi
 
+# An INIT with a line `# memory: N` gets N MiB of it.
+memory=$(sed -n 's/^# memory: \([0-9]*\)$/\1/p' "$init")
+
 # The network card is cabled to nothing: it is there because it sits on a bus and has a driver's speed, which a
 # veth has not. TMPDIR is where QEMU keeps what is written to the root disk.
-TMPDIR=$work qemu-system-x86_64 -M q35 -cpu max -accel "${QUORATE_LAB_ACCEL:-tcg,thread=multi}" -smp 2 -m 2048 -display none -no-reboot \
+TMPDIR=$work qemu-system-x86_64 -M q35 -cpu max -accel "${QUORATE_LAB_ACCEL:-tcg,thread=multi}" -smp 2 -m "${memory:-2048}" -display none -no-reboot \
   -serial "file:$work/console" -serial "file:$work/log" \
   -kernel "$machine/vmlinuz" -initrd "$machine/initrd" \
   -append 'root=/dev/vda rw console=ttyS0 quiet' \

@@ -19,7 +19,7 @@ use programs::Programs;
 
 const OUT: &str = "target/deb";
 /// What comes after this version.
-const NEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "+next");
+pub(crate) const NEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "+next");
 /// What a package is made of, besides the programs.
 const SOURCES: [&str; 3] = ["debian", "packaging", "systemd"];
 const TOOLS: &[(&str, &str)] = &[
@@ -101,6 +101,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         record::keep("deb", &args.command(), &result)?;
     }
     Ok(())
+}
+
+/// The packages of the debug build, of this version and of the next one: the same programs under two numbers.
+pub(crate) fn debug_and_next(out: &Path) -> Result<[Vec<PathBuf>; 2]> {
+    release::this()?;
+    shell::need(TOOLS)?;
+    let built = programs::build(true, &out.join("work"))?;
+    let paths = |packed: Vec<Packed>| packed.into_iter().map(|one| one.path).collect();
+    Ok([
+        paths(pack(&built, None, out)?),
+        paths(pack(&built, Some(NEXT), &out.join("next"))?),
+    ])
 }
 
 /// Packages of these programs, put into `out`; `version` is another one than that of the changelog.

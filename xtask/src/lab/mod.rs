@@ -2,6 +2,7 @@
 //! corosync and a real journal can make, and puts the agent and the collector before those. The work is done by the
 //! scripts in `xtask/lab/`.
 
+mod packages;
 mod power;
 mod stories;
 mod units;
@@ -16,6 +17,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::shell;
+use packages::Packages;
 pub(crate) use power::{Power, run as power};
 use stories::Stories;
 
@@ -45,6 +47,7 @@ enum Task {
     Agent(Agent),
     /// Reboot the machine below the agent: is it announced, and kept, before the agent is stopped?
     Shutdown,
+    Packages(Packages),
     Power(Power),
     Stories(Stories),
     /// Run agent and collector by the units that are shipped: does the agent see all that it sees without a sandbox?
@@ -70,6 +73,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         }
         Task::Agent(args) => agent(args),
         Task::Shutdown => shutdown(),
+        Task::Packages(args) => packages::run(args),
         Task::Power(args) => power::run(args),
         Task::Stories(args) => stories::run(args),
         Task::Units => units::run(),
