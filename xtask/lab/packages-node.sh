@@ -146,6 +146,8 @@ make_root() { # NAME
   mount -t overlay -o "lowerdir=/lab/lower,upperdir=$dir/upper,workdir=$dir/work" "$1" "$root"
   rm "$root/etc/systemd/system/multi-user.target.wants/lab.service"
   ln -s /dev/null "$root/etc/systemd/system/console-getty.service"
+  # The machine's recipe took links out and left the directories, which systemctl tidies up.
+  find "$root/etc/systemd/system" -name '*.wants' -empty -delete
   echo "$1" > "$root/etc/hostname"
   printf '127.0.0.1 localhost\n' > "$root/etc/hosts"
   printf %s "$1" | md5sum | cut -d' ' -f1 > "$root/etc/machine-id"
