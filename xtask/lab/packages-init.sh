@@ -103,6 +103,7 @@ has_version() { # VERSION NAME
 build_site() {
   local n in
   trust_the_clock
+  have_a_quota
   make_roots
   lay_out_pve
   cable_up

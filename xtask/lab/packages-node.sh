@@ -140,6 +140,10 @@ make_roots() {
 # ADJ_ESTERROR and ADJ_STATUS), so that it is no finding.
 trust_the_clock() { perl -e 'syscall(159, my $timex = pack("L x4 q4 l x200", 0x1c, 0, 0, 0, 0, 0)) >= 0 or die "adjtimex: $!\n"'; }
 
+# The collector's unit has a CPUQuota=, and the first one on a machine makes the kernel rewrite code that both processors run. Emulated
+# processors do not always bear that: the kernel was seen to panic in it under load. So there is a quota from the beginning.
+have_a_quota() { systemd-run --quiet --unit=quota --property=CPUQuota=400% sleep infinity; }
+
 make_root() { # NAME
   local dir=/lab/$1 root=/lab/$1/root
   mkdir -p "$dir"/{upper,work,root}

@@ -33,7 +33,8 @@ ask() { # SOCKET QUESTION
 
 install_all() {
   install -m 755 "$here/quorate-agent" "$here/quorate-collector" /usr/bin/
-  install -m 644 "$here/quorate-agent.service" "$here/quorate-collector.service" /etc/systemd/system/
+  install -m 644 "$here"/quorate-{agent,agent-pve,collector}.service /etc/systemd/system/
+  install -D -m 755 "$here/pve-dropin.sh" /usr/libexec/quorate/pve-dropin
   install -D -m 644 "$here/quorate.sysusers" /usr/lib/sysusers.d/quorate.conf
   install -D -m 644 "$here/quorate.tmpfiles" /usr/lib/tmpfiles.d/quorate.conf
   systemd-sysusers
@@ -89,6 +90,17 @@ mount_pve() { # STORAGE
   printf 'dir: %s\n\tpath /var/lib/vz\n' "$1" > /etc/pve/storage.cfg
 }
 
+
+# pmxcfs has died: whoever serves the file system is gone, and it is still mounted. The numbers are mount(2)'s.
+# shellcheck disable=SC2016 # it is Perl
+kill_pve() {
+  modprobe fuse
+  perl -e 'open(my $fuse, "+<", "/dev/fuse") or die "/dev/fuse: $!";
+    my ($source, $target, $type) = ("pmxcfs", "/etc/pve", "fuse");
+    my $options = "fd=" . fileno($fuse) . ",rootmode=40000,user_id=0,group_id=0";
+    syscall(165, $source, $target, $type, 0, $options) == 0 or die "mount: $!";'
+}
+
 status_says() { systemctl show -P StatusText "$1" | grep -q "$2"; }
 
 install_all
@@ -127,6 +139,21 @@ check 'and is not kept busy, either' umount /etc/pve
 check 'it is gone below the unit' sh -c "! nsenter --mount --target $(agent_pid) grep -q second /etc/pve/storage.cfg"
 mount_pve third
 check '/etc/pve, mounted anew, is seen' within grep -q third /etc/pve/storage.cfg
+umount /etc/pve
+
+# The agent is needed most where pmxcfs is dead.
+kill_pve
+check 'a dead /etc/pve cannot be looked at' sh -c 'stat /etc/pve 2>&1 | grep -q "not connected"'
+check 'the agent starts all the same' systemctl restart quorate-agent.service
+check 'and runs' systemctl is-active quorate-agent.service
+check 'and did so at the first try' sh -c '[ "$(systemctl show -P NRestarts quorate-agent.service)" = 0 ]'
+umount /etc/pve
+mount_pve fourth
+check '/etc/pve, alive again below it, is seen' within grep -q fourth /etc/pve/storage.cfg
+check 'and can be written' within touch /etc/pve/invitation
+systemctl restart quorate-agent.service
+check 'started anew, it has its own setting again' sh -c '[ "$(systemctl show -P ReadWritePaths quorate-agent.service)" = -/etc/pve ]'
+check 'and can write /etc/pve' within touch /etc/pve/invitation
 umount /etc/pve
 
 # What must not be in the unit: the comparison sees it.

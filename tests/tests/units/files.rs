@@ -9,6 +9,7 @@ const UNITS: &[&str] = &[
     "quorate-agent.service",
     "quorate-agent-join.service",
     "quorate-agent-join.timer",
+    "quorate-agent-pve.service",
     "quorate-collector.service",
 ];
 
@@ -56,6 +57,7 @@ fn systemd_understands_every_unit() {
         let text = fs::read_to_string(unit(name)).unwrap();
         let text = text
             .replace("/usr/bin/quorate-agent", "/bin/true")
+            .replace("/usr/libexec/quorate/pve-dropin", "/bin/true")
             .replace("/usr/bin/quorate-collector", "/bin/true");
         fs::write(dir.path().join(name), text).unwrap();
     }
@@ -184,4 +186,44 @@ fn the_agent_is_in_the_group_of_lldpd_only_where_there_is_one() {
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("50-quorate-lldp.conf"), "# mine\n").unwrap();
     assert_eq!(decide(root.path()).unwrap(), "# mine\n");
+}
+
+/// What the agent's unit is given for the `/etc/pve` of this root.
+fn addition_for_pve(root: &Path) -> Option<String> {
+    let done = Command::new("sh")
+        .arg(self::root().join("packaging/pve-dropin.sh"))
+        .env("QUORATE_ROOT", root)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.is_empty(), "{said}");
+    let file = "run/systemd/system/quorate-agent.service.d/00-quorate-pve.conf";
+    fs::read_to_string(root.join(file)).ok()
+}
+
+/// That systemd then starts it is seen in the lab machine, with a file system that is dead.
+#[test]
+fn the_agents_unit_does_not_name_an_etc_pve_that_cannot_be_looked_at() {
+    let agent = settings("quorate-agent.service");
+    assert_eq!(agent["ReadWritePaths"], ["-/etc/pve"]);
+    assert_eq!(agent["Wants"], ["quorate-agent-pve.service"]);
+    let before = &settings("quorate-agent-pve.service")["Before"];
+    assert_eq!(*before, ["quorate-agent.service"]);
+
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    assert_eq!(addition_for_pve(root), None);
+    let pve = root.join("etc/pve");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    // A link to itself is there and cannot be looked at, either.
+    std::os::unix::fs::symlink("pve", &pve).unwrap();
+    for _ in 0..2 {
+        let text = addition_for_pve(root).unwrap();
+        assert!(text.ends_with("[Service]\nReadWritePaths=\n"), "{text}");
+    }
+    fs::remove_file(&pve).unwrap();
+    fs::create_dir(&pve).unwrap();
+    assert_eq!(addition_for_pve(root), None);
+    let left = root.join("run/systemd/system/quorate-agent.service.d");
+    assert!(!left.exists());
 }

@@ -11,8 +11,10 @@ use crate::shell;
 /// It boots, makes a cluster, and starts the agent five times.
 const DEADLINE_S: u32 = 1800;
 const PROGRAMS: [&str; 2] = ["quorate-agent", "quorate-collector"];
-const FILES: [&str; 4] = [
+const FILES: [&str; 6] = [
     "systemd/quorate-agent.service",
+    "systemd/quorate-agent-pve.service",
+    "packaging/pve-dropin.sh",
     "systemd/quorate-collector.service",
     "systemd/quorate.sysusers",
     "systemd/quorate.tmpfiles",
