@@ -153,6 +153,9 @@ make_root() { # NAME
   # The machine's recipe took links out and left the directories, which systemctl tidies up.
   find "$root/etc/systemd/system" -name '*.wants' -empty -delete
   echo "$1" > "$root/etc/hostname"
+  # Corosync's unit has the limit of the manager, and eight that start at once on emulated processors may need more.
+  mkdir -p "$root/etc/systemd/system.conf.d"
+  printf '[Manager]\nDefaultTimeoutStartSec=20min\n' > "$root/etc/systemd/system.conf.d/slow.conf"
   printf '127.0.0.1 localhost\n' > "$root/etc/hosts"
   printf %s "$1" | md5sum | cut -d' ' -f1 > "$root/etc/machine-id"
   mkdir -p "$root/packages" "$root/etc/pve" "$root/var/log/journal"
