@@ -37,12 +37,7 @@ pub(super) fn build(is_debug: bool, work: &Path) -> Result<Programs> {
 }
 
 fn debug() -> Result<PathBuf> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--locked", "--quiet"]);
-    for (package, _) in SHIPPED {
-        build.args(["-p", package]);
-    }
-    shell::run(&mut build)?;
+    shell::build_programs()?;
     Ok(PathBuf::from("target/debug"))
 }
 

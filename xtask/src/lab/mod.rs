@@ -145,8 +145,7 @@ fn shutdown() -> anyhow::Result<()> {
 }
 
 fn build_agent() -> anyhow::Result<PathBuf> {
-    let mut build = Command::new("cargo");
-    shell::run(build.args(["build", "--locked", "--quiet", "-p", "quorate-agent"]))?;
+    shell::build_programs()?;
     Ok(built("quorate-agent"))
 }
 

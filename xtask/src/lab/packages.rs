@@ -5,7 +5,6 @@
 //! all of it, and everything is purged. The steps are in the scripts.
 
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
@@ -39,9 +38,7 @@ pub(super) fn run(args: &Packages) -> anyhow::Result<()> {
     files.extend(["machine.sh", "packages-node.sh", "pve-root-ca.pem"].map(script));
     let [this, next] = deb::debug_and_next(&workspace().join("target/lab/deb"))?;
     files.extend(this.into_iter().chain(next));
-    let mut build = Command::new("cargo");
-    build.args(["build", "--locked", "--quiet", "-p", "quorate-tests"]);
-    shell::run(build.args(["--bin", AUDITOR]))?;
+    shell::build_programs()?;
     let auditor = inputs.path().join(AUDITOR);
     strip(&built(AUDITOR), &auditor)?;
     files.push(auditor);

@@ -129,13 +129,7 @@ struct Lab {
 impl Lab {
     fn prepare(dir: &Path) -> anyhow::Result<Self> {
         let machine = machine()?;
-        let mut build = Command::new("cargo");
-        let packages = ["-p", "quorate-collector", "-p", "quorate-tests"];
-        shell::run(
-            build
-                .args(["build", "--locked", "--quiet", "--bins"])
-                .args(packages),
-        )?;
+        shell::build_programs()?;
         let input = dir.join("input");
         fs::create_dir(&input)?;
         for name in ["quorate-collector", "fleet"] {

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
@@ -39,9 +38,7 @@ pub(crate) fn run(args: &Stories) -> anyhow::Result<()> {
         None => built(name),
     };
     if args.binaries.is_none() {
-        let mut build = Command::new("cargo");
-        build.args(["build", "--locked", "--quiet"]);
-        shell::run(build.args(PROGRAMS.iter().flat_map(|name| ["-p", name])))?;
+        shell::build_programs()?;
     }
     let inputs = tempfile::tempdir().context("a directory for the machine's inputs")?;
     let scripts = [

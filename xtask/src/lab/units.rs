@@ -1,7 +1,6 @@
 //! `cargo xtask lab units`: agent and collector below the real systemd, by the units that are shipped.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
@@ -22,9 +21,7 @@ const FILES: [&str; 6] = [
 
 /// The cases are in the script; each says what it saw.
 pub(super) fn run() -> anyhow::Result<()> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--locked", "--quiet"]);
-    shell::run(build.args(PROGRAMS.map(|program| format!("-p={program}"))))?;
+    shell::build_programs()?;
     let work = tempfile::tempdir().context("a directory for the machine's files")?;
     let scripts = ["units-init.sh", "machine.sh", "captures-node.sh"];
     let mut files: Vec<PathBuf> = scripts.map(script).into();
