@@ -31,6 +31,8 @@ const NODE: &str = "pve-01";
 const NODES_BEGIN: &str = "pve-";
 pub(super) const LEDGER: &str = "/var/lib/quorate/collector/ledger.db";
 const CONFIG: &str = "/etc/quorate/collector.toml";
+/// Whoever runs a command sits there; the sources' folder with examples is in it.
+const HOME: &str = "/run/home";
 const IDENTITY: &str = "/run/home/.config/quorate/identity.json";
 const JOIN_FILE: &str = "/etc/pve/priv/quorate/join.json";
 /// Beside programs of the system, in every room.
@@ -105,6 +107,9 @@ impl Stand {
         self.write(place, &format!("{BIN}/ssh"), SSH)?;
         fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755))?;
         fs::create_dir_all(self.rack.path(place, "/run/root")?)?;
+        let home = self.rack.path(place, HOME)?;
+        fs::create_dir_all(&home)?;
+        std::os::unix::fs::symlink(workspace().join("model"), home.join("model"))?;
         // Proxmox VE has it always.
         fs::create_dir_all(self.rack.path(place, "/etc/pve/priv")?)?;
         Ok(())
@@ -239,12 +244,11 @@ impl Stand {
         };
         let mut shell = self.rack.command(place, "sh")?;
         let path = std::env::var("PATH").unwrap_or_default();
-        let workspace = workspace().display().to_string();
-        let cwd = self.cwd.get(place).unwrap_or(&workspace);
+        let cwd = self.cwd.get(place).map_or(HOME, String::as_str);
         shell
             .args(["-c", &format!("cd {cwd} && {line}")])
             .env("PATH", format!("{BIN}:{path}"))
-            .env("HOME", "/run/home")
+            .env("HOME", HOME)
             .env_remove("QUORATE_IDENTITY");
         shell.output().context("sh cannot be run")
     }
