@@ -102,6 +102,7 @@ has_version() { # VERSION NAME
 
 build_site() {
   local n in
+  chmod 755 "$here/fleet"
   trust_the_clock
   have_a_quota
   make_roots
