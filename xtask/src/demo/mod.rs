@@ -53,7 +53,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         if !args.recorded {
             screen.say("Not root: no network namespaces can be made here. So these are recorded nodes, with a real collector. `sudo cargo xtask demo` has real ones.");
         }
-        build_without_agent()?;
+        if shell::is_root() {
+            need()?;
+            shell::build_programs()?;
+        } else {
+            build_without_agent()?;
+        }
         return recorded::play(&screen);
     }
     screen.say("Makes eight nodes, each with a real corosync, on this machine.");
