@@ -140,9 +140,14 @@ make_roots() {
 # ADJ_ESTERROR and ADJ_STATUS), so that it is no finding.
 trust_the_clock() { perl -e 'syscall(159, my $timex = pack("L x4 q4 l x200", 0x1c, 0, 0, 0, 0, 0)) >= 0 or die "adjtimex: $!\n"'; }
 
-# The collector's unit has a CPUQuota=, and the first one on a machine makes the kernel rewrite code that both processors run. Emulated
-# processors do not always bear that: the kernel was seen to panic in it under load. So there is a quota from the beginning.
-have_a_quota() { systemd-run --quiet --unit=quota --property=CPUQuota=400% sleep infinity; }
+# The collector's unit has a CPUQuota=, and the first one on a machine makes the kernel rewrite code that all processors run. Emulated
+# ones do not always bear that (the kernel panics in enqueue_task_fair or dequeue_entities): so it is done while there is only one, and
+# the quota stays.
+have_a_quota() {
+  echo 0 > /sys/devices/system/cpu/cpu1/online
+  systemd-run --quiet --unit=quota --property=CPUQuota=400% sleep infinity
+  echo 1 > /sys/devices/system/cpu/cpu1/online
+}
 
 make_root() { # NAME
   local dir=/lab/$1 root=/lab/$1/root
