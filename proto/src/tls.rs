@@ -7,9 +7,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, client, version,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, version};
 
 use crate::token::{Fingerprint, fingerprint};
 
@@ -66,7 +64,7 @@ pub fn client_seeing(
 ) -> Result<(ClientConfig, Shown), TlsError> {
     let shown = Shown::default();
     let seeing = Seeing {
-        checks: server_verifier(trust)?,
+        checks: verifier(roots(trust)?).map_err(TlsError::Trust)?,
         shown: shown.clone(),
     };
     let config = builder()?
@@ -99,7 +97,8 @@ impl Shown {
         };
         let name = ServerName::try_from(SERVER_NAME);
         let name = name.map_err(|_| TlsError::NoTrust)?;
-        let checked = server_verifier(trust)?.verify_server_cert(own, between, &name, &[], at);
+        let verifier = verifier(roots(trust)?).map_err(TlsError::Trust)?;
+        let checked = verifier.verify_server_cert(own, between, &name, &[], at);
         Ok(checked.is_ok())
     }
 
@@ -174,14 +173,6 @@ impl ServerCertVerifier for Seeing {
     }
 }
 
-fn server_verifier(
-    trust: &[CertificateDer<'static>],
-) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
-    WebPkiServerVerifier::builder_with_provider(roots(trust)?, provider())
-        .build()
-        .map_err(|error| TlsError::Trust(rustls::Error::General(error.to_string())))
-}
-
 /// How a node without a certificate speaks to the collector whose CA has this fingerprint.
 pub fn stranger(ca: Fingerprint) -> Result<ClientConfig, TlsError> {
     let config = builder()?
@@ -226,7 +217,7 @@ impl ServerCertVerifier for ByFingerprint {
             ))?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;
-        verifier(roots)?.verify_server_cert(
+        verifier(Arc::new(roots))?.verify_server_cert(
             end_entity,
             intermediates,
             server_name,
@@ -263,8 +254,8 @@ impl ServerCertVerifier for ByFingerprint {
     }
 }
 
-fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
-    client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+fn verifier(roots: Arc<RootCertStore>) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    WebPkiServerVerifier::builder_with_provider(roots, provider())
         .build()
         .map_err(|error| rustls::Error::General(error.to_string()))
 }
@@ -297,7 +288,7 @@ mod tests {
             .unwrap();
         let trust = [signer.der().clone()];
         let seeing = Seeing {
-            checks: server_verifier(&trust).unwrap(),
+            checks: verifier(roots(&trust).unwrap()).unwrap(),
             shown: Shown::default(),
         };
         let name = ServerName::try_from(SERVER_NAME).unwrap();

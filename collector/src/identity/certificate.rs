@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::identity::Identity;
 use proto::token::{Fingerprint, fingerprint};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::ca::{Ca, ProvenKey, Signed};
 use super::rotation::{signer, signer_of_people};
@@ -56,7 +56,7 @@ impl Identities {
         let mut found = reader
             .prepare_cached(&sql)
             .doing("looking up a certificate")?;
-        let found = found.query_row(params![fingerprint(der)], columns);
+        let found = found.query_row(params![fingerprint(der)], |row| Columns::try_from(row));
         let found = found.optional().doing("looking up a certificate")?;
         found.map(certificate).transpose()
     }
@@ -103,7 +103,7 @@ impl Identities {
             "SELECT {COLUMNS} FROM certificate WHERE identity NOT LIKE 'quorate://%/node/%' ORDER BY identity, made_unix_s"
         );
         let mut rows = reader.prepare(&sql).doing("listing certificates")?;
-        let rows = rows.query_map([], columns);
+        let rows = rows.query_map([], |row| Columns::try_from(row));
         let rows: Vec<Columns> = rows
             .and_then(Iterator::collect)
             .doing("listing certificates")?;
@@ -238,16 +238,6 @@ pub(super) fn revoke(
 }
 
 type Columns = (String, String, i64, Option<i64>, Fingerprint);
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-    ))
-}
 
 fn certificate(
     (serial, identity, not_after, revoked, ca): Columns,

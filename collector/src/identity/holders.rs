@@ -139,20 +139,9 @@ impl Identities {
         trust: &[Fingerprint],
         now: Timestamp,
     ) -> Result<(), IdentityError> {
-        let (identity, trust) = (peer.identity.to_string(), trust.concat());
-        if self.is_known(&identity, &peer.serial, &trust)? {
-            return Ok(());
-        }
-        self.write(|changes| {
-            changes
-                .execute(
-                    "INSERT INTO spoke (identity, serial, trust, at_unix_s) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (identity) DO UPDATE SET serial = ?2, trust = ?3, at_unix_s = ?4",
-                    params![identity, peer.serial, trust, now.as_second()],
-                )
-                .doing("keeping what an agent trusts")?;
-            Ok(())
-        })
+        let sql = "INSERT INTO spoke (identity, serial, trust, at_unix_s) VALUES (?1, ?2, ?3, ?4)
+                   ON CONFLICT (identity) DO UPDATE SET serial = ?2, trust = ?3, at_unix_s = ?4";
+        self.keep_trust(sql, peer, trust, now)
     }
 
     /// The agent with this certificate keeps these CAs now. What comes late from an older stream changes nothing.
@@ -162,16 +151,25 @@ impl Identities {
         trust: &[Fingerprint],
         now: Timestamp,
     ) -> Result<(), IdentityError> {
+        let sql = "UPDATE spoke SET trust = ?3, at_unix_s = ?4 WHERE identity = ?1 AND serial = ?2";
+        self.keep_trust(sql, peer, trust, now)
+    }
+
+    fn keep_trust(
+        &self,
+        sql: &str,
+        peer: &Peer,
+        trust: &[Fingerprint],
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
         let (identity, trust) = (peer.identity.to_string(), trust.concat());
         if self.is_known(&identity, &peer.serial, &trust)? {
             return Ok(());
         }
         self.write(|changes| {
+            let said = params![identity, peer.serial, trust, now.as_second()];
             changes
-                .execute(
-                    "UPDATE spoke SET trust = ?3, at_unix_s = ?4 WHERE identity = ?1 AND serial = ?2",
-                    params![identity, peer.serial, trust, now.as_second()],
-                )
+                .execute(sql, said)
                 .doing("keeping what an agent trusts")?;
             Ok(())
         })

@@ -272,7 +272,7 @@ pub(super) fn cas(connection: &Connection) -> Result<Vec<KnownCa>, IdentityError
             "SELECT number, certificate, fingerprint, standing, since_unix_s FROM ca ORDER BY number",
         )
         .doing("listing the CAs")?;
-    let rows = rows.query_map([], columns);
+    let rows = rows.query_map([], |row| Columns::try_from(row));
     let rows: Vec<Columns> = rows.and_then(Iterator::collect).doing("listing the CAs")?;
     rows.into_iter().map(known).collect()
 }
@@ -282,7 +282,7 @@ fn signing(connection: &Connection) -> Result<KnownCa, IdentityError> {
         .prepare_cached(
             "SELECT number, certificate, fingerprint, standing, since_unix_s FROM ca WHERE standing = 'signing'",
         )
-        .and_then(|mut row| row.query_row([], columns).optional())
+        .and_then(|mut row| row.query_row([], |row| Columns::try_from(row)).optional())
         .doing("looking for the CA that signs")?;
     let found = found.ok_or(IdentityError::NoCa)?;
     known(found)
@@ -347,16 +347,6 @@ fn end_tokens(changes: &Transaction<'_>, now: Timestamp) -> Result<usize, Identi
 }
 
 type Columns = (u32, Vec<u8>, Fingerprint, String, i64);
-
-fn columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-    ))
-}
 
 fn known((number, der, fingerprint, word, since): Columns) -> Result<KnownCa, IdentityError> {
     let mut all = CaStanding::ALL.into_iter();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::identity::ClusterId;
 use proto::token::{BadToken, JoinToken};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 
 use super::certificate::time;
@@ -121,7 +121,7 @@ impl Identities {
         let reader = self.reader();
         let sql = format!("SELECT {COLUMNS} FROM token ORDER BY made_unix_s, id");
         let mut rows = reader.prepare(&sql).doing("listing tokens")?;
-        let rows = rows.query_map([], columns);
+        let rows = rows.query_map([], |row| Columns::try_from(row));
         let rows: Vec<Columns> = rows.and_then(Iterator::collect).doing("listing tokens")?;
         rows.into_iter().map(token).collect()
     }
@@ -218,7 +218,9 @@ pub(super) fn find(
     presented: &JoinToken,
 ) -> Result<Option<Token>, IdentityError> {
     let sql = format!("SELECT {COLUMNS} FROM token WHERE secret_hash = ?1");
-    let found = connection.query_row(&sql, params![presented.secret_hash()], columns);
+    let found = connection.query_row(&sql, params![presented.secret_hash()], |row| {
+        Columns::try_from(row)
+    });
     let found = found.optional().doing("looking up a token")?;
     found.map(token).transpose()
 }
@@ -242,17 +244,6 @@ type Columns = (
     Option<u32>,
     Option<i64>,
 );
-
-fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-        row.get(5)?,
-    ))
-}
 
 fn token(
     (id, kind, cluster, not_after, uses_left, revoked): Columns,

@@ -302,11 +302,7 @@ impl Stand {
             _ => bail!("nobody plays systemctl {verb}"),
         }
         match unit {
-            "quorate-collector" => {
-                let program = self.start(place, unit)?;
-                self.running.insert(key, program);
-            }
-            "quorate-agent" => {
+            "quorate-collector" | "quorate-agent" => {
                 let program = self.start(place, unit)?;
                 self.running.insert(key, program);
             }
