@@ -5,7 +5,9 @@
 //! [`Watch`] decides which come next. It holds nothing that must survive: after a restart nothing is known of any node,
 //! and so nothing is over.
 
+mod cause;
 pub mod late;
+mod past;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cause::{Causes, Move, Numbers, Places, moves};
 use super::late;
+use super::past::Past;
 use super::{Closing, Incident, Incidents, MAX_OPEN, Number, RETURN_MS, Said, Step, Transition};
 use crate::finding::{Finding, SETTLES_MS, Thing};
 use crate::lease;
@@ -25,9 +27,6 @@ const OUTLIVES_MS: u64 = 150_000;
 /// So long a symptom must be without its cause until it stands by itself.
 const LEAVES_MS: u64 = 12_000;
 
-/// From a finding to its root, over what is hidden itself.
-const MOST_STEPS: usize = 4;
-
 type Key = (&'static str, Thing);
 
 /// How long anything must have been there until it opens an incident: what one thing broke arrives within this time.
@@ -41,6 +40,7 @@ pub struct Watch {
     settled_ms: Option<u64>,
     /// Since when it has been found without a break.
     found_ms: BTreeMap<Key, u64>,
+    past: Past,
     /// Since when the rule does not find it, though all that it rests on is known.
     missing_ms: BTreeMap<Number, u64>,
     changed_ms: BTreeMap<Number, u64>,
@@ -67,6 +67,7 @@ impl Watch {
             window_ms,
             settled_ms: None,
             found_ms: BTreeMap::new(),
+            past: Past::default(),
             missing_ms: BTreeMap::new(),
             changed_ms: BTreeMap::new(),
             says_ms: BTreeMap::new(),
@@ -88,11 +89,36 @@ impl Watch {
         findings: &[Finding],
         scene: &Scene<'_>,
     ) -> Vec<Transition> {
+        let now_ms = scene.now.mono_ms;
+        let causes = Causes::among(findings);
+        let (mut steps, numbers) = self.opened(incidents, findings, &causes, scene);
+        self.past.see(findings, now_ms);
+        let moves = moves(incidents, findings, &causes, &self.past, &numbers);
+        self.past.remember(incidents, findings, &numbers, now_ms);
+        steps.extend(self.settled(incidents, moves, scene));
+        let found = numbers.into_values().collect();
+        steps.extend(self.closed(incidents, &found, scene));
+        let at_unix_ms = scene.now.unix_ms;
+        let transition = |(number, step)| Transition {
+            number,
+            at_unix_ms,
+            step,
+        };
+        steps.into_iter().map(transition).collect()
+    }
+
+    /// What opens, comes back or changes; and the incident of every finding that has one now.
+    fn opened<'a>(
+        &mut self,
+        incidents: &Incidents,
+        findings: &'a [Finding],
+        causes: &Causes<'_>,
+        scene: &Scene<'_>,
+    ) -> (Vec<(Number, Step)>, Numbers<'a>) {
         let mut steps = Vec::new();
-        let causes = causes(findings);
-        let unsettled = self.unsettled(incidents, findings, &causes, scene);
+        let unsettled = self.unsettled(incidents, findings, causes, scene);
         let mut next = incidents.last();
-        let mut numbers: BTreeMap<(&str, &Thing), Number> = BTreeMap::new();
+        let mut numbers = Numbers::new();
         for finding in findings {
             let number = match incidents.about(finding.rule, &finding.subject) {
                 Some(open) if open.is_open() => {
@@ -117,9 +143,17 @@ impl Watch {
             };
             numbers.insert(finding.key(), number);
         }
-        let moves = hidden(incidents, findings, &causes, &numbers);
-        steps.extend(self.settled(incidents, moves, scene));
-        let found: BTreeSet<Number> = numbers.values().copied().collect();
+        (steps, numbers)
+    }
+
+    /// What is over.
+    fn closed(
+        &mut self,
+        incidents: &Incidents,
+        found: &BTreeSet<Number>,
+        scene: &Scene<'_>,
+    ) -> Vec<(Number, Step)> {
+        let mut steps = Vec::new();
         let hides_what_ends = |cause: &Incident| {
             incidents
                 .under(cause.number)
@@ -140,36 +174,29 @@ impl Watch {
                 steps.push((open.number, Step::Closed { why }));
             }
         }
-        let at_unix_ms = scene.now.unix_ms;
-        let transition = |(number, step)| Transition {
-            number,
-            at_unix_ms,
-            step,
-        };
-        steps.into_iter().map(transition).collect()
+        steps
     }
 
     /// Who goes under a cause does so at once. Who leaves one has to stay away from it for a while: nodes that come and go
-    /// make causes that hold a little more or less.
+    /// make causes that hold a little more or less. Until then nothing goes under it that it is under: nobody would see
+    /// either of them.
     fn settled(
         &mut self,
         incidents: &Incidents,
-        moves: Vec<(Number, Step)>,
+        moves: Vec<Move>,
         scene: &Scene<'_>,
     ) -> Vec<(Number, Step)> {
         let now_ms = scene.now.mono_ms;
         let before = std::mem::take(&mut self.leaves_ms);
+        let mut places = Places::of(incidents);
         let mut settled = Vec::new();
-        for (number, step) in moves {
-            let is_hidden = incidents
-                .open
-                .get(&number)
-                .is_some_and(|open| open.under.is_some());
+        for Move { number, cause } in moves {
             let since = before.get(&number).copied().unwrap_or(now_ms);
-            if is_hidden && now_ms < since.saturating_add(LEAVES_MS) {
+            let is_soon = now_ms < since.saturating_add(LEAVES_MS);
+            if places.is_hidden(number) && is_soon {
                 self.leaves_ms.insert(number, since);
-            } else {
-                settled.push((number, step));
+            } else if places.go(number, cause) {
+                settled.push((number, Step::Under { cause }));
             }
         }
         settled
@@ -180,7 +207,7 @@ impl Watch {
         &mut self,
         incidents: &Incidents,
         findings: &'a [Finding],
-        causes: &[Option<&Finding>],
+        causes: &Causes<'_>,
         scene: &Scene<'_>,
     ) -> BTreeSet<(&'static str, &'a Thing)> {
         let now_ms = scene.now.mono_ms;
@@ -209,12 +236,16 @@ impl Watch {
         let left_ms =
             will_be.map(|finding| settles_ms(finding).saturating_sub(found_for_ms(finding)));
         self.settled_ms = left_ms.min().map(|left_ms| now_ms.saturating_add(left_ms));
-        let waits = |(finding, cause): &(&Finding, &Option<&Finding>)| {
-            let cause_settles = cause.is_some_and(|cause| !is_open(cause) && !is_settled(cause));
-            !is_settled(finding) || (cause_settles && found_for_ms(finding) < CAUSE_SETTLES_MS)
+        let cause_settles = |finding: &Finding| {
+            let cause = causes.of(finding);
+            cause.is_some_and(|cause| !is_open(cause) && !is_settled(cause))
         };
-        let unsettled = findings.iter().zip(causes).filter(waits);
-        unsettled.map(|(finding, _)| finding.key()).collect()
+        let waits = |finding: &&Finding| {
+            !is_settled(finding)
+                || (found_for_ms(finding) < CAUSE_SETTLES_MS && cause_settles(finding))
+        };
+        let unsettled = findings.iter().filter(waits);
+        unsettled.map(Finding::key).collect()
     }
 
     fn still(
@@ -340,75 +371,4 @@ fn said(finding: &Finding) -> Said {
         is_over_by_any: finding.is_over_by_any,
         recalls: finding.recalls.clone(),
     }
-}
-
-/// For each finding its cause: one that no other explains, of several the one that takes most. What is explained only by
-/// something that is hidden itself goes where that goes.
-fn causes(findings: &[Finding]) -> Vec<Option<&Finding>> {
-    let is_hidden = |cause: &Finding| findings.iter().any(|other| other.explains(cause));
-    let (hidden, roots): (Vec<&Finding>, Vec<&Finding>) = findings
-        .iter()
-        .filter(|finding| !finding.takes.is_empty())
-        .partition(|finding| is_hidden(finding));
-    let cause = |finding: &Finding| {
-        let mut hides = most(&hidden, finding);
-        let mut root = most(&roots, finding);
-        // Causes that explain each other in a ring have no root.
-        for _ in 0..MOST_STEPS {
-            if root.is_some() {
-                return root;
-            }
-            root = most(&roots, hides?);
-            hides = most(&hidden, hides?);
-        }
-        root
-    };
-    let cause = |finding| cause(finding).filter(|root| !root.spares(finding));
-    findings.iter().map(cause).collect()
-}
-
-fn most<'a>(among: &[&'a Finding], finding: &Finding) -> Option<&'a Finding> {
-    let explaining = among.iter().filter(|cause| cause.explains(finding));
-    explaining.max_by_key(|cause| cause.takes.len()).copied()
-}
-
-/// Who goes under whom now, and was not there before.
-fn hidden(
-    incidents: &Incidents,
-    findings: &[Finding],
-    causes: &[Option<&Finding>],
-    numbers: &BTreeMap<(&str, &Thing), Number>,
-) -> Vec<(Number, Step)> {
-    let mut steps = Vec::new();
-    for (finding, cause) in findings.iter().zip(causes) {
-        let Some(number) = numbers.get(&finding.key()) else {
-            continue;
-        };
-        let cause = cause.and_then(|cause| numbers.get(&cause.key()).copied());
-        let was = incidents.open.get(number).and_then(|open| open.under);
-        let is_below = |cause: &Number| {
-            incidents
-                .open
-                .get(cause)
-                .is_some_and(|open| was.is_some() && open.under == was)
-        };
-        if cause.as_ref().is_some_and(is_below) {
-            continue;
-        }
-        if cause != was && (cause.is_some() || is_found(incidents, was, numbers)) {
-            steps.push((*number, Step::Under { cause }));
-        }
-    }
-    steps
-}
-
-/// A cause that is open and not found now may only be out of sight: what it hides stays hidden.
-fn is_found(
-    incidents: &Incidents,
-    cause: Option<Number>,
-    numbers: &BTreeMap<(&str, &Thing), Number>,
-) -> bool {
-    cause.is_none_or(|cause| {
-        !incidents.open.contains_key(&cause) || numbers.values().any(|number| *number == cause)
-    })
 }
