@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use settings::systemd::{Level, is_journal, with_level};
+use settings::systemd::{Level, for_journal};
 
 /// The exit code where there is no answer: as monitoring plugins say UNKNOWN.
 pub(crate) const NO_ANSWER: u8 = 3;
@@ -21,16 +21,7 @@ Exit codes:
 pub(crate) fn complain(why: &str) {
     let line = format!("error: {why}");
     // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{}", for_journal(line));
-}
-
-/// With its level, where standard error is the journal.
-fn for_journal(line: String) -> String {
-    if is_journal() {
-        with_level(Level::Error, &line)
-    } else {
-        line
-    }
+    let _ = writeln!(anstream::stderr(), "{}", for_journal(Level::Error, line));
 }
 
 /// Says why the output could not be written; a reader that has gone (`| head -1`) knows.

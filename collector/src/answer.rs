@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 
 use serde::Serialize;
-use settings::systemd::{Level, is_journal, with_level};
+use settings::systemd::{Level, for_journal};
 
 /// The exit code where there is no answer, or nothing was done: as monitoring plugins say UNKNOWN.
 pub(crate) const NO_ANSWER: u8 = 3;
@@ -34,16 +34,7 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 pub(crate) fn complain(why: impl Display) {
     let line = format!("error: {why}");
     // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(anstream::stderr(), "{}", for_journal(line));
-}
-
-/// With its level, where standard error is the journal.
-fn for_journal(line: String) -> String {
-    if is_journal() {
-        with_level(Level::Error, &line)
-    } else {
-        line
-    }
+    let _ = writeln!(anstream::stderr(), "{}", for_journal(Level::Error, line));
 }
 
 /// Says on standard error how far it is.

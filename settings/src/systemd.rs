@@ -138,6 +138,16 @@ pub fn is_journal() -> bool {
         .is_ok_and(|about| stream.to_str() == Some(&format!("{}:{}", about.dev(), about.ino())))
 }
 
+/// A line for standard error, with its level where that is the journal.
+#[must_use]
+pub fn for_journal(level: Level, line: String) -> String {
+    if is_journal() {
+        with_level(level, &line)
+    } else {
+        line
+    }
+}
+
 /// The text with its level before every line, as the journal takes it.
 #[must_use]
 pub fn with_level(level: Level, text: &str) -> String {
