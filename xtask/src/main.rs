@@ -16,6 +16,7 @@ mod lab;
 mod oracle;
 mod rack;
 mod record;
+mod release;
 mod shell;
 mod shipped;
 mod test;

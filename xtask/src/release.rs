@@ -1,50 +1,68 @@
-//! Which Debian this is: a program runs on the release that it was built on, and on later ones.
+//! Which Debian this is. What is installed here are packages of Debian's, and what is built here runs on the release that it
+//! was built on, and on later ones.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
+
+/// Those that the packages are for, and that everything is tried on: Proxmox VE 8 and 9.
+const KNOWN: [u32; 2] = [12, 13];
+const OLDEST: u32 = KNOWN[0];
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Release {
-    number: u32,
-}
-
-/// The oldest that packages are for: Proxmox VE 8.
-const OLDEST: u32 = 12;
-
-pub(super) fn this() -> Result<Release> {
-    let text = std::fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
-    read(&text)
-}
-
-fn read(os_release: &str) -> Result<Release> {
-    let value = |key: &str| {
-        let mut lines = os_release.lines();
-        let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        value.unwrap_or_default().trim_matches('"')
-    };
-    let name = value("PRETTY_NAME");
-    if value("ID") != "debian" {
-        bail!(
-            "packages are built on Debian {OLDEST} or later, and this is {name}: take a Debian {OLDEST} (a container will do)"
-        );
-    }
-    match value("VERSION_ID").parse() {
-        Ok(number) if number >= OLDEST => Ok(Release { number }),
-        _ => bail!(
-            "packages are built on Debian {OLDEST} or later, and this is {name}: corosync's libraries are too old there"
-        ),
-    }
+pub(crate) struct Release {
+    /// Of Debian; nothing of any other system.
+    number: Option<u32>,
+    name: String,
 }
 
 impl Release {
-    pub(super) fn fits(&self) -> String {
-        if self.number == OLDEST {
-            "built on Debian 12: for Debian 12 and 13, Proxmox VE 8 and 9".to_owned()
-        } else {
-            format!(
-                "built on Debian {}: for that release and later ones alone; build on Debian 12 for Proxmox VE 8 as well",
-                self.number
-            )
+    pub(crate) fn of_this_machine() -> Self {
+        Self::read(&std::fs::read_to_string("/etc/os-release").unwrap_or_default())
+    }
+
+    fn read(os_release: &str) -> Self {
+        let value = |key: &str| {
+            let mut lines = os_release.lines();
+            let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            value.map(|value| value.trim_matches('"'))
+        };
+        let is_debian = value("ID") == Some("debian");
+        let number = value("VERSION_ID").and_then(|number| number.parse().ok());
+        Self {
+            number: number.filter(|_| is_debian),
+            name: value("PRETTY_NAME")
+                .unwrap_or("something unknown")
+                .to_owned(),
         }
+    }
+
+    /// What packages that are built here fit, or why none are.
+    pub(crate) fn fits(&self) -> Result<String> {
+        let name = &self.name;
+        match self.number {
+            None => bail!(
+                "packages are built on Debian {OLDEST} or later, and this is {name}: take a Debian {OLDEST} (a container will do)"
+            ),
+            Some(number) if number < OLDEST => bail!(
+                "packages are built on Debian {OLDEST} or later, and this is {name}: corosync's libraries are too old there"
+            ),
+            Some(OLDEST) => {
+                Ok("built on Debian 12: for Debian 12 and 13, Proxmox VE 8 and 9".to_owned())
+            }
+            Some(number) => Ok(format!(
+                "built on Debian {number}: for that release and later ones alone; build on Debian {OLDEST} for Proxmox VE 8 as well"
+            )),
+        }
+    }
+
+    /// What is to be known where packages of Debian's are missing; nothing on a Debian that has them.
+    pub(crate) fn hint(&self) -> String {
+        if self.number.is_some_and(|number| KNOWN.contains(&number)) {
+            return String::new();
+        }
+        format!(
+            " They are packages of Debian 12 and 13, and this is {}.",
+            self.name
+        )
     }
 }
 
@@ -52,16 +70,41 @@ impl Release {
 mod tests {
     use super::*;
 
+    const TWELVE: &str =
+        "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
+    const FEDORA: &str = "PRETTY_NAME=\"Fedora Linux 41\"\nID=fedora\nVERSION_ID=13\n";
+
     #[test]
     fn only_a_debian_that_has_what_is_needed_will_do() {
-        let twelve =
-            "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n";
-        assert_eq!(read(twelve).unwrap(), Release { number: 12 });
-        let eleven = twelve.replace("12", "11");
-        let said = read(&eleven).unwrap_err().to_string();
-        assert!(said.contains("this is Debian GNU/Linux 11"), "{said}");
-        let other = "PRETTY_NAME=\"Ubuntu 24.04\"\nID=ubuntu\nVERSION_ID=\"24.04\"\n";
-        let said = read(other).unwrap_err().to_string();
-        assert!(said.contains("this is Ubuntu 24.04"), "{said}");
+        let fits = Release::read(TWELVE).fits().unwrap();
+        assert!(fits.contains("for Debian 12 and 13"), "{fits}");
+        let thirteen = TWELVE.replace("12", "13");
+        let fits = Release::read(&thirteen).fits().unwrap();
+        assert!(fits.contains("later ones alone"), "{fits}");
+        let eleven = TWELVE.replace("12", "11");
+        for (text, name) in [
+            (eleven.as_str(), "Debian GNU/Linux 11"),
+            (FEDORA, "Fedora Linux 41"),
+        ] {
+            let said = Release::read(text).fits().unwrap_err().to_string();
+            assert!(said.contains(&format!("this is {name}")), "{said}");
+        }
+    }
+
+    #[test]
+    fn where_packages_are_missing_another_system_than_theirs_is_named() {
+        assert_eq!(Release::read(TWELVE).hint(), "");
+        let sid = "PRETTY_NAME=\"Debian GNU/Linux forky/sid\"\nID=debian\n";
+        for (text, name) in [
+            (sid, "Debian GNU/Linux forky/sid"),
+            (FEDORA, "Fedora Linux 41"),
+            ("", "something unknown"),
+        ] {
+            let hint = Release::read(text).hint();
+            assert_eq!(
+                hint,
+                format!(" They are packages of Debian 12 and 13, and this is {name}.")
+            );
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::release::Release;
+
 /// Runs a command with its output shown; an exit code other than 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let words = describe(command);
@@ -100,23 +102,40 @@ fn install_missing(wanted: &[(&str, &str)], have_it: impl Fn(&str) -> bool) -> R
     if missing.is_empty() {
         return Ok(());
     }
-    let packages = missing.join(" ");
-    ensure!(
-        is_root() && have("apt-get"),
-        "missing Debian packages: {packages}; install them with: sudo apt-get install {packages}"
-    );
-    println!("installing {packages}");
-    run(Command::new("apt-get").args(["-qq", "update"]))?;
-    let mut install = Command::new("apt-get");
-    install
-        .args(["-qq", "-y", "--no-install-recommends", "install"])
-        .args(&missing);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
-        .with_context(|| format!("cannot install {packages}"))?;
+    install(&missing.join(" "))?;
     match wanted.iter().find(|(name, _)| !have_it(name)) {
         None => Ok(()),
         Some((name, package)) => bail!("{package} is installed, but there is no {name}"),
     }
+}
+
+fn install(packages: &str) -> Result<()> {
+    let hint = Release::of_this_machine().hint();
+    ensure!(
+        have("apt-get"),
+        "these Debian packages are missing, and there is no apt-get to install them with: {packages}.{hint}"
+    );
+    ensure!(
+        is_root(),
+        "these Debian packages are missing: {packages}. Root can install them: sudo apt-get install {packages}.{hint}"
+    );
+    println!("installing {packages}");
+    // One source of several that cannot be reached may not be needed: what counts is whether they can be installed.
+    let updated = run(Command::new("apt-get").args(["-qq", "update"]));
+    let mut install = Command::new("apt-get");
+    install.args(["-qq", "-y", "--no-install-recommends", "install"]);
+    install.args(packages.split(' '));
+    let installed = run(install.env("DEBIAN_FRONTEND", "noninteractive"));
+    installed.with_context(|| {
+        let network = match updated {
+            Ok(()) => String::new(),
+            Err(why) => format!(" ({why})"),
+        };
+        format!(
+            "these Debian packages cannot be installed: {packages}. What apt-get printed above says why{network}. Without a \
+             network, or with another mirror in /etc/apt, install them first and run this again.{hint}"
+        )
+    })
 }
 
 /// The cache of what is slow to build, outside the tree.

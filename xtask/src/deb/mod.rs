@@ -6,13 +6,13 @@
 mod installed;
 mod packed;
 mod programs;
-mod release;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::release::Release;
 use crate::{record, shell};
 use packed::Packed;
 use programs::Programs;
@@ -71,9 +71,9 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let release = release::this()?;
+    let fits = Release::of_this_machine().fits()?;
     shell::need(TOOLS)?;
-    println!("{}", release.fits());
+    println!("{fits}");
     let out = Path::new(OUT);
     let built = programs::build(args.debug, &out.join("work"))?;
     let version = args.version.as_deref();
@@ -105,7 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// The packages of the debug build, of this version and of the next one: the same programs under two numbers.
 pub(crate) fn debug_and_next(out: &Path) -> Result<[Vec<PathBuf>; 2]> {
-    release::this()?;
+    Release::of_this_machine().fits()?;
     shell::need(TOOLS)?;
     let built = programs::build(true, &out.join("work"))?;
     let paths = |packed: Vec<Packed>| packed.into_iter().map(|one| one.path).collect();
