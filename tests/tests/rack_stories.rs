@@ -57,9 +57,15 @@ fn line(incident: &v1::Incident) -> String {
         None => "ROOT".to_owned(),
         Some(cause) => format!("under {cause}"),
     };
+    let lines = incident.lines.iter();
+    let times = lines.map(|line| format!("{} {}", line.at_unix_ms, line.sentence));
     format!(
-        "{} {place} {state} {} {}: {}",
-        incident.number, incident.rule, incident.subject, incident.sentence
+        "{} {place} {state}, found now: {}: {} {}: {}",
+        incident.number,
+        incident.is_found,
+        incident.rule,
+        incident.subject,
+        times.collect::<Vec<_>>().join("; ")
     )
 }
 
