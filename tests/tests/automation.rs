@@ -83,12 +83,14 @@ fn wait_until_ended(stage: &Stage) -> Value {
 
 /// Waits until `check` says so, and holds its code against its first line.
 fn wait_for_state(stage: &Stage, node: &str, code: i32, word: &str) {
-    let said = wait_until(&format!("the answer {word}"), PATIENCE, || {
+    let mut last = String::new();
+    let came = wait_until(&format!("the answer {word}"), PATIENCE, || {
         let said = ask(stage, &["check", node]);
-        Ok(Some(said).filter(|said| said.status.code() == Some(code)))
-    })
-    .unwrap();
-    let first = text(&said).lines().next().unwrap().to_owned();
+        last = text(&said);
+        Ok((said.status.code() == Some(code)).then_some(()))
+    });
+    assert!(came.is_ok(), "{came:?}; the last answer was:\n{last}");
+    let first = last.lines().next().unwrap();
     assert!(first.starts_with(&format!("{word} - ")), "{first}");
 }
 
