@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use quorate_tests::truth::{Stage, declaration};
+use quorate_tests::truth::{Stage, UNHURRIED, declaration};
 use quorate_tests::{PATIENCE, Plan, Rack, python, terminal_binary, wait_until};
 use serde_json::Value;
 
@@ -37,10 +37,7 @@ fn block(language: &str) -> &'static str {
 fn stage() -> Stage {
     let plan = Plan::new(3, 2).token_ms(TOKEN_MS).playing_boot();
     let external = "[[dependency]]\nservice = \"collector\"\non = \"external\"\n";
-    let toml = format!(
-        "[thresholds]\nflaps = 1000\n{}{external}",
-        declaration(&plan)
-    );
+    let toml = format!("{UNHURRIED}flaps = 1000\n{}{external}", declaration(&plan));
     let stage = Stage::set(plan, &toml).unwrap();
     let nodes: Vec<String> = stage.rack.nodes().map(str::to_owned).collect();
     for node in nodes {

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 
-use quorate_tests::truth::Stage;
+use quorate_tests::truth::{Stage, UNHURRIED};
 use quorate_tests::{PATIENCE, Plan, wait_until};
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ fn osd_is_needed(stage: &Stage, is_needed: bool) {
 #[test]
 fn a_node_with_ceph_may_be_rebooted_when_ceph_says_so_and_not_before() {
     let plan = Plan::new(3, 2).token_ms(TOKEN_MS).playing_boot();
-    let mut stage = Stage::set(plan, EXTERNAL).unwrap();
+    let mut stage = Stage::set(plan, &format!("{UNHURRIED}{EXTERNAL}")).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let ceph = dir.path().join("ceph");
     std::fs::write(&ceph, FAKE).unwrap();

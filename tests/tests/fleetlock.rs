@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use quorate_tests::truth::{Stage, declaration};
+use quorate_tests::truth::{Stage, UNHURRIED, declaration};
 use quorate_tests::{Collector, PATIENCE, Plan, Rack, wait_until};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ fn stage() -> Stage {
     let plan = Plan::new(3, 2).token_ms(TOKEN_MS).playing_boot();
     let network = "10.20.0.0/24";
     let toml = format!(
-        "[thresholds]\nflaps = 1000\n{}[[dependency]]\nservice = \"collector\"\non = \"external\"\n\
+        "{UNHURRIED}flaps = 1000\n{}[[dependency]]\nservice = \"collector\"\non = \"external\"\n\
          [fleetlock]\nlisten = \"0.0.0.0:{PORT}\"\nnetworks = [\"{network}\"]\n\
          [[fleetlock.client]]\nid = \"{UUID}\"\nnode = \"pve-02\"\n",
         declaration(&plan)

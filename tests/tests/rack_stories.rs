@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use proto::v1;
-use quorate_tests::truth::{Stage, declaration};
+use quorate_tests::truth::{Stage, UNHURRIED, declaration};
 use quorate_tests::{PATIENCE, Plan, wait_until};
 
 /// A healthy rack says nothing for so long.
@@ -22,17 +22,13 @@ const AFTERMATH: Duration = Duration::from_secs(20);
 /// As corosync has it by itself, this takes half a minute.
 const TOKEN_MS: u32 = 2_000;
 
-/// How quick this machine is, is no part of any story: neither latency nor what a delayed message makes of a clock.
-const PATIENT: &str = "[thresholds]\nlatency_warning_us = 60000000\nlatency_critical_us = 60000000\n\
-                       clock_skew_ms = 60000\nretransmits = 1000000\n\n";
-
 fn stage(nodes: usize, links: usize) -> Stage {
     of_plan(Plan::new(nodes, links))
 }
 
 fn of_plan(plan: Plan) -> Stage {
     let plan = plan.token_ms(TOKEN_MS);
-    let toml = format!("{PATIENT}{}", declaration(&plan));
+    let toml = format!("{UNHURRIED}{}", declaration(&plan));
     Stage::set(plan, &toml).unwrap()
 }
 

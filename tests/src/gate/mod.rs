@@ -15,7 +15,7 @@ use fastrand::Rng;
 use crate::clock::{PATIENCE, wait_until};
 use crate::plan::Plan;
 use crate::truth::real::{Real, settle};
-use crate::truth::{Stage, declaration};
+use crate::truth::{Stage, UNHURRIED, declaration};
 use trouble::Trouble;
 
 const NODES: usize = 8;
@@ -26,7 +26,7 @@ const AT_MOST: usize = 2;
 /// The collector of a rack is a station beside the nodes.
 const EXTERNAL: &str = "[[dependency]]\nservice = \"collector\"\non = \"external\"\n";
 /// One situation after the other: what has changed often within ten minutes is no news here.
-const NO_FLAPS: &str = "[thresholds]\nflaps = 1000\n";
+const NO_FLAPS: &str = "flaps = 1000\n";
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl fmt::Display for Tally {
 /// The cluster that it is played on, with its switches declared.
 pub fn stage() -> Result<Stage> {
     let plan = Plan::new(NODES, LINKS).token_ms(TOKEN_MS).playing_boot();
-    let toml = format!("{NO_FLAPS}{}{EXTERNAL}", declaration(&plan));
+    let toml = format!("{UNHURRIED}{NO_FLAPS}{}{EXTERNAL}", declaration(&plan));
     Stage::set(plan, &toml)
 }
 

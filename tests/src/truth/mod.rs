@@ -19,7 +19,7 @@ use fastrand::Rng;
 
 use crate::plan::Plan;
 use judge::Judgement;
-pub use stage::{Stage, declaration};
+pub use stage::{Stage, UNHURRIED, declaration};
 
 /// Shorter than corosync's own, so that a failure takes seconds; a node that is not scheduled for so long is lost.
 const TOKEN_MS: u32 = 2_000;

@@ -233,6 +233,11 @@ impl Stage {
     }
 }
 
+/// How quick this machine is, is no part of any story: neither latency nor what a delayed message makes of a clock. The
+/// table is the collector's; more of it may follow.
+pub const UNHURRIED: &str = "[thresholds]\nlatency_warning_us = 60000000\nlatency_critical_us = 60000000\n\
+                           clock_skew_ms = 60000\nretransmits = 1000000\n";
+
 /// The switches of a plan as collector.toml declares them.
 #[must_use]
 pub fn declaration(plan: &Plan) -> String {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
-use quorate_tests::truth::declaration;
+use quorate_tests::truth::{UNHURRIED, declaration};
 use quorate_tests::{
     Agent, Collector, Delivery, Hook, PATIENCE, Plan, Rack, Reply, give_cluster_id, wait_until,
 };
@@ -90,7 +90,7 @@ fn message(scene: &Real, number: usize) -> Result<Delivery> {
 
 fn set() -> Result<Real> {
     let plan = Plan::new(NODES, LINKS).playing_boot();
-    let site = format!("{}{DECLARED}", declaration(&plan));
+    let site = format!("{UNHURRIED}\n{}{DECLARED}", declaration(&plan));
     let mut rack = Rack::build(plan)?;
     give_cluster_id(&rack, CLUSTER)?;
     let collector = Collector::start_configured(&mut rack, 1, &site)?;
