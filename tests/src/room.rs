@@ -51,6 +51,9 @@ mount -t tmpfs "$source" /run
 mount -t sysfs sysfs /sys
 mount -t proc proc /proc
 ip link set lo up
+# A card answers for its own address alone. Linux lets each answer for all, and after half a minute a node whose cables are
+# swapped is reached over the wrong network.
+echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore
 mkdir -p /etc/corosync /var/lib/corosync /var/log/corosync
 rm -f /etc/machine-id
 printf '%s' "$name" | md5sum | cut -d' ' -f1 >/etc/machine-id
