@@ -131,7 +131,7 @@ fn a_dead_switch_is_named_although_the_agents_streams_went_over_it() {
 fn swapped_cables_are_one_incident_of_their_node() {
     let stage = stage(4, 2);
     stage.rack.swap_cables("pve-03", 0, 1).unwrap();
-    expect_one_cause(&stage, "corosync-quorum-lost", "pve-03");
+    expect_one_cause(&stage, "corosync-node-left", "pve-03");
 }
 
 #[test]
