@@ -121,21 +121,17 @@ fn install(packages: &str) -> Result<()> {
     );
     println!("installing {packages}");
     // One source of several that cannot be reached may not be needed: what counts is whether they can be installed.
-    let updated = run(Command::new("apt-get").args(["-qq", "update"]));
+    let _ = run(Command::new("apt-get").args(["-qq", "update"]));
     let mut install = Command::new("apt-get");
     install.args(["-qq", "-y", "--no-install-recommends", "install"]);
     install.args(packages.split(' '));
-    let installed = run(install.env("DEBIAN_FRONTEND", "noninteractive"));
-    installed.with_context(|| {
-        let network = match updated {
-            Ok(()) => String::new(),
-            Err(why) => format!(" ({why})"),
-        };
-        format!(
-            "these Debian packages cannot be installed: {packages}. What apt-get printed above says why{network}. Without a \
-             network, or with another mirror in /etc/apt, install them first and run this again.{hint}"
-        )
-    })
+    if let Err(error) = run(install.env("DEBIAN_FRONTEND", "noninteractive")) {
+        bail!(
+            "these Debian packages cannot be installed: {packages} ({error}). apt-get says why, above. Where there is no network, \
+             install them in another way and run this again.{hint}"
+        );
+    }
+    Ok(())
 }
 
 /// The cache of what is slow to build, outside the tree.
