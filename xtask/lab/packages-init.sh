@@ -102,7 +102,8 @@ has_version() { # VERSION NAME
 
 build_site() {
   local n in
-  chmod 755 "$here/fleet"
+  # What every root has below its own.
+  install -m 755 "$here/fleet" /usr/local/bin/fleet
   trust_the_clock
   have_a_quota
   make_roots
@@ -257,7 +258,7 @@ audit_all() {
     tell "  $in: events 1 to $(jq .last "/lab/$in/spool") of spool $(jq -r '.id[0:8]' "/lab/$in/spool"), $(cat "/lab/$in/lines") lines said meanwhile"
   done
 }
-kept() { on collector /packages/fleet --audit /root/lab.json; }
+kept() { on collector fleet --audit /root/lab.json; }
 has_all_of() {
   kept | jq -se --argjson spool "$(cat "/lab/$1/spool")" --arg node "$1" '[.[] | select(.node == $node)] |
     length == 1 and all(.[]; .spool == $spool.id and .first == 1 and .last >= $spool.last and .count == .last)'
@@ -299,5 +300,6 @@ if [ "$failed" = 0 ]; then
   audit_all
   purge_all
 fi
+[ "$failed" = 0 ] || on collector journalctl --no-pager -n 100 -u quorate-collector.service
 say "end, failed=$failed"
 exit "$failed"
