@@ -300,6 +300,6 @@ if [ "$failed" = 0 ]; then
   audit_all
   purge_all
 fi
-[ "$failed" = 0 ] || on collector journalctl --no-pager -n 100 -u quorate-collector.service
+[ "$failed" = 0 ] || on collector journalctl --no-pager -n 100 -u quorate-collector.service || true
 say "end, failed=$failed"
 exit "$failed"
