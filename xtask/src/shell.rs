@@ -102,14 +102,15 @@ fn install_missing(wanted: &[(&str, &str)], have_it: impl Fn(&str) -> bool) -> R
     if missing.is_empty() {
         return Ok(());
     }
-    install(&missing.join(" "))?;
+    install(&missing)?;
     match wanted.iter().find(|(name, _)| !have_it(name)) {
         None => Ok(()),
         Some((name, package)) => bail!("{package} is installed, but there is no {name}"),
     }
 }
 
-fn install(packages: &str) -> Result<()> {
+fn install(missing: &[&str]) -> Result<()> {
+    let packages = missing.join(" ");
     let hint = Release::of_this_machine().hint();
     ensure!(
         have("apt-get"),
@@ -124,7 +125,7 @@ fn install(packages: &str) -> Result<()> {
     let _ = run(Command::new("apt-get").args(["-qq", "update"]));
     let mut install = Command::new("apt-get");
     install.args(["-qq", "-y", "--no-install-recommends", "install"]);
-    install.args(packages.split(' '));
+    install.args(missing);
     if let Err(error) = run(install.env("DEBIAN_FRONTEND", "noninteractive")) {
         bail!(
             "these Debian packages cannot be installed: {packages} ({error}). apt-get says why, above. Where there is no network, \

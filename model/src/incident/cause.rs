@@ -68,9 +68,9 @@ pub(super) fn moves(
     causes: &Causes<'_>,
     past: &Past,
     numbers: &Numbers<'_>,
+    found: &BTreeSet<Number>,
 ) -> Vec<Move> {
     let places = Places::of(incidents);
-    let found: BTreeSet<Number> = numbers.values().copied().collect();
     let cause_of = |finding: &Finding| {
         let cause = causes.of(finding)?;
         numbers.get(&cause.key()).copied()
@@ -78,9 +78,9 @@ pub(super) fn moves(
     let now = findings.iter().filter_map(|finding| {
         let number = *numbers.get(&finding.key())?;
         let was = places.under(number);
-        let before = || {
-            past.cause(finding, incidents, &found)
-                .filter(|_| was.is_none())
+        let before = || match was {
+            None => past.cause(finding, incidents, found),
+            Some(_) => None,
         };
         let cause = cause_of(finding).or_else(before);
         let is_to_go = match cause {
@@ -94,7 +94,7 @@ pub(super) fn moves(
         };
         is_to_go.then_some(Move { number, cause })
     });
-    let anew = past.told_anew(incidents, &found);
+    let anew = past.told_anew(incidents, found);
     let before = anew.filter_map(|(number, last)| {
         let cause = Some(cause_of(last)?);
         Some(Move { number, cause })

@@ -93,10 +93,10 @@ impl Watch {
         let causes = Causes::among(findings);
         let (mut steps, numbers) = self.opened(incidents, findings, &causes, scene);
         self.past.see(findings, now_ms);
-        let moves = moves(incidents, findings, &causes, &self.past, &numbers);
+        let found = numbers.values().copied().collect();
+        let moves = moves(incidents, findings, &causes, &self.past, &numbers, &found);
         self.past.remember(incidents, findings, &numbers, now_ms);
         steps.extend(self.settled(incidents, moves, scene));
-        let found = numbers.into_values().collect();
         steps.extend(self.closed(incidents, &found, scene));
         let at_unix_ms = scene.now.unix_ms;
         let transition = |(number, step)| Transition {
