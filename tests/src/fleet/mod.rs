@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use model::identity::ClusterId;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
 use agent::Agent;
 use tally::Tally;
@@ -114,6 +115,7 @@ async fn live(options: &Options) -> Result<()> {
     let enrolled = enrol::all(options, names, &tally).await?;
     let facts = report::facts()?;
     tally.begin();
+    let mut agents = JoinSet::new();
     for (number, enrolled) in enrolled.into_iter().enumerate() {
         let part = agent::Part {
             events_per_second: options.events_per_second,
@@ -125,7 +127,7 @@ async fn live(options: &Options) -> Result<()> {
             claims_node: options.claim_node.clone(),
         };
         let agent = Agent::new(enrolled, Arc::clone(&facts), part, &tally)?;
-        tokio::spawn(agent.live());
+        agents.spawn(agent.live());
     }
     let mut told_to_end = signal(SignalKind::terminate())?;
     let end = async {
@@ -139,6 +141,8 @@ async fn live(options: &Options) -> Result<()> {
         _ = told_to_end.recv() => {}
         () = tally.tell_of_state() => {}
     }
+    // First, for an agent whose connection ends before it would print an error behind the summary.
+    agents.shutdown().await;
     tally.summary();
     Ok(())
 }
