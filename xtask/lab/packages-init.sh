@@ -12,7 +12,7 @@ set -eu
 
 results=${1:?usage: init RESULTS}
 here=$(cd "$(dirname "$0")" && pwd)
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC1091 # the number of nodes, and the two versions
 . "$here/settings"
 
