@@ -69,7 +69,7 @@ pub(crate) struct Room {
     /// `unshare`, or `nsenter` around it: ends when init has ended.
     holder: Child,
     /// While it is open, init lives.
-    _pipe: ChildStdin,
+    pipe: Option<ChildStdin>,
     /// As seen from this process.
     init: Pid,
 }
@@ -90,7 +90,7 @@ impl Room {
 
     /// A node's room within this one.
     pub(crate) fn node(&self, name: &str) -> Result<Self> {
-        let mut enter = self.entered(&["--mount", "--pid"]);
+        let mut enter = self.entered(&["--mount", "--root", "--pid"]);
         enter.args(["unshare", "--fork", "--kill-child"]);
         enter.args(["--propagation", "private"]);
         enter.args(["--pid", "--mount", "--net", "--uts", "--ipc"]);
@@ -115,7 +115,7 @@ impl Room {
         match line.trim().parse() {
             Ok(init) => Ok(Self {
                 holder,
-                _pipe: pipe,
+                pipe: Some(pipe),
                 init: Pid::from_raw(init),
             }),
             Err(_) => {
@@ -145,7 +145,9 @@ impl Room {
 
     /// A command that will run in this room, as a process of it.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = self.entered(&["--mount", "--uts", "--ipc", "--net", "--pid", "--wd"]);
+        let mut command = self.entered(&[
+            "--mount", "--root", "--wd", "--uts", "--ipc", "--net", "--pid",
+        ]);
         command.arg(program);
         command
     }
@@ -162,6 +164,7 @@ impl Room {
         command
     }
 
+    /// With `--mount` belongs `--root`: of a rack that is built in a chroot, the root of the mounts is the one outside of it.
     fn entered(&self, namespaces: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.init.to_string());
@@ -172,7 +175,9 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        // Init's end is the end of every process in the room; the holder ends after the last of them.
+        // Init's end is the end of every process in the room; the holder ends after the last of them. The pipe ends it, too,
+        // whatever number it has.
+        drop(self.pipe.take());
         let _ = kill(self.init, Signal::SIGKILL);
         let _ = self.holder.wait();
     }

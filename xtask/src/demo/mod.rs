@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use quorate_tests::Rack;
 
 use crate::shell;
 use picture::Picture;
@@ -49,21 +50,25 @@ trait Scene {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let screen = Screen::new(Duration::from_secs(args.pause));
-    if args.recorded || !shell::is_root() {
+    if !shell::is_root() {
         if !args.recorded {
             screen.say("Not root: no network namespaces can be made here. So these are recorded nodes, with a real collector. `sudo cargo xtask demo` has real ones.");
         }
-        if shell::is_root() {
-            need()?;
-            shell::build_programs()?;
-        } else {
-            build_without_agent()?;
-        }
+        build_without_agent()?;
         return recorded::play(&screen);
     }
-    screen.say("Makes eight nodes, each with a real corosync, on this machine.");
+    if !args.recorded {
+        screen.say("Makes eight nodes, each with a real corosync, on this machine.");
+    }
     need()?;
     shell::build_programs()?;
+    if args.recorded {
+        return recorded::play(&screen);
+    }
+    if let Err(error) = Rack::new(1, 1) {
+        screen.say(&format!("No node can be made here: {error:#}. So these are recorded nodes, with a real collector. A container that may make network namespaces and mounts (`--privileged`) has real ones."));
+        return recorded::play(&screen);
+    }
     real::play(&screen, Picture::new(args.picture.clone()))
 }
 
