@@ -90,6 +90,8 @@ fn interfaces(plan: &Plan, number: usize) -> String {
 
 fn write(room: &Room, path: &str, text: &str) -> Result<()> {
     let path = room.path(path);
+    // A Debian in a container may have no /etc/network.
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
     std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
