@@ -78,6 +78,7 @@ fn need() -> Result<()> {
         ("corosync", "corosync"),
         ("ip", "iproute2"),
         ("nsenter", "util-linux"),
+        ("systemctl", "systemd"),
     ])
 }
 
