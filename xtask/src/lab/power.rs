@@ -28,7 +28,8 @@ const LONGEST_LIFE_MS: u64 = 6000;
 const LONG_LIFE_EVERY: u32 = 5;
 const LONG_LIFE_MS: u64 = 60_000;
 const LOOK: Duration = Duration::from_millis(50);
-const COMMAND_LINE: &str = r#"root=/dev/vda rw console=ttyS0 quiet panic=-1 init=/bin/bash -- -c "mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /lab; tar -xf /dev/vdb -C /lab; exec bash /lab/power-init.sh""#;
+/// `no_timer_check`: as in run-machine.sh.
+const COMMAND_LINE: &str = r#"root=/dev/vda rw console=ttyS0 quiet no_timer_check panic=-1 init=/bin/bash -- -c "mount -t proc proc /proc; mount -t sysfs sys /sys; mkdir -p /lab; tar -xf /dev/vdb -C /lab; exec bash /lab/power-init.sh""#;
 
 /// Cut the power of a machine with a collector, again and again, and look whether it kept what it promised
 #[derive(Debug, clap::Args)]
@@ -199,12 +200,8 @@ impl Lab {
                 "-accel",
             ])
             .arg(acceleration.as_deref().unwrap_or("tcg,thread=multi"))
-            .args([
-                "-serial",
-                "null",
-                "-serial",
-                &format!("file:{}", log.display()),
-            ])
+            .args(["-serial", &format!("file:{}", console(log).display())])
+            .args(["-serial", &format!("file:{}", log.display())])
             .arg("-kernel")
             .arg(self.machine.join("vmlinuz"))
             .arg("-initrd")
@@ -229,6 +226,11 @@ impl Lab {
     }
 }
 
+/// What the kernel of a life says, beside what the life says.
+fn console(log: &Path) -> PathBuf {
+    log.with_extension("console")
+}
+
 /// A running machine. Dropping it is the power cut.
 struct Machine(Child);
 
@@ -243,7 +245,11 @@ impl Machine {
                 return Ok(());
             }
             if has_ended || Instant::now() > end {
-                bail!("the machine did not say {word:?}; it said:\n{said}");
+                let kernel = fs::read(console(log))?;
+                let kernel = String::from_utf8_lossy(&kernel);
+                bail!(
+                    "the machine did not say {word:?}; it said:\n{said}\nand its kernel:\n{kernel}"
+                );
             }
             std::thread::sleep(LOOK);
         }
