@@ -4,8 +4,8 @@
 use anyhow::{Result, bail};
 
 /// Those that the packages are for, and that everything is tried on: Proxmox VE 8 and 9.
-const KNOWN: [u32; 2] = [12, 13];
-const OLDEST: u32 = KNOWN[0];
+const KNOWN: [(u32, &str); 2] = [(12, "bookworm"), (13, "trixie")];
+const OLDEST: u32 = KNOWN[0].0;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Release {
@@ -54,9 +54,15 @@ impl Release {
         }
     }
 
+    /// Those known, by number and name, that run what is built here.
+    pub(crate) fn runners(&self) -> Vec<(u32, &'static str)> {
+        let is_runner = |(number, _): &(u32, _)| self.number.is_some_and(|own| own <= *number);
+        KNOWN.into_iter().filter(is_runner).collect()
+    }
+
     /// What is to be known where packages of Debian's are missing; nothing on a Debian that has them.
     pub(crate) fn hint(&self) -> String {
-        if self.number.is_some_and(|number| KNOWN.contains(&number)) {
+        if KNOWN.iter().any(|(number, _)| Some(*number) == self.number) {
             return String::new();
         }
         format!(
@@ -81,6 +87,8 @@ mod tests {
         let thirteen = TWELVE.replace("12", "13");
         let fits = Release::read(&thirteen).fits().unwrap();
         assert!(fits.contains("later ones alone"), "{fits}");
+        let of = |text| Release::read(text).runners().len();
+        assert_eq!((of(TWELVE), of(&thirteen), of(FEDORA)), (2, 1, 0));
         let eleven = TWELVE.replace("12", "11");
         for (text, name) in [
             (eleven.as_str(), "Debian GNU/Linux 11"),

@@ -1,4 +1,5 @@
-//! Installs, upgrades, removes and purges the packages in a plain Debian 12 and 13: the steps are in `xtask/deb/installed.sh`.
+//! Installs, upgrades, removes and purges the packages in a plain Debian of each release that they are for: the steps are in
+//! `xtask/deb/installed.sh`.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -8,20 +9,24 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::release::Release;
 use crate::shell;
 
-const SUITES: [&str; 2] = ["bookworm", "trixie"];
 const RECIPE: &str = "xtask/deb/build-base.sh";
 const STEPS: &str = "xtask/deb/installed.sh";
 
-/// Tries the packages in `this`, with those in `next` as the version after them.
-pub(super) fn check(this: &Path, next: &Path) -> Result<()> {
+/// Tries the packages in `this`, with those in `next` as the version after them; says where.
+pub(super) fn check(this: &Path, next: &Path) -> Result<String> {
     ensure!(
         shell::is_root(),
         "only root can make the root of a Debian to install the packages in: run this with sudo"
     );
     shell::need(&[("mmdebstrap", "mmdebstrap"), ("unshare", "util-linux")])?;
-    for suite in SUITES {
+    let runners = Release::of_this_machine().runners();
+    let newest =
+        "these packages are for a Debian that is newer than all that there is a plain one of here";
+    ensure!(!runners.is_empty(), newest);
+    for (_, suite) in &runners {
         println!("installing them on {suite}");
         let base = base(suite)?;
         let dir = tempfile::tempdir().context("a directory for a Debian")?;
@@ -33,7 +38,14 @@ pub(super) fn check(this: &Path, next: &Path) -> Result<()> {
         fs::copy(STEPS, root.join("packages/installed.sh"))?;
         shell::run(&mut inside(root))?;
     }
-    Ok(())
+    let numbers: Vec<String> = runners
+        .iter()
+        .map(|(number, _)| number.to_string())
+        .collect();
+    let numbers = numbers.join(" and ");
+    Ok(format!(
+        "installed, upgraded, removed and purged on Debian {numbers}"
+    ))
 }
 
 /// Runs the steps in the root, with a /proc of its own; whatever they start or mount ends with them.
